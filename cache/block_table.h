@@ -1,0 +1,44 @@
+// The blocks of one sequence, in order of position.
+#ifndef PLUMBLINE_CACHE_BLOCK_TABLE_H_
+#define PLUMBLINE_CACHE_BLOCK_TABLE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "cache/block_pool.h"
+
+namespace plumbline {
+
+// Position p lies in blocks()[p / block_tokens], slot p % block_tokens. The table holds one
+// reference of each of its blocks, and gives them back only by Truncate or Clear: the pool is
+// passed in, so that a table stays plain data. Not thread-safe.
+class BlockTable {
+ public:
+  // REQUIRES: block_tokens >= 1.
+  explicit BlockTable(int block_tokens) : block_tokens_(block_tokens) {}
+
+  // Grows to hold `tokens` tokens, all or nothing; ResourceExhausted from the pool otherwise.
+  // Never shrinks.
+  absl::Status Grow(int64_t tokens, BlockPool& pool);
+  // Gives back the blocks not needed for the first `tokens` tokens.
+  void Truncate(int64_t tokens, BlockPool& pool);
+  void Clear(BlockPool& pool) { Truncate(0, pool); }
+
+  // Blocks that Grow(tokens) would take from the pool.
+  int64_t BlocksToGrow(int64_t tokens) const;
+  absl::Span<const BlockId> blocks() const { return blocks_; }
+  int block_tokens() const { return block_tokens_; }
+  int64_t capacity_tokens() const { return static_cast<int64_t>(blocks_.size()) * block_tokens_; }
+
+ private:
+  int64_t BlocksFor(int64_t tokens) const { return (tokens + block_tokens_ - 1) / block_tokens_; }
+
+  int block_tokens_;
+  std::vector<BlockId> blocks_;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_CACHE_BLOCK_TABLE_H_

@@ -1,0 +1,56 @@
+// The bytes of a paged key/value cache.
+#ifndef PLUMBLINE_CACHE_KV_STORE_H_
+#define PLUMBLINE_CACHE_KV_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "cache/block_pool.h"
+#include "cache/kv_geometry.h"
+
+namespace plumbline {
+
+// One anonymous mapping, layer by layer: all blocks of a layer lie together, so that a sequence
+// whose blocks follow one another is read as one stream. Fresh memory is zero and takes no room
+// until it is touched. Distinct blocks may be written from distinct threads; nothing else is
+// synchronised.
+class KvStore {
+ public:
+  // InvalidArgument for a geometry that does not validate or sizes that overflow;
+  // ResourceExhausted (bytes needed named) where the mapping fails.
+  // REQUIRES: num_blocks >= 0.
+  static absl::StatusOr<std::unique_ptr<KvStore>> Create(const KvGeometry& geometry,
+                                                         int num_blocks);
+  ~KvStore();
+  KvStore(const KvStore&) = delete;
+  KvStore& operator=(const KvStore&) = delete;
+
+  // The bytes of `block` in layer `layer` of group `group`:
+  // [block_tokens * LayerTokenBytes()], aligned as their size allows (the store itself: 4096).
+  absl::Span<std::byte> LayerBlock(int group, int layer, BlockId block);
+  absl::Span<const std::byte> LayerBlock(int group, int layer, BlockId block) const;
+
+  // Fills the block, in every layer, with bytes that are NaN in each KvDtype (0xFF).
+  void Poison(BlockId block);
+
+  const KvGeometry& geometry() const { return geometry_; }
+  int num_blocks() const { return num_blocks_; }
+  // What was really mapped for blocks (the size of the buffer, not a formula).
+  int64_t allocated_bytes() const { return static_cast<int64_t>(size_); }
+
+ private:
+  KvStore(const KvGeometry& geometry, int num_blocks, std::byte* data, size_t size);
+
+  KvGeometry geometry_;
+  int num_blocks_;
+  std::byte* data_;  // owned mapping of size_ bytes (null where size_ is 0)
+  size_t size_;
+  absl::InlinedVector<int64_t, 1> group_offset_;  // bytes from data_ to each group's first layer
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_CACHE_KV_STORE_H_
