@@ -1,0 +1,70 @@
+// What a step should cost, in closed form: the formula column. Knows shapes only; never looks at a
+// counter, a buffer or a clock. Ids such as D_PREFILL_MAC name the formulas in the project's list.
+//
+// Symbols: L layers, d width, h heads, g KV heads, e head size, F feed-forward width, m its
+// matrices, V vocabulary, t context of a decode step (the new token included), n prompt tokens.
+#ifndef PLUMBLINE_ENGINE_COST_MODEL_H_
+#define PLUMBLINE_ENGINE_COST_MODEL_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/model_config.h"
+#include "engine/work.h"
+
+namespace plumbline {
+
+// What the formulas need to know of a model and of how it runs.
+struct CostShape {
+  int64_t L = 0, d = 0, h = 0, g = 0, e = 0, F = 0, m = 0, V = 0;
+  int64_t weight_bytes = 4;  // b_w, of a matrix element
+  int64_t cache_bytes = 4;   // b, of a cached element
+  int64_t block_tokens = 16;
+  // Elements of one layer's norm gains and biases; of the final norm; of one token's embedding and
+  // position rows. Bytes: norms and biases are f32, embedding rows have weight_bytes.
+  int64_t layer_small_elements = 0;
+  int64_t final_small_elements = 0;
+  int64_t embedding_elements = 0;
+
+  static CostShape From(const ModelConfig& config, int weight_bytes, int cache_bytes,
+                        int block_tokens);
+};
+
+// `count` tokens from position `first`, `logit_rows` of which go through the head.
+struct SpanShape {
+  int64_t first = 0;
+  int64_t count = 0;
+  int64_t logit_rows = 0;
+};
+
+// Query-key pairs of a span: c p + c (c + 1) / 2 (D_PAIRS_CAUSAL for p = 0).
+int64_t SpanPairs(const SpanShape& span);
+// Pairs that the kernels run: whole groups of 16 keys for each micro-tile of rows (attention.h).
+int64_t SpanExecutedScorePairs(const CostShape& shape, const SpanShape& span);
+
+// Multiply-accumulates of one span by class: D_PROJ_MAC, D_CORE_MAC (half scores, half weighted
+// values), D_FFN_MAC, D_HEAD_MAC.
+MacCounts SpanMacs(const CostShape& shape, const SpanShape& span);
+// Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
+ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
+// How many calls a step of `rows` rows makes for each weight matrix (matmul.h): whole calls of 512
+// rows, then one of a multiple of 32, then one for what is left.
+int64_t MatmulCalls(int64_t rows);
+
+int64_t WeightCount(const CostShape& shape);                  // D_WEIGHTS
+int64_t PrefillMacs(const CostShape& shape, int64_t n);       // P(n), D_PREFILL_MAC
+int64_t DecodeMacs(const CostShape& shape, int64_t t);        // S(t), D_DECODE_MAC
+int64_t KvTokenBytes(const CostShape& shape);                 // 2 L g e b
+int64_t KvUsedBytes(const CostShape& shape, int64_t t);       // C(t), D_KV_BYTES
+int64_t KvAllocatedBytes(const CostShape& shape, int64_t t);  // D_KV_PAGED_BYTES
+int64_t DecodeFloorBytes(const CostShape& shape, int64_t t);  // D_DECODE_BYTES
+
+// What the two articles say of the same run (multi-head, full square, no head, no vocabulary).
+double ArticlePrefillMacs(const CostShape& shape, int64_t n);  // L x A1_LAYER_TOTAL
+double ArticleDecodeMacs(const CostShape& shape, int64_t t);   // L x A2_CACHED_STEP
+double ArticleKvBytes(const CostShape& shape, int64_t t);      // A2_KV_BYTES
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_COST_MODEL_H_

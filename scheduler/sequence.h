@@ -1,0 +1,32 @@
+// A request's progress: a few integers and a block table, so that chunked prefill, decode and
+// recomputation after preemption need no states.
+#ifndef PLUMBLINE_SCHEDULER_SEQUENCE_H_
+#define PLUMBLINE_SCHEDULER_SEQUENCE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "cache/block_table.h"
+#include "scheduler/request.h"
+
+namespace plumbline {
+
+// Owned by the scheduler; touched by its thread only.
+struct Sequence {
+  RequestId id = 0;
+  Request request;
+  int max_new_tokens = 0;       // request.max_new_tokens after clamping
+  std::vector<int32_t> tokens;  // prompt, then output
+  int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache
+  BlockTable table;
+  bool cancelled = false;
+  RequestResult result;  // filled as it goes
+
+  int prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
+  int output_tokens() const { return static_cast<int>(tokens.size()) - prompt_tokens(); }
+  int pending_tokens() const { return static_cast<int>(tokens.size()) - computed_tokens; }
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_SCHEDULER_SEQUENCE_H_
