@@ -1,0 +1,158 @@
+#include "engine/cost_model.h"
+
+#include <algorithm>
+#include <array>
+
+namespace plumbline {
+namespace {
+
+// How the engine cuts its work, restated: the kernels have their own constants, and a test holds
+// the counters against these figures.
+constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
+constexpr int64_t kCallStep = 32;      // rows of smaller calls: multiples of this, then the rest
+constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
+constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
+constexpr int64_t kTileRows = 96;      // query rows that share one read of K and V
+constexpr int64_t kVectorBytes = 4;    // norm gains and biases are f32
+
+constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Tokens whose query heads (h / g of each) fill one tile.
+int64_t TileTokens(const CostShape& s) { return std::max<int64_t>(1, kTileRows / (s.h / s.g)); }
+
+// Keys read, summed over the tiles of a span, for one KV head of one layer.
+int64_t TileKeys(const CostShape& s, const SpanShape& span) {
+  int64_t keys = 0;
+  for (int64_t end = 0; end < span.count;) {
+    end = std::min(end + TileTokens(s), span.count);
+    keys += span.first + end;
+  }
+  return keys;
+}
+
+}  // namespace
+
+CostShape CostShape::From(const ModelConfig& config, int weight_bytes, int cache_bytes,
+                          int block_tokens) {
+  CostShape s;
+  s.L = config.layers;
+  s.d = config.width;
+  s.h = config.heads;
+  s.g = config.kv_heads;
+  s.e = config.head_dim;
+  s.F = config.ffn;
+  s.m = config.feed_forward_matrices();
+  s.V = config.vocab;
+  s.weight_bytes = weight_bytes;
+  s.cache_bytes = cache_bytes;
+  s.block_tokens = block_tokens;
+  const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
+  s.layer_small_elements = 2 * norm;
+  if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
+  if (config.linear_bias) s.layer_small_elements += s.d + (s.m - 1) * s.F + s.d;
+  s.final_small_elements = norm;
+  s.embedding_elements = config.position == PositionKind::kLearned ? 2 * s.d : s.d;
+  return s;
+}
+
+int64_t SpanPairs(const SpanShape& span) {
+  return span.count * span.first + span.count * (span.count + 1) / 2;
+}
+
+int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
+  const int64_t group = s.h / s.g;
+  int64_t pairs = 0;
+  for (int64_t token = 0; token < span.count; token += TileTokens(s)) {
+    const int64_t tile_rows = std::min(TileTokens(s), span.count - token) * group;
+    for (int64_t row = 0; row < tile_rows; row += kMicroTileRows) {
+      const int64_t rows = std::min(kMicroTileRows, tile_rows - row);
+      const int64_t last_token = token + (row + rows - 1) / group;
+      pairs += rows * CeilDiv(span.first + last_token + 1, kKeyGroup) * kKeyGroup;
+    }
+  }
+  return pairs * s.g;  // of all heads
+}
+
+MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
+  MacCounts macs;
+  auto& useful = macs.useful;
+  useful[Index(WorkClass::kProjections)] = s.L * span.count * s.d * s.e * (2 * s.h + 2 * s.g);
+  useful[Index(WorkClass::kScores)] = s.L * s.h * s.e * SpanPairs(span);
+  useful[Index(WorkClass::kWeightedValues)] = s.L * s.h * s.e * SpanPairs(span);
+  useful[Index(WorkClass::kFeedForward)] = s.L * span.count * s.m * s.d * s.F;
+  useful[Index(WorkClass::kHead)] = span.logit_rows * s.V * s.d;
+  macs.executed = useful;
+  macs.executed[Index(WorkClass::kScores)] = s.L * s.e * SpanExecutedScorePairs(s, span);
+  return macs;
+}
+
+int64_t MatmulCalls(int64_t rows) {
+  const int64_t rest = rows % kCallRows;
+  return rows / kCallRows + (rest >= kCallStep ? 1 : 0) + (rest % kCallStep > 0 ? 1 : 0);
+}
+
+ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
+  int64_t tokens = 0, logit_rows = 0, keys = 0;
+  for (const SpanShape& span : spans) {
+    tokens += span.count;
+    logit_rows += span.logit_rows;
+    keys += TileKeys(s, span) + span.count;  // read, and written
+  }
+  ByteCounts bytes = {};
+  const int64_t calls = MatmulCalls(tokens);
+  bytes[Index(WorkClass::kProjections)] =
+      calls * s.L * s.d * s.e * (2 * s.h + 2 * s.g) * s.weight_bytes;
+  bytes[Index(WorkClass::kScores)] = keys * s.L * s.g * s.e * s.cache_bytes;
+  bytes[Index(WorkClass::kWeightedValues)] = keys * s.L * s.g * s.e * s.cache_bytes;
+  bytes[Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
+  bytes[Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
+  bytes[Index(WorkClass::kOther)] = s.L * s.layer_small_elements * kVectorBytes +
+                                    (logit_rows > 0 ? s.final_small_elements * kVectorBytes : 0) +
+                                    tokens * s.embedding_elements * s.weight_bytes;
+  return bytes;
+}
+
+int64_t WeightCount(const CostShape& s) {
+  return s.L * (s.d * s.e * (2 * s.h + 2 * s.g) + s.m * s.d * s.F) + s.V * s.d;
+}
+
+int64_t PrefillMacs(const CostShape& s, int64_t n) {
+  return s.L *
+             (n * s.d * s.e * (2 * s.h + 2 * s.g) + s.h * s.e * n * (n + 1) + n * s.m * s.d * s.F) +
+         s.V * s.d;
+}
+
+int64_t DecodeMacs(const CostShape& s, int64_t t) {
+  return s.L * (s.d * s.e * (2 * s.h + 2 * s.g) + 2 * s.h * s.e * t + s.m * s.d * s.F) + s.V * s.d;
+}
+
+int64_t KvTokenBytes(const CostShape& s) { return 2 * s.L * s.g * s.e * s.cache_bytes; }
+
+int64_t KvUsedBytes(const CostShape& s, int64_t t) { return KvTokenBytes(s) * t; }
+
+int64_t KvAllocatedBytes(const CostShape& s, int64_t t) {
+  return KvTokenBytes(s) * s.block_tokens * CeilDiv(t, s.block_tokens);
+}
+
+int64_t DecodeFloorBytes(const CostShape& s, int64_t t) {
+  return WeightCount(s) * s.weight_bytes + KvUsedBytes(s, t);
+}
+
+double ArticlePrefillMacs(const CostShape& s, int64_t n) {
+  const auto length = static_cast<double>(n);
+  const auto width = static_cast<double>(s.d);
+  const double layer = 2 * length * length * width + 12 * length * width * width;
+  return static_cast<double>(s.L) * layer;
+}
+
+double ArticleDecodeMacs(const CostShape& s, int64_t t) {
+  return static_cast<double>(s.L) * static_cast<double>(t) * static_cast<double>(s.d);
+}
+
+double ArticleKvBytes(const CostShape& s, int64_t t) {
+  return 2.0 * static_cast<double>(s.L) * static_cast<double>(t) * static_cast<double>(s.d) *
+         static_cast<double>(s.cache_bytes);
+}
+
+}  // namespace plumbline
