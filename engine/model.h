@@ -13,13 +13,10 @@
 #include "engine/model_config.h"
 #include "engine/step_batch.h"
 #include "engine/tensor_source.h"
+#include "engine/weight_dtype.h"
 #include "engine/work.h"
 
 namespace plumbline {
-
-enum class WeightDtype : uint8_t { kF32, kBf16 };
-int WeightDtypeBytes(WeightDtype dtype);
-absl::string_view WeightDtypeName(WeightDtype dtype);
 
 struct ModelOptions {
   WeightDtype weights = WeightDtype::kF32;

@@ -1,0 +1,311 @@
+#include "engine/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "engine/kv_convert.h"
+#include "engine/ops.h"
+#include "engine/parallel.h"
+
+namespace plumbline {
+namespace {
+
+// Tiles are split over segments while there are fewer than this many tasks for each thread.
+constexpr int kTasksPerThread = 4;
+// Room for partials of split tiles, by thread: 4 MiB of floats.
+constexpr int64_t kSplitFloatsPerThread = int64_t{1} << 20;
+// From so many rows on a narrow cache is widened once per segment instead of at each use.
+constexpr int kGatherRows = 2 * kMicroTileRows + 1;
+
+int Segments(int keys) { return (keys + kSegmentKeys - 1) / kSegmentKeys; }
+
+// Where one KV head's part of a block starts, and its two panels.
+struct Panel {
+  const std::byte* keys;    // [head_dim, block_tokens]
+  const std::byte* values;  // [block_tokens, head_dim]
+};
+
+Panel HeadPanel(absl::Span<const std::byte> block, int kv_head, int head_dim, int block_tokens,
+                int element_bytes) {
+  const int64_t side = int64_t{1} * head_dim * block_tokens * element_bytes;
+  const std::byte* start = block.data() + 2 * side * kv_head;
+  return {start, start + side};
+}
+
+}  // namespace
+
+PagedAttention::PagedAttention(const AttentionShape& shape)
+    : shape_(shape),
+      partial_floats_(PartialFloats(shape.head_dim)),
+      scratch_(shape.threads),
+      split_floats_(kSplitFloatsPerThread * shape.threads) {
+  const size_t head_dim = shape.head_dim;
+  const size_t rows = std::max(kAttentionTileRows, shape.group());
+  for (Scratch& s : scratch_) {
+    s.scores.resize(size_t{kMicroTileRows} * kSegmentKeys);
+    s.keys.resize(head_dim * kSegmentKeys);
+    s.values.resize(head_dim * kSegmentKeys);
+    s.partial.resize(size_t{kMicroTileRows} * partial_floats_);
+    s.running.resize(rows * partial_floats_);
+    s.row.resize(head_dim);
+  }
+  if (shape.threads > 1) split_.reset(new float[split_floats_]);
+}
+
+PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
+                                                   absl::Span<const BlockId> table, int position,
+                                                   const float* keys, const float* values) const {
+  const int block_tokens = store.geometry().block_tokens;
+  const KvDtype dtype = store.geometry().groups[0].dtype;
+  const int bytes = KvDtypeBytes(dtype);
+  const int head_dim = shape_.head_dim;
+  const int slot = position % block_tokens;
+  const absl::Span<std::byte> block = store.LayerBlock(0, layer, table[position / block_tokens]);
+  const int64_t side = int64_t{1} * head_dim * block_tokens * bytes;
+  std::array<std::byte, 4 * 64> narrow;
+  constexpr int kPiece = 64;
+  for (int head = 0; head < shape_.kv_heads; ++head) {
+    std::byte* panel = block.data() + 2 * side * head;
+    for (int d = 0; d < head_dim; d += kPiece) {
+      const int count = std::min(kPiece, head_dim - d);
+      NarrowFromF32(dtype, keys + head * head_dim + d, count, narrow.data());
+      std::byte* to = panel + (int64_t{1} * d * block_tokens + slot) * bytes;
+      for (int i = 0; i < count; ++i, to += int64_t{1} * block_tokens * bytes) {
+        std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
+      }
+    }
+    NarrowFromF32(dtype, values + head * head_dim, head_dim,
+                  panel + side + int64_t{1} * slot * head_dim * bytes);
+  }
+  const int64_t written = int64_t{1} * shape_.kv_heads * head_dim * bytes;
+  return {written, written};
+}
+
+int PagedAttention::TileTokens() const { return std::max(1, kAttentionTileRows / shape_.group()); }
+
+void PagedAttention::Prepare(const StepBatch& batch) {
+  tasks_.clear();
+  merges_.clear();
+  split_used_ = 0;
+  int64_t tiles = 0;
+  for (const BatchSpan& span : batch.spans) {
+    tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens() * shape_.kv_heads;
+  }
+  const int64_t wanted = shape_.threads > 1 ? int64_t{1} * kTasksPerThread * shape_.threads : 1;
+  const auto parts = static_cast<int>(tiles == 0 ? 1 : (wanted + tiles - 1) / tiles);
+  for (size_t i = 0; i < batch.spans.size(); ++i) {
+    // Last tiles see the most keys: they go first, so that no thread is left with a long one.
+    const BatchSpan& span = batch.spans[i];
+    const int last = (span.count - 1) / TileTokens() * TileTokens();
+    for (int token = last; token >= 0; token -= TileTokens()) {
+      PlanTile(span, static_cast<int>(i), token, parts);
+    }
+  }
+}
+
+void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, int parts) {
+  Task task;
+  task.span = span_index;
+  task.token = token;
+  task.tokens = std::min(TileTokens(), span.count - token);
+  const int segments = Segments(span.first_position + token + task.tokens);
+  const int per_part = (segments + parts - 1) / parts;
+  const int64_t floats = int64_t{1} * segments * task.tokens * shape_.group() * partial_floats_;
+  for (int head = 0; head < shape_.kv_heads; ++head) {
+    task.kv_head = head;
+    const bool split = per_part < segments && split_used_ + floats <= split_floats_;
+    if (!split) {
+      task.first_segment = 0;
+      task.segments = segments;
+      tasks_.push_back(task);
+      continue;
+    }
+    task.partials = split_.get() + split_used_;
+    split_used_ += floats;
+    merges_.push_back({static_cast<int>(tasks_.size()), segments});
+    for (int first = 0; first < segments; first += per_part) {
+      task.first_segment = first;
+      task.segments = std::min(per_part, segments - first);
+      tasks_.push_back(task);
+    }
+    task.partials = nullptr;
+  }
+}
+
+void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
+                                   Scratch& scratch) const {
+  const KvGeometry& geometry = pass.store.geometry();
+  const int block_tokens = geometry.block_tokens;
+  const KvDtype dtype = geometry.groups[0].dtype;
+  const int bytes = KvDtypeBytes(dtype);
+  const int head_dim = shape_.head_dim;
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  for (int key = 0; key < keys;) {
+    const int position = segment * kSegmentKeys + key;
+    const int slot = position % block_tokens;
+    const int run = std::min(keys - key, block_tokens - slot);
+    const Panel panel =
+        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
+                  task.kv_head, head_dim, block_tokens, bytes);
+    for (int d = 0; d < head_dim; ++d) {
+      WidenToF32(dtype, panel.keys + (int64_t{1} * d * block_tokens + slot) * bytes, run,
+                 scratch.keys.data() + d * kSegmentKeys + key);
+    }
+    WidenToF32(dtype, panel.values + int64_t{1} * slot * head_dim * bytes, run * head_dim,
+               scratch.values.data() + int64_t{1} * key * head_dim);
+    key += run;
+  }
+}
+
+SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
+                                        Scratch& scratch) const {
+  const KvGeometry& geometry = pass.store.geometry();
+  const int block_tokens = geometry.block_tokens;
+  const int head_dim = shape_.head_dim;
+  const int groups = (keys + kKeyGroup - 1) / kKeyGroup;
+  SegmentView view;
+  view.head_dim = head_dim;
+  view.dtype = geometry.groups[0].dtype;
+  const bool many_rows = task.tokens * shape_.group() >= kGatherRows;
+  if (block_tokens % kKeyGroup != 0 || (many_rows && view.dtype != KvDtype::kF32)) {
+    GatherSegment(pass, task, segment, keys, scratch);
+    view.dtype = KvDtype::kF32;
+    view.key_stride = kSegmentKeys;
+    for (int i = 0; i < groups; ++i) {
+      view.keys[i] = reinterpret_cast<const std::byte*>(scratch.keys.data() + i * kKeyGroup);
+      view.values[i] = reinterpret_cast<const std::byte*>(scratch.values.data() +
+                                                          int64_t{1} * i * kKeyGroup * head_dim);
+    }
+    return view;
+  }
+  const int bytes = KvDtypeBytes(view.dtype);
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  view.key_stride = block_tokens;
+  for (int i = 0; i < groups; ++i) {
+    const int position = segment * kSegmentKeys + i * kKeyGroup;
+    const int slot = position % block_tokens;
+    const Panel panel =
+        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
+                  task.kv_head, head_dim, block_tokens, bytes);
+    view.keys[i] = panel.keys + int64_t{1} * slot * bytes;
+    view.values[i] = panel.values + int64_t{1} * slot * head_dim * bytes;
+  }
+  return view;
+}
+
+void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentView& view,
+                                  int segment, int row, Scratch& scratch) const {
+  const BatchSpan& span = pass.batch.spans[task.span];
+  const int group = shape_.group();
+  const int tile_rows = task.tokens * group;
+  QueryRows tile;
+  tile.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
+  for (int r = row; r < std::min(row + kMicroTileRows, tile_rows); ++r) {
+    const int token = task.token + r / group;
+    const int visible = span.first_position + token + 1 - segment * kSegmentKeys;
+    if (visible <= 0) {  // rows before this segment; those after them may see it
+      row = r + 1;
+      continue;
+    }
+    const int head = task.kv_head * group + r % group;
+    const int i = tile.rows++;
+    tile.queries[i] =
+        pass.queries + (span.row + token) * pass.query_stride + int64_t{1} * head * shape_.head_dim;
+    tile.visible[i] = std::min(visible, kSegmentKeys);
+    tile.partials[i] =
+        task.partials != nullptr
+            ? task.partials + (int64_t{1} * segment * tile_rows + r) * partial_floats_
+            : scratch.partial.data() + int64_t{1} * i * partial_floats_;
+  }
+  if (tile.rows == 0) return;
+  AttendSegment(view, tile, scratch.scores.data(), &task.counts);
+  if (task.partials != nullptr) return;
+  for (int i = 0; i < tile.rows; ++i) {
+    MergePartial(tile.partials[i], shape_.head_dim,
+                 scratch.running.data() + int64_t{1} * (row + i) * partial_floats_);
+  }
+}
+
+void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
+  const BatchSpan& span = pass.batch.spans[task.span];
+  const int rows = task.tokens * shape_.group();
+  const int tile_end = span.first_position + task.token + task.tokens;
+  task.counts = {};
+  task.keys_read = 0;
+  if (task.partials == nullptr) {
+    for (int r = 0; r < rows; ++r) {
+      scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
+    }
+  }
+  for (int s = task.first_segment; s < task.first_segment + task.segments; ++s) {
+    const int keys = std::min(kSegmentKeys, tile_end - s * kSegmentKeys);
+    const SegmentView view = ViewSegment(pass, task, s, keys, scratch);
+    task.keys_read += keys;
+    for (int row = 0; row < rows; row += kMicroTileRows) {
+      RunMicroTile(pass, task, view, s, row, scratch);
+    }
+  }
+  if (task.partials != nullptr) return;
+  for (int r = 0; r < rows; ++r) {
+    WriteRow(pass, task, r, scratch.running.data() + int64_t{1} * r * partial_floats_, scratch);
+  }
+}
+
+void PagedAttention::WriteRow(const Pass& pass, const Task& task, int row, const float* running,
+                              Scratch& scratch) const {
+  const int group = shape_.group();
+  const int token = pass.batch.spans[task.span].row + task.token + row / group;
+  const int head = task.kv_head * group + row % group;
+  FinishPartial(running, shape_.head_dim, scratch.row.data());
+  const int64_t element =
+      (int64_t{1} * token * shape_.heads + head) * static_cast<int64_t>(shape_.head_dim);
+  RoundRow(shape_.head_dim, scratch.row.data(), pass.out_dtype,
+           pass.out + element * WeightDtypeBytes(pass.out_dtype));
+}
+
+void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const {
+  const Task& task = tasks_[merge.task];
+  const BatchSpan& span = pass.batch.spans[task.span];
+  const int rows = task.tokens * shape_.group();
+  for (int r = 0; r < rows; ++r) {
+    const int keys = span.first_position + task.token + r / shape_.group() + 1;
+    float* running = scratch.running.data();
+    running[shape_.head_dim + 1] = 0.0f;
+    for (int s = 0; s < Segments(keys); ++s) {
+      MergePartial(task.partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,
+                   running);
+    }
+    WriteRow(pass, task, r, running, scratch);
+  }
+}
+
+void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer,
+                         const float* queries, int64_t query_stride, WeightDtype out_dtype,
+                         std::byte* out, StepWork* work) {
+  const Pass pass = {batch, store, layer, queries, query_stride, out_dtype, out};
+  ParallelTasks(shape_.threads, static_cast<int64_t>(tasks_.size()),
+                [&](int64_t i, int thread) { RunTask(pass, tasks_[i], scratch_[thread]); });
+  ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
+                [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
+  CountWork(store, work);
+}
+
+void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
+  constexpr int kScores = static_cast<int>(WorkClass::kScores);
+  constexpr int kValues = static_cast<int>(WorkClass::kWeightedValues);
+  const LayerGroup& group = store.geometry().groups[0];
+  const int64_t element_bytes = KvDtypeBytes(group.dtype);
+  for (const Task& task : tasks_) {
+    MacCounts& macs = work->spans[task.span];
+    macs.useful[kScores] += task.counts.useful_scores * shape_.head_dim;
+    macs.executed[kScores] += task.counts.executed_scores * shape_.head_dim;
+    macs.useful[kValues] += task.counts.weighted_values * shape_.head_dim;
+    macs.executed[kValues] += task.counts.weighted_values * shape_.head_dim;
+    work->bytes[kScores] += task.keys_read * group.key_width * element_bytes;
+    work->bytes[kValues] += task.keys_read * group.value_width * element_bytes;
+  }
+}
+
+}  // namespace plumbline

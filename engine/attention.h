@@ -1,0 +1,127 @@
+// Attention of one step's spans over the paged cache.
+//
+// Block layout (opaque to cache/): for each KV head, its keys transposed, [head_dim, block_tokens],
+// then its values, [block_tokens, head_dim], in the cache's dtype. Transposed keys let a vector
+// hold the scores of 16 keys; values by row let it hold 16 channels.
+//
+// A span's query rows (token-major; the heads / kv_heads query heads of one KV head side by side)
+// are cut into tiles of at most kAttentionTileRows rows (one token's heads at least); a tile reads
+// each key and value it needs once. Scores live in one micro-tile's scratch and nowhere else.
+#ifndef PLUMBLINE_ENGINE_ATTENTION_H_
+#define PLUMBLINE_ENGINE_ATTENTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "cache/kv_store.h"
+#include "engine/attention_kernels.h"
+#include "engine/step_batch.h"
+#include "engine/weight_dtype.h"
+#include "engine/work.h"
+
+namespace plumbline {
+
+inline constexpr int kAttentionTileRows = 96;
+
+struct AttentionShape {
+  int heads = 0;
+  int kv_heads = 0;  // divides heads
+  int head_dim = 0;
+  int threads = 1;
+
+  int group() const { return heads / kv_heads; }  // query heads of one KV head
+};
+
+// Scratch is sized at construction. One thread calls at a time; it uses `threads` threads itself.
+class PagedAttention {
+ public:
+  explicit PagedAttention(const AttentionShape& shape);
+
+  // Writes one token's keys and values, [kv_heads, head_dim] each, to its slot. Distinct tokens
+  // may be written from distinct threads. Returns the bytes written: {keys, values}.
+  // REQUIRES: `table` covers `position`; the store's first group has this shape.
+  struct WrittenBytes {
+    int64_t keys = 0;
+    int64_t values = 0;
+  };
+  WrittenBytes Write(KvStore& store, int layer, absl::Span<const BlockId> table, int position,
+                     const float* keys, const float* values) const;
+
+  // Plans the tiles of a batch. Call once a step, before Run.
+  void Prepare(const StepBatch& batch);
+
+  // out[token, heads * head_dim] = attention of the batch's queries over their sequences' cached
+  // keys, the tokens' own included (they must have been written). `queries` rows start
+  // query_stride floats apart, [heads, head_dim] each. Results are rounded to `out_dtype`.
+  // Counts its work in `*work`, classes kScores and kWeightedValues.
+  void Run(const StepBatch& batch, const KvStore& store, int layer, const float* queries,
+           int64_t query_stride, WeightDtype out_dtype, std::byte* out, StepWork* work);
+
+ private:
+  // One KV head's rows of one tile over a run of segments: what one thread does in one go.
+  struct Task {
+    int span = 0;
+    int kv_head = 0;
+    int token = 0;   // of the span
+    int tokens = 0;  // of the tile
+    int first_segment = 0;
+    int segments = 0;
+    float* partials = nullptr;  // split tiles: [tile's segments][rows][PartialFloats]
+    AttentionCounts counts;
+    int64_t keys_read = 0;
+  };
+  // Where the partials of a split tile are merged.
+  struct Merge {
+    int task = 0;      // any task of the tile: its rows
+    int segments = 0;  // of the whole tile
+  };
+  struct Scratch {
+    std::vector<float> scores;  // one micro-tile's
+    std::vector<float> keys;    // one segment's, widened and gathered
+    std::vector<float> values;
+    std::vector<float> partial;  // one micro-tile's
+    std::vector<float> running;  // one tile's
+    std::vector<float> row;      // one row of output
+  };
+  // What Run hands to its parts.
+  struct Pass {
+    const StepBatch& batch;
+    const KvStore& store;
+    int layer;
+    const float* queries;
+    int64_t query_stride;
+    WeightDtype out_dtype;
+    std::byte* out;
+  };
+
+  int TileTokens() const;
+  void PlanTile(const BatchSpan& span, int span_index, int token, int parts);
+  SegmentView ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
+                          Scratch& scratch) const;
+  void GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
+                     Scratch& scratch) const;
+  void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
+  void RunMicroTile(const Pass& pass, Task& task, const SegmentView& view, int segment, int row,
+                    Scratch& scratch) const;
+  void MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const;
+  void WriteRow(const Pass& pass, const Task& task, int row, const float* running,
+                Scratch& scratch) const;
+  void CountWork(const KvStore& store, StepWork* work) const;
+
+  AttentionShape shape_;
+  int partial_floats_;
+  std::vector<Task> tasks_;
+  std::vector<Merge> merges_;
+  std::vector<Scratch> scratch_;  // [threads]
+  // Partials of split tiles. Not touched, so not resident, until a step splits that much.
+  std::unique_ptr<float[]> split_;
+  int64_t split_floats_;
+  int64_t split_used_ = 0;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_ATTENTION_H_

@@ -1,0 +1,76 @@
+// The arithmetic of attention over one segment of keys, for a micro-tile of query rows that share
+// a KV head. Vectorised with Highway for the CPU at hand; one code for prefill and decode.
+//
+// The canonical order, which makes a row's bits independent of everything but its own sequence:
+// - a score is a sequential fused multiply-add over the head's elements, from zero;
+// - keys are cut into segments at absolute multiples of kSegmentKeys positions; a segment yields
+//   its own maximum, sum and weighted values, from zero, keys ascending;
+// - segments merge in ascending order by MergePartial (the running softmax of Milakov and
+//   Gimelshein 2018; FlashAttention, Dao et al. 2022, algorithm 1).
+// K and V are widened to f32, which is exact, so stored and gathered operands give equal bits.
+#ifndef PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_
+#define PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "cache/kv_geometry.h"
+
+namespace plumbline {
+
+inline constexpr int kSegmentKeys = 256;  // positions of a segment
+inline constexpr int kKeyGroup = 16;      // keys that lie side by side for one vector load
+inline constexpr int kSegmentGroups = kSegmentKeys / kKeyGroup;
+inline constexpr int kMicroTileRows = 6;  // query rows of one kernel call, at most
+
+// One KV head's keys and values of one segment, as groups of 16 consecutive keys. Groups beyond
+// the visible keys are not looked at.
+struct SegmentView {
+  KvDtype dtype = KvDtype::kF32;
+  int head_dim = 0;
+  int key_stride = 0;  // elements from one row of a key group to the next
+  // keys[i]: [head_dim, kKeyGroup], transposed: element (d, key) at d * key_stride + key.
+  std::array<const std::byte*, kSegmentGroups> keys = {};
+  // values[i]: [kKeyGroup, head_dim].
+  std::array<const std::byte*, kSegmentGroups> values = {};
+};
+
+// A row's softmax over some keys: values[head_dim] unnormalised, then maximum, then sum.
+// [PartialFloats(head_dim)]
+inline constexpr int PartialFloats(int head_dim) { return (head_dim + 2 + 15) / 16 * 16; }
+
+// What a call really did, bumped in the loops that did it.
+struct AttentionCounts {
+  int64_t useful_scores = 0;    // query-key pairs that entered a softmax
+  int64_t executed_scores = 0;  // pairs whose products ran: whole groups
+  int64_t weighted_values = 0;  // pairs whose value was added
+  AttentionCounts& operator+=(const AttentionCounts& other);
+};
+
+// A micro-tile: rows that attend to the same KV head, later tokens after earlier ones.
+struct QueryRows {
+  int rows = 0;                                      // 1 to kMicroTileRows
+  std::array<const float*, kMicroTileRows> queries;  // each [head_dim]
+  std::array<int, kMicroTileRows> visible;           // keys of the segment each sees; ascending
+  std::array<float*, kMicroTileRows> partials;       // each [PartialFloats(head_dim)], written
+  float scale = 1.0f;                                // of the scores: 1 / sqrt(head_dim)
+};
+
+// Attends the rows to the first visible[r] keys of the segment. Masked keys add nothing and their
+// values are not read. `scratch`: [kMicroTileRows * kSegmentKeys] floats.
+// REQUIRES: 1 <= visible[r] <= kSegmentKeys for every row, ascending.
+void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
+                   AttentionCounts* counts);
+
+// Adds a later segment's partial to a running one; a running sum of zero means "nothing yet".
+void MergePartial(const float* partial, int head_dim, float* running);
+// out[head_dim] = values / sum.
+void FinishPartial(const float* running, int head_dim, float* out);
+
+// The instruction set the kernels run with, e.g. "AVX3".
+const char* AttentionKernelTarget();
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_

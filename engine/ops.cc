@@ -1,0 +1,170 @@
+#include "engine/ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/ops.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// After foreach_target.h, which includes this file once more for every target:
+#include "engine/simd-inl.h"
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace plumbline {
+namespace HWY_NAMESPACE {
+
+// Stores the first `n` lanes at element i, rounded to the dtype.
+HWY_INLINE void StoreAs(WeightDtype dtype, Vec value, int i, size_t n, std::byte* out) {
+  if (dtype == WeightDtype::kF32) {
+    hn::BlendedStore(value, hn::FirstN(F(), n), F(), reinterpret_cast<float*>(out) + i);
+  } else {
+    const LoadBf16::H half;
+    hn::BlendedStore(NarrowBf16(value), hn::FirstN(half, n), half,
+                     reinterpret_cast<uint16_t*>(out) + i);
+  }
+}
+
+HWY_INLINE size_t LanesAt(int i, int count) {
+  return static_cast<size_t>(std::min(kLanes, count - i));
+}
+
+HWY_INLINE Vec LoadPart(const float* p, size_t n) {
+  return hn::MaskedLoad(hn::FirstN(F(), n), F(), p);
+}
+
+HWY_INLINE float SumLanes(Vec sum) { return hn::GetLane(hn::SumOfLanes(F(), sum)); }
+
+// Adds delta and bias to x, and returns the sum of its elements or of their squares.
+template <bool kSquares>
+HWY_INLINE float AddAndSum(int width, const float* delta, const float* delta_bias, float* x) {
+  Vec sum = hn::Zero(F());
+  for (int i = 0; i < width; i += kLanes) {
+    const size_t n = LanesAt(i, width);
+    Vec value = LoadPart(x + i, n);
+    if (delta != nullptr) value = hn::Add(value, LoadPart(delta + i, n));
+    if (delta_bias != nullptr) value = hn::Add(value, LoadPart(delta_bias + i, n));
+    hn::BlendedStore(value, hn::FirstN(F(), n), F(), x + i);
+    sum = kSquares ? hn::MulAdd(value, value, sum) : hn::Add(value, sum);
+  }
+  return SumLanes(sum);
+}
+
+void AddAndNormImpl(const NormParams& norm, int width, const float* delta, const float* delta_bias,
+                    float* x, WeightDtype out_dtype, std::byte* out) {
+  const F f;
+  const auto count = static_cast<float>(width);
+  const bool layer = norm.kind == NormKind::kLayer;
+  float mean = 0.0f;
+  float squares = 0.0f;
+  if (layer) {
+    mean = AddAndSum<false>(width, delta, delta_bias, x) / count;
+    if (out == nullptr) return;
+    Vec sum = hn::Zero(f);
+    for (int i = 0; i < width; i += kLanes) {
+      const size_t n = LanesAt(i, width);
+      const Vec centred =
+          hn::IfThenElseZero(hn::FirstN(f, n), hn::Sub(LoadPart(x + i, n), hn::Set(f, mean)));
+      sum = hn::MulAdd(centred, centred, sum);
+    }
+    squares = SumLanes(sum);
+  } else {
+    squares = AddAndSum<true>(width, delta, delta_bias, x);
+    if (out == nullptr) return;
+  }
+  const Vec shift = hn::Set(f, mean);
+  const Vec scale = hn::Set(f, 1.0f / std::sqrt(squares / count + norm.epsilon));
+  for (int i = 0; i < width; i += kLanes) {
+    const size_t n = LanesAt(i, width);
+    Vec value = LoadPart(x + i, n);
+    if (layer) value = hn::Sub(value, shift);
+    value = hn::Mul(hn::Mul(value, scale), LoadPart(norm.gain + i, n));
+    if (norm.bias != nullptr) value = hn::Add(value, LoadPart(norm.bias + i, n));
+    StoreAs(out_dtype, value, i, n, out);
+  }
+}
+
+// x / (1 + exp(-u)). exp's argument is held below its overflow, where the quotient is 0 anyway.
+HWY_INLINE Vec Gate(Vec x, Vec u) {
+  const F f;
+  const Vec exponent = hn::Min(hn::Neg(u), hn::Set(f, 87.0f));
+  return hn::Div(x, hn::Add(hn::Set(f, 1.0f), hn::Exp(f, exponent)));
+}
+
+void ActivateImpl(FeedForwardKind kind, int ffn, const float* in, const float* bias,
+                  WeightDtype out_dtype, std::byte* out) {
+  const F f;
+  for (int i = 0; i < ffn; i += kLanes) {
+    const size_t n = LanesAt(i, ffn);
+    Vec x = LoadPart(in + i, n);
+    if (bias != nullptr) x = hn::Add(x, LoadPart(bias + i, n));
+    Vec value;
+    if (kind == FeedForwardKind::kSwiGlu) {
+      Vec up = LoadPart(in + ffn + i, n);
+      if (bias != nullptr) up = hn::Add(up, LoadPart(bias + ffn + i, n));
+      value = hn::Mul(Gate(x, x), up);
+    } else {
+      // gelu(x) = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+      const Vec cube = hn::Mul(hn::Mul(x, x), x);
+      const Vec inner = hn::MulAdd(hn::Set(f, 0.044715f), cube, x);
+      value = Gate(x, hn::Mul(hn::Set(f, 1.5957691216057308f), inner));
+    }
+    StoreAs(out_dtype, value, i, n, out);
+  }
+}
+
+void RoundRowImpl(int count, const float* x, WeightDtype out_dtype, std::byte* out) {
+  for (int i = 0; i < count; i += kLanes) {
+    const size_t n = LanesAt(i, count);
+    StoreAs(out_dtype, LoadPart(x + i, n), i, n, out);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace plumbline
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace plumbline {
+
+HWY_EXPORT(AddAndNormImpl);
+HWY_EXPORT(ActivateImpl);
+HWY_EXPORT(RoundRowImpl);
+
+void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
+                float* x, WeightDtype out_dtype, std::byte* out) {
+  HWY_DYNAMIC_DISPATCH(AddAndNormImpl)(norm, width, delta, delta_bias, x, out_dtype, out);
+}
+
+void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
+              WeightDtype out_dtype, std::byte* out) {
+  HWY_DYNAMIC_DISPATCH(ActivateImpl)(kind, ffn, in, bias, out_dtype, out);
+}
+
+void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out) {
+  HWY_DYNAMIC_DISPATCH(RoundRowImpl)(count, x, out_dtype, out);
+}
+
+void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,
+            float* head) {
+  const int half = rope_dims / 2;
+  const bool neighbours = kind == PositionKind::kRopeNeighbours;
+  for (int i = 0; i < half; ++i) {
+    float& first = head[neighbours ? 2 * i : i];
+    float& second = head[neighbours ? 2 * i + 1 : i + half];
+    const float a = first;
+    const float b = second;
+    first = a * cosines[i] - b * sines[i];
+    second = b * cosines[i] + a * sines[i];
+  }
+}
+
+void AddBias(int count, const float* bias, float* x) {
+  for (int i = 0; i < count; ++i) x[i] += bias[i];
+}
+
+}  // namespace plumbline
+#endif  // HWY_ONCE

@@ -1,0 +1,45 @@
+// Row-wise parts of the forward pass: norms, activations, rotary positions. Each row is computed
+// by one thread in one order, so its bits do not depend on its companions.
+#ifndef PLUMBLINE_ENGINE_OPS_H_
+#define PLUMBLINE_ENGINE_OPS_H_
+
+#include <cstddef>
+
+#include "engine/model_config.h"
+#include "engine/weight_dtype.h"
+
+namespace plumbline {
+
+// One norm's parameters: out = (x - mean) / deviation * gain + bias, or without mean and bias for
+// RMSNorm (Zhang and Sennrich 2019). Pointers are not owned; bias may be null.
+struct NormParams {
+  NormKind kind = NormKind::kRms;
+  float epsilon = 1e-5f;
+  const float* gain = nullptr;  // [width]
+  const float* bias = nullptr;  // [width]
+};
+
+// First x += delta + delta_bias (each may be null), then out = norm(x), rounded to `out_dtype`
+// (nearest even). x: [width], updated. out: [width]; null: only the addition is done.
+void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
+                float* x, WeightDtype out_dtype, std::byte* out);
+
+// SwiGLU (Shazeer 2020): in [2 * ffn], gate then up: out = silu(gate) * up. GELU, tanh form
+// (Hendrycks and Gimpel 2016): in [ffn]. `bias`, as long as `in`, is added first; may be null.
+void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
+              WeightDtype out_dtype, std::byte* out);
+
+// out = x, rounded to nearest even.
+void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out);
+
+// Rotates one head in place (RoFormer, Su et al. 2021, eq. 34): cosines and sines are of the
+// position's angles, [rope_dims / 2]. Elements from rope_dims on stay.
+void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,
+            float* head);
+
+// x += bias. [count]
+void AddBias(int count, const float* bias, float* x);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_OPS_H_

@@ -1,0 +1,39 @@
+// Loops over the engine's threads (OpenMP: the same pool that the matmuls use, so that the two
+// never compete). With one thread everything runs inline.
+#ifndef PLUMBLINE_ENGINE_PARALLEL_H_
+#define PLUMBLINE_ENGINE_PARALLEL_H_
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace plumbline {
+
+// Calls fn(i) for i in [0, n), each thread on one run of neighbours.
+template <class Fn>
+void ParallelFor(int threads, int64_t n, const Fn& fn) {
+  const auto used = static_cast<int>(std::min<int64_t>(threads, n));
+  if (used <= 1) {
+    for (int64_t i = 0; i < n; ++i) fn(i);
+    return;
+  }
+#pragma omp parallel for num_threads(used) schedule(static)
+  for (int64_t i = 0; i < n; ++i) fn(i);
+}
+
+// Calls fn(i, thread) for i in [0, n), the next free thread taking the next i; thread < threads.
+template <class Fn>
+void ParallelTasks(int threads, int64_t n, const Fn& fn) {
+  const auto used = static_cast<int>(std::min<int64_t>(threads, n));
+  if (used <= 1) {
+    for (int64_t i = 0; i < n; ++i) fn(i, 0);
+    return;
+  }
+#pragma omp parallel for num_threads(used) schedule(dynamic, 1)
+  for (int64_t i = 0; i < n; ++i) fn(i, omp_get_thread_num());
+}
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_PARALLEL_H_

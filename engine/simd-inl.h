@@ -1,0 +1,71 @@
+// Vectors of at most 16 floats and loads that widen to them, for the kernels compiled once per
+// instruction set. Included by each target's pass: the guard toggles.
+#if defined(PLUMBLINE_ENGINE_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PLUMBLINE_ENGINE_SIMD_INL_H_
+#undef PLUMBLINE_ENGINE_SIMD_INL_H_
+#else
+#define PLUMBLINE_ENGINE_SIMD_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace plumbline {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F = hn::CappedTag<float, 16>;
+using Vec = hn::Vec<F>;
+constexpr int kLanes = HWY_MIN(HWY_LANES(float), 16);
+
+struct LoadF32 {
+  using T = float;
+  static HWY_INLINE Vec Load(const T* p) { return hn::LoadU(F(), p); }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
+    return hn::MaskedLoad(hn::FirstN(F(), n), F(), p);
+  }
+};
+
+struct LoadBf16 {
+  using T = uint16_t;
+  using H = hn::Rebind<uint16_t, F>;
+  using U = hn::Rebind<uint32_t, F>;
+  static HWY_INLINE Vec Widen(hn::Vec<H> half) {
+    return hn::BitCast(F(), hn::ShiftLeft<16>(hn::PromoteTo(U(), half)));
+  }
+  static HWY_INLINE Vec Load(const T* p) { return Widen(hn::LoadU(H(), p)); }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
+    return Widen(hn::MaskedLoad(hn::FirstN(H(), n), H(), p));
+  }
+};
+
+struct LoadF16 {
+  using T = hwy::float16_t;
+  using H = hn::Rebind<hwy::float16_t, F>;
+  using B = hn::Rebind<uint16_t, F>;
+  static HWY_INLINE Vec Load(const T* p) { return hn::PromoteTo(F(), hn::LoadU(H(), p)); }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
+    const auto bits = hn::MaskedLoad(hn::FirstN(B(), n), B(), reinterpret_cast<const uint16_t*>(p));
+    return hn::PromoteTo(F(), hn::BitCast(H(), bits));
+  }
+};
+
+// Rounds kLanes floats to nearest even; NaN stays NaN (made quiet).
+HWY_INLINE hn::Vec<LoadBf16::H> NarrowBf16(Vec value) {
+  const LoadBf16::U u;
+  const auto bits = hn::BitCast(u, value);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(u, 0x7FFF))));
+  const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(u, 0x0040));
+  const auto is_nan = hn::RebindMask(u, hn::IsNaN(value));
+  return hn::TruncateTo(LoadBf16::H(), hn::IfThenElse(is_nan, quiet, rounded));
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace plumbline
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target guard
