@@ -12,14 +12,10 @@
 namespace plumbline {
 namespace {
 
-// Tiles are split over segments while there are fewer than this many tasks for each thread.
-constexpr int kTasksPerThread = 4;
 // Room for partials of split tiles, by thread: 4 MiB of floats.
 constexpr int64_t kSplitFloatsPerThread = int64_t{1} << 20;
 // From so many rows on a narrow cache is widened once per segment instead of at each use.
 constexpr int kGatherRows = 2 * kMicroTileRows + 1;
-
-int Segments(int keys) { return (keys + kSegmentKeys - 1) / kSegmentKeys; }
 
 // Where one KV head's part of a block starts, and its two panels.
 struct Panel {
@@ -81,57 +77,6 @@ PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
   }
   const int64_t written = int64_t{1} * shape_.kv_heads * head_dim * bytes;
   return {written, written};
-}
-
-int PagedAttention::TileTokens() const { return std::max(1, kAttentionTileRows / shape_.group()); }
-
-void PagedAttention::Prepare(const StepBatch& batch) {
-  tasks_.clear();
-  merges_.clear();
-  split_used_ = 0;
-  int64_t tiles = 0;
-  for (const BatchSpan& span : batch.spans) {
-    tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens() * shape_.kv_heads;
-  }
-  const int64_t wanted = shape_.threads > 1 ? int64_t{1} * kTasksPerThread * shape_.threads : 1;
-  const auto parts = static_cast<int>(tiles == 0 ? 1 : (wanted + tiles - 1) / tiles);
-  for (size_t i = 0; i < batch.spans.size(); ++i) {
-    // Last tiles see the most keys: they go first, so that no thread is left with a long one.
-    const BatchSpan& span = batch.spans[i];
-    const int last = (span.count - 1) / TileTokens() * TileTokens();
-    for (int token = last; token >= 0; token -= TileTokens()) {
-      PlanTile(span, static_cast<int>(i), token, parts);
-    }
-  }
-}
-
-void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, int parts) {
-  Task task;
-  task.span = span_index;
-  task.token = token;
-  task.tokens = std::min(TileTokens(), span.count - token);
-  const int segments = Segments(span.first_position + token + task.tokens);
-  const int per_part = (segments + parts - 1) / parts;
-  const int64_t floats = int64_t{1} * segments * task.tokens * shape_.group() * partial_floats_;
-  for (int head = 0; head < shape_.kv_heads; ++head) {
-    task.kv_head = head;
-    const bool split = per_part < segments && split_used_ + floats <= split_floats_;
-    if (!split) {
-      task.first_segment = 0;
-      task.segments = segments;
-      tasks_.push_back(task);
-      continue;
-    }
-    task.partials = split_.get() + split_used_;
-    split_used_ += floats;
-    merges_.push_back({static_cast<int>(tasks_.size()), segments});
-    for (int first = 0; first < segments; first += per_part) {
-      task.first_segment = first;
-      task.segments = std::min(per_part, segments - first);
-      tasks_.push_back(task);
-    }
-    task.partials = nullptr;
-  }
 }
 
 void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
@@ -202,11 +147,13 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   const int tile_rows = task.tokens * group;
   QueryRows tile;
   tile.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
-  for (int r = row; r < std::min(row + kMicroTileRows, tile_rows); ++r) {
+  const int end = std::min(row + kMicroTileRows, tile_rows);
+  int first = row;  // of the rows that see this segment: later tokens see more
+  for (int r = row; r < end; ++r) {
     const int token = task.token + r / group;
     const int visible = span.first_position + token + 1 - segment * kSegmentKeys;
-    if (visible <= 0) {  // rows before this segment; those after them may see it
-      row = r + 1;
+    if (visible <= 0) {
+      first = r + 1;
       continue;
     }
     const int head = task.kv_head * group + r % group;
@@ -224,7 +171,7 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   if (task.partials != nullptr) return;
   for (int i = 0; i < tile.rows; ++i) {
     MergePartial(tile.partials[i], shape_.head_dim,
-                 scratch.running.data() + int64_t{1} * (row + i) * partial_floats_);
+                 scratch.running.data() + int64_t{1} * (first + i) * partial_floats_);
   }
 }
 
@@ -273,7 +220,7 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
     const int keys = span.first_position + task.token + r / shape_.group() + 1;
     float* running = scratch.running.data();
     running[shape_.head_dim + 1] = 0.0f;
-    for (int s = 0; s < Segments(keys); ++s) {
+    for (int s = 0; s < CountSegments(keys); ++s) {
       MergePartial(task.partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,
                    running);
     }
@@ -290,22 +237,6 @@ void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer
   ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
                 [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
   CountWork(store, work);
-}
-
-void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
-  constexpr int kScores = static_cast<int>(WorkClass::kScores);
-  constexpr int kValues = static_cast<int>(WorkClass::kWeightedValues);
-  const LayerGroup& group = store.geometry().groups[0];
-  const int64_t element_bytes = KvDtypeBytes(group.dtype);
-  for (const Task& task : tasks_) {
-    MacCounts& macs = work->spans[task.span];
-    macs.useful[kScores] += task.counts.useful_scores * shape_.head_dim;
-    macs.executed[kScores] += task.counts.executed_scores * shape_.head_dim;
-    macs.useful[kValues] += task.counts.weighted_values * shape_.head_dim;
-    macs.executed[kValues] += task.counts.weighted_values * shape_.head_dim;
-    work->bytes[kScores] += task.keys_read * group.key_width * element_bytes;
-    work->bytes[kValues] += task.keys_read * group.value_width * element_bytes;
-  }
 }
 
 }  // namespace plumbline

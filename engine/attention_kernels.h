@@ -22,6 +22,8 @@ namespace plumbline {
 inline constexpr int kSegmentKeys = 256;  // positions of a segment
 inline constexpr int kKeyGroup = 16;      // keys that lie side by side for one vector load
 inline constexpr int kSegmentGroups = kSegmentKeys / kKeyGroup;
+// Segments that hold the first `keys` positions.
+inline constexpr int CountSegments(int keys) { return (keys + kSegmentKeys - 1) / kSegmentKeys; }
 inline constexpr int kMicroTileRows = 6;  // query rows of one kernel call, at most
 
 // One KV head's keys and values of one segment, as groups of 16 consecutive keys. Groups beyond

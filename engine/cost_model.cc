@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
 constexpr int64_t kCallStep = 32;      // rows of smaller calls: multiples of this, then the rest
 constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
+constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last
 constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
 constexpr int64_t kTileRows = 96;      // query rows that share one read of K and V
 constexpr int64_t kVectorBytes = 4;    // norm gains and biases are f32
@@ -67,8 +68,13 @@ int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
     const int64_t tile_rows = std::min(TileTokens(s), span.count - token) * group;
     for (int64_t row = 0; row < tile_rows; row += kMicroTileRows) {
       const int64_t rows = std::min(kMicroTileRows, tile_rows - row);
-      const int64_t last_token = token + (row + rows - 1) / group;
-      pairs += rows * CeilDiv(span.first + last_token + 1, kKeyGroup) * kKeyGroup;
+      // All rows run over the keys of the last one, but for segments that a row sees nothing of.
+      const int64_t most = span.first + token + (row + rows - 1) / group + 1;
+      for (int64_t r = row; r < row + rows; ++r) {
+        const int64_t visible = span.first + token + r / group + 1;
+        pairs += std::min(CeilDiv(most, kKeyGroup) * kKeyGroup,
+                          CeilDiv(visible, kSegmentKeys) * kSegmentKeys);
+      }
     }
   }
   return pairs * s.g;  // of all heads

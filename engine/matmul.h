@@ -1,0 +1,78 @@
+// y = x W^T for weight matrices packed once at load: the only place that knows oneDNN.
+//
+// Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
+// few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
+// for what is left, so that no primitive is compiled in a steady step.
+#ifndef PLUMBLINE_ENGINE_MATMUL_H_
+#define PLUMBLINE_ENGINE_MATMUL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/weight_dtype.h"
+
+namespace plumbline {
+
+inline constexpr int kMatmulCallRows = 512;
+inline constexpr int kMatmulRowStep = 32;
+
+// The library's engine, stream and scratch, shared by the matrices of a model. One thread at a
+// time; calls use `threads` threads.
+class MatmulContext {
+ public:
+  static absl::StatusOr<std::unique_ptr<MatmulContext>> Create(int threads);
+  ~MatmulContext();
+  int threads() const;
+
+ private:
+  friend class PackedMatrix;
+  struct Impl;
+  explicit MatmulContext(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// A weight matrix [outputs, inputs] in the library's own layout for this machine.
+class PackedMatrix {
+ public:
+  // Fills rows [row, row + num_rows) of W: out is [num_rows, inputs].
+  using RowSource = absl::FunctionRef<absl::Status(int64_t row, int64_t num_rows, float* out)>;
+
+  // Reads W a few rows at a time, rounds it to `dtype` and packs it. `context` is not owned.
+  // FailedPrecondition where the library cannot multiply in `dtype` here; ResourceExhausted for
+  // memory; errors of `rows` as they are.
+  static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(MatmulContext& context,
+                                                              int64_t outputs, int64_t inputs,
+                                                              WeightDtype dtype, RowSource rows);
+  ~PackedMatrix();
+
+  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. `on_call` is told
+  // of every library call: its first row and its number of rows. Internal error where the library
+  // fails.
+  absl::Status Run(int64_t rows, const std::byte* x, float* y,
+                   absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
+
+  int64_t outputs() const;
+  int64_t inputs() const;
+  // Bytes of the elements that a call reads: outputs x inputs in the dtype.
+  int64_t element_bytes_read() const;
+  // Bytes of the packed buffer (padding included).
+  int64_t packed_bytes() const;
+  // The library's name of the implementation, e.g. "brg:avx512_core_bf16".
+  std::string implementation() const;
+  // Whether a row's result is the same bits for every number of rows, on this implementation.
+  bool rows_independent() const;
+
+ private:
+  struct Impl;
+  explicit PackedMatrix(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_MATMUL_H_
