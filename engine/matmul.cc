@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <new>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -48,11 +50,10 @@ dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t 
 #endif
 }
 
-// One cached size: the primitive and the descriptions of its operands.
+// One cached size: the primitive and its operands, whose memory is set for each run.
 struct Call {
   dnnl::matmul primitive;
-  dnnl::memory x, y;
-  dnnl::memory::desc scratch;
+  dnnl::memory x, y, scratch;
 };
 
 // Sizes 1 to 31 and the multiples of 32 up to 512.
@@ -68,6 +69,52 @@ int64_t NextCall(int64_t rows) {
   return rows >= kMatmulRowStep ? rows / kMatmulRowStep * kMatmulRowStep : rows;
 }
 
+// All calls of one shape, shared by the matrices that have it.
+struct CallSet {
+  int64_t outputs = 0;
+  int64_t inputs = 0;
+  WeightDtype dtype = WeightDtype::kF32;
+  dnnl::memory::desc weights;  // the layout for many rows; calls of every size take it
+  std::string implementation;
+  bool rows_independent = true;
+  size_t scratch_bytes = 0;
+  std::array<Call, kSizes> calls;
+};
+
+void AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
+  const auto descriptor =
+      MakeDescriptor(engine, rows, set->outputs, set->inputs, set->dtype, set->weights);
+  Call& call = set->calls[SizeIndex(rows)];
+  call.primitive = dnnl::matmul(descriptor);
+  call.x = dnnl::memory(descriptor.src_desc(), engine, nullptr);
+  call.y = dnnl::memory(descriptor.dst_desc(), engine, nullptr);
+  call.scratch = dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr);
+  const std::string name = descriptor.impl_info_str();
+  // One implementation for all sizes, and one of those whose rows are independent.
+  set->rows_independent = set->rows_independent && absl::StartsWith(name, "brg") &&
+                          (set->implementation.empty() || set->implementation == name);
+  set->implementation = name;
+  set->scratch_bytes = std::max(set->scratch_bytes, descriptor.scratchpad_desc().get_size());
+}
+
+// Every size at once: nothing is compiled in a steady step.
+std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, int64_t outputs, int64_t inputs,
+                                     WeightDtype dtype) {
+  auto set = std::make_unique<CallSet>();
+  set->outputs = outputs;
+  set->inputs = inputs;
+  set->dtype = dtype;
+  const dnnl::memory::desc any({inputs, outputs}, LibraryType(dtype),
+                               dnnl::memory::format_tag::any);
+  set->weights =
+      MakeDescriptor(engine, kMatmulCallRows, outputs, inputs, dtype, any).weights_desc();
+  for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) AddCall(engine, rows, set.get());
+  for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
+    AddCall(engine, rows, set.get());
+  }
+  return set;
+}
+
 }  // namespace
 
 struct MatmulContext::Impl {
@@ -75,10 +122,19 @@ struct MatmulContext::Impl {
   dnnl::engine engine;
   dnnl::stream stream;
   std::vector<std::byte> scratch;  // of the call that runs: one at a time
+  std::map<std::tuple<int64_t, int64_t, WeightDtype>, std::unique_ptr<CallSet>> shapes;
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   void UseThreads() const { omp_set_num_threads(threads); }
+  CallSet& Shape(int64_t outputs, int64_t inputs, WeightDtype dtype);
 };
+
+CallSet& MatmulContext::Impl::Shape(int64_t outputs, int64_t inputs, WeightDtype dtype) {
+  std::unique_ptr<CallSet>& set = shapes[{outputs, inputs, dtype}];
+  if (set == nullptr) set = MakeCallSet(engine, outputs, inputs, dtype);
+  if (scratch.size() < set->scratch_bytes) scratch.resize(set->scratch_bytes);
+  return *set;
+}
 
 MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MatmulContext::~MatmulContext() = default;
@@ -99,51 +155,30 @@ absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads
 
 struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
-  int64_t outputs;
-  int64_t inputs;
-  WeightDtype dtype;
+  CallSet& shape;
   dnnl::memory weights;
-  std::string implementation;
-  bool rows_independent = true;
-  std::array<std::unique_ptr<Call>, kSizes> calls;
 
-  Call& Prepare(int64_t rows);
   void Execute(int64_t rows, const std::byte* x, float* y);
 };
 
 PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PackedMatrix::~PackedMatrix() = default;
 
-// Makes the call of this size, the first time it is asked for.
-Call& PackedMatrix::Impl::Prepare(int64_t rows) {
-  std::unique_ptr<Call>& slot = calls[SizeIndex(rows)];
-  if (slot != nullptr) return *slot;
-  const auto descriptor =
-      MakeDescriptor(context.engine, rows, outputs, inputs, dtype, weights.get_desc());
-  auto call = std::make_unique<Call>();
-  call->primitive = dnnl::matmul(descriptor);
-  call->x = dnnl::memory(descriptor.src_desc(), context.engine, nullptr);
-  call->y = dnnl::memory(descriptor.dst_desc(), context.engine, nullptr);
-  call->scratch = descriptor.scratchpad_desc();
-  implementation = descriptor.impl_info_str();
-  rows_independent = rows_independent && absl::StartsWith(implementation, "brg");
-  if (context.scratch.size() < call->scratch.get_size()) {
-    context.scratch.resize(call->scratch.get_size());
-  }
-  slot = std::move(call);
-  return *slot;
-}
-
 void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y) {
-  Call& call = Prepare(rows);
+  Call& call = shape.calls[SizeIndex(rows)];
   // The library reads x only; its interface takes a plain pointer.
   call.x.set_data_handle(const_cast<std::byte*>(x));
   call.y.set_data_handle(y);
-  const dnnl::memory scratch(call.scratch, context.engine, context.scratch.data());
-  call.primitive.execute(context.stream, {{DNNL_ARG_SRC, call.x},
-                                          {DNNL_ARG_WEIGHTS, weights},
-                                          {DNNL_ARG_DST, call.y},
-                                          {DNNL_ARG_SCRATCHPAD, scratch}});
+  call.scratch.set_data_handle(context.scratch.data());
+  const std::array<dnnl_exec_arg_t, 4> operands = {{{DNNL_ARG_SRC, call.x.get()},
+                                                    {DNNL_ARG_WEIGHTS, weights.get()},
+                                                    {DNNL_ARG_DST, call.y.get()},
+                                                    {DNNL_ARG_SCRATCHPAD, call.scratch.get()}}};
+  // The C interface takes the operands without building a map for each call.
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(call.primitive.get(), context.stream.get(),
+                             static_cast<int>(operands.size()), operands.data()),
+      "execute");
   context.stream.wait();
 }
 
@@ -169,28 +204,13 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
                       plain.get() + (row + i) * row_bytes);
       }
     }
-    // The layout is the one for many rows; calls of every size take it.
-    using Tag = dnnl::memory::format_tag;
-    const dnnl::memory::desc any({inputs, outputs}, LibraryType(dtype), Tag::any);
-    const auto descriptor =
-        MakeDescriptor(shared.engine, kMatmulCallRows, outputs, inputs, dtype, any);
-    dnnl::memory from({{inputs, outputs}, LibraryType(dtype), Tag::ba}, shared.engine, plain.get());
+    CallSet& shape = shared.Shape(outputs, inputs, dtype);
+    dnnl::memory from({{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba},
+                      shared.engine, plain.get());
     auto impl =
-        std::unique_ptr<Impl>(new Impl{shared,
-                                       outputs,
-                                       inputs,
-                                       dtype,
-                                       dnnl::memory(descriptor.weights_desc(), shared.engine),
-                                       "",
-                                       true,
-                                       {}});
+        std::unique_ptr<Impl>(new Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
     dnnl::reorder(from, impl->weights).execute(shared.stream, from, impl->weights);
     shared.stream.wait();
-    // Every size at once: nothing is compiled in a steady step.
-    for (int64_t size = 1; size < kMatmulRowStep; ++size) impl->Prepare(size);
-    for (int64_t size = kMatmulRowStep; size <= kMatmulCallRows; size += kMatmulRowStep) {
-      impl->Prepare(size);
-    }
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
   } catch (const dnnl::error& error) {
     return FromLibrary(error, what);
@@ -205,8 +225,8 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
     impl_->context.UseThreads();
     for (int64_t row = 0; row < rows;) {
       const int64_t count = NextCall(rows - row);
-      impl_->Execute(count, x + row * impl_->inputs * WeightDtypeBytes(impl_->dtype),
-                     y + row * impl_->outputs);
+      impl_->Execute(count, x + row * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype),
+                     y + row * impl_->shape.outputs);
       on_call(row, count);
       row += count;
     }
@@ -216,15 +236,15 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
   }
 }
 
-int64_t PackedMatrix::outputs() const { return impl_->outputs; }
-int64_t PackedMatrix::inputs() const { return impl_->inputs; }
+int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }
+int64_t PackedMatrix::inputs() const { return impl_->shape.inputs; }
 int64_t PackedMatrix::element_bytes_read() const {
-  return impl_->outputs * impl_->inputs * WeightDtypeBytes(impl_->dtype);
+  return impl_->shape.outputs * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype);
 }
 int64_t PackedMatrix::packed_bytes() const {
   return static_cast<int64_t>(impl_->weights.get_desc().get_size());
 }
-std::string PackedMatrix::implementation() const { return impl_->implementation; }
-bool PackedMatrix::rows_independent() const { return impl_->rows_independent; }
+std::string PackedMatrix::implementation() const { return impl_->shape.implementation; }
+bool PackedMatrix::rows_independent() const { return impl_->shape.rows_independent; }
 
 }  // namespace plumbline
