@@ -50,12 +50,12 @@ absl::Status BlockPool::CheckInvariants() const {
   std::vector<bool> listed(refs_.size(), false);
   for (const BlockId block : free_) {
     if (block < 0 || block >= num_blocks()) {
-      return absl::InternalError(absl::StrCat("block pool: free block ", block, " of ",
-                                              num_blocks(), " does not exist"));
+      return absl::InternalError(
+          absl::StrCat("block pool: free block ", block, " of ", num_blocks(), " does not exist"));
     }
     if (refs_[block] != 0) {
-      return absl::InternalError(absl::StrCat("block pool: free block ", block, " has ",
-                                              refs_[block], " references"));
+      return absl::InternalError(
+          absl::StrCat("block pool: free block ", block, " has ", refs_[block], " references"));
     }
     if (listed[block]) {
       return absl::InternalError(absl::StrCat("block pool: block ", block, " is free twice"));

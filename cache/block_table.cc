@@ -15,9 +15,9 @@ int64_t BlockTable::BlocksToGrow(int64_t tokens) const {
 absl::Status BlockTable::Grow(int64_t tokens, BlockPool& pool) {
   const int64_t more = BlocksToGrow(tokens);
   if (more > std::numeric_limits<int>::max()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cache blocks: ", more, " needed, ", pool.num_free(), " of ",
-                     pool.num_blocks(), " free; ask for fewer tokens"));
+    return absl::ResourceExhaustedError(absl::StrCat("cache blocks: ", more, " needed, ",
+                                                     pool.num_free(), " of ", pool.num_blocks(),
+                                                     " free; ask for fewer tokens"));
   }
   return pool.Allocate(static_cast<int>(more), &blocks_);
 }

@@ -68,8 +68,9 @@ int64_t KvGeometry::BlocksFor(int64_t tokens) const {
 
 absl::Status KvGeometry::Validate() const {
   if (block_tokens < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "cache geometry: block_tokens must be at least 1, got ", block_tokens, "; give a larger one"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("cache geometry: block_tokens must be at least 1, got ", block_tokens,
+                     "; give a larger one"));
   }
   if (groups.empty()) {
     return absl::InvalidArgumentError(
@@ -80,8 +81,8 @@ absl::Status KvGeometry::Validate() const {
     const LayerGroup& group = groups[i];
     if (absl::Status status = CheckGroup(static_cast<int>(i), group); !status.ok()) return status;
     // Two ints add up to less than 2^32, and times the dtype's bytes to less than 2^34.
-    int64_t bytes = (static_cast<int64_t>(group.key_width) + group.value_width) *
-                    KvDtypeBytes(group.dtype);
+    int64_t bytes =
+        (static_cast<int64_t>(group.key_width) + group.value_width) * KvDtypeBytes(group.dtype);
     if (!Multiply(bytes, group.kv_heads, &bytes) || !Multiply(bytes, group.layers, &bytes) ||
         !Multiply(bytes, block_tokens, &bytes) ||
         __builtin_add_overflow(block_bytes, bytes, &block_bytes)) {

@@ -34,13 +34,12 @@ absl::StatusOr<std::unique_ptr<KvStore>> KvStore::Create(const KvGeometry& geome
   if (size > 0) {
     // Without MAP_NORESERVE: memory that the kernel knows it cannot give is an error here and now,
     // not a kill at first touch.
-    void* mapped =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "cache: ", bytes, " bytes needed for ", num_blocks, " blocks of ", geometry.BlockBytes(),
-          " bytes, but the system gives none of them (", std::strerror(errno),
-          "); ask for a smaller cache"));
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cache: ", bytes, " bytes needed for ", num_blocks, " blocks of ",
+                       geometry.BlockBytes(), " bytes, but the system gives none of them (",
+                       std::strerror(errno), "); ask for a smaller cache"));
     }
     AskForHugePages(mapped, size);
     data = static_cast<std::byte*>(mapped);

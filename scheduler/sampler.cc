@@ -23,8 +23,7 @@ uint64_t Mix(uint64_t x) {
 // that neighbouring seeds are not shifted copies of one stream.
 double Uniform(uint64_t seed, int index) {
   constexpr uint64_t kGolden = 0x9E3779B97F4A7C15u;
-  const uint64_t bits =
-      Mix(Mix(seed + kGolden) + kGolden * (static_cast<uint64_t>(index) + 1));
+  const uint64_t bits = Mix(Mix(seed + kGolden) + kGolden * (static_cast<uint64_t>(index) + 1));
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
@@ -150,8 +149,7 @@ void Sampler::Keep(const SamplingParams& params) {
     std::nth_element(candidates_.begin(), end, candidates_.end(), Better);
     candidates_.erase(end, candidates_.end());
   }
-  const double max =
-      std::min_element(candidates_.begin(), candidates_.end(), Better)->score;
+  const double max = std::min_element(candidates_.begin(), candidates_.end(), Better)->score;
   double total = 0;
   // From the best down where a cut needs the order, else by id: both the same on every run.
   const bool sorted = params.top_k > 0 || params.top_p < 1;

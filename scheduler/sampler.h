@@ -20,8 +20,9 @@ struct SampledToken {
 class Sampler {
  public:
   // Draws output token number `index` (from 0) of a request. `history`: prompt and output so far.
-  // The result depends on these arguments alone; `logprobs` is cut to the vocabulary. Internal error where a logit is NaN or +inf (or
-  // all are -inf): the request ends with it, its companions do not notice.
+  // The result depends on these arguments alone; `logprobs` is cut to the vocabulary. Internal
+  // error where a logit is NaN or +inf (or all are -inf): the request ends with it, its companions
+  // do not notice.
   absl::StatusOr<SampledToken> Sample(absl::Span<const float> logits, const SamplingParams& params,
                                       absl::Span<const int32_t> history, int index, int logprobs);
 

@@ -23,7 +23,7 @@ struct Sequence {
   BlockTable table;
   bool cancelled = false;  // ends at the next Plan
   bool finished = false;   // its result is out; leaves its queue in the same call
-  RequestResult result;  // filled as it goes
+  RequestResult result;    // filled as it goes
 
   int prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int output_tokens() const { return static_cast<int>(tokens.size()) - prompt_tokens(); }

@@ -14,10 +14,10 @@ void BuildBatch(const StepPlan& plan, StepBatch* batch) {
   batch->Clear();
   for (const PlannedSpan& span : plan.spans) {
     const Sequence& sequence = *span.sequence;
-    batch->AddSpan(absl::MakeConstSpan(sequence.tokens)
-                       .subspan(static_cast<size_t>(span.first_position),
-                                static_cast<size_t>(span.count)),
-                   span.first_position, span.logit_rows, sequence.table.blocks());
+    batch->AddSpan(
+        absl::MakeConstSpan(sequence.tokens)
+            .subspan(static_cast<size_t>(span.first_position), static_cast<size_t>(span.count)),
+        span.first_position, span.logit_rows, sequence.table.blocks());
   }
 }
 

@@ -43,8 +43,8 @@ void DecodeUtf8(std::string* bytes, bool last, std::string* text) {
     size_t length = 1;
     while (length <= lead.followers && i + length < bytes->size()) {
       const auto next = static_cast<uint8_t>((*bytes)[i + length]);
-      const bool fits = length == 1 ? next >= lead.low && next <= lead.high
-                                    : next >= 0x80 && next <= 0xBF;
+      const bool fits =
+          length == 1 ? next >= lead.low && next <= lead.high : next >= 0x80 && next <= 0xBF;
       if (!fits) break;
       ++length;
     }
