@@ -19,6 +19,9 @@ class BlockTable {
   // REQUIRES: block_tokens >= 1.
   explicit BlockTable(int block_tokens) : block_tokens_(block_tokens) {}
 
+  // Makes room for the ids of `tokens` tokens, so that Grow up to there allocates no memory.
+  // Takes no blocks.
+  void Reserve(int64_t tokens) { blocks_.reserve(static_cast<size_t>(BlocksFor(tokens))); }
   // Grows to hold `tokens` tokens, all or nothing; ResourceExhausted from the pool otherwise.
   // Never shrinks.
   absl::Status Grow(int64_t tokens, BlockPool& pool);
@@ -33,7 +36,10 @@ class BlockTable {
   int64_t capacity_tokens() const { return static_cast<int64_t>(blocks_.size()) * block_tokens_; }
 
  private:
-  int64_t BlocksFor(int64_t tokens) const { return (tokens + block_tokens_ - 1) / block_tokens_; }
+  // Written so that no number of tokens overflows.
+  int64_t BlocksFor(int64_t tokens) const {
+    return tokens / block_tokens_ + (tokens % block_tokens_ != 0 ? 1 : 0);
+  }
 
   int block_tokens_;
   std::vector<BlockId> blocks_;

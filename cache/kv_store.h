@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "cache/block_pool.h"
@@ -30,8 +31,15 @@ class KvStore {
 
   // The bytes of `block` in layer `layer` of group `group`:
   // [block_tokens * LayerTokenBytes()], aligned as their size allows (the store itself: 4096).
-  absl::Span<std::byte> LayerBlock(int group, int layer, BlockId block);
-  absl::Span<const std::byte> LayerBlock(int group, int layer, BlockId block) const;
+  // REQUIRES: all three exist. Inline: attention calls it for every block it visits.
+  absl::Span<std::byte> LayerBlock(int group, int layer, BlockId block) {
+    const GroupLayout& layout = groups_[group];
+    return {data_ + Offset(layout, layer, block), static_cast<size_t>(layout.block_bytes)};
+  }
+  absl::Span<const std::byte> LayerBlock(int group, int layer, BlockId block) const {
+    const GroupLayout& layout = groups_[group];
+    return {data_ + Offset(layout, layer, block), static_cast<size_t>(layout.block_bytes)};
+  }
 
   // Fills the block, in every layer, with bytes that are NaN in each KvDtype (0xFF).
   void Poison(BlockId block);
@@ -42,13 +50,22 @@ class KvStore {
   int64_t allocated_bytes() const { return static_cast<int64_t>(size_); }
 
  private:
+  struct GroupLayout {
+    int64_t offset;       // bytes from data_ to the group's first layer
+    int64_t block_bytes;  // of one block in one layer
+  };
+
   KvStore(const KvGeometry& geometry, int num_blocks, std::byte* data, size_t size);
+
+  int64_t Offset(const GroupLayout& layout, int layer, BlockId block) const {
+    return layout.offset + (static_cast<int64_t>(layer) * num_blocks_ + block) * layout.block_bytes;
+  }
 
   KvGeometry geometry_;
   int num_blocks_;
   std::byte* data_;  // owned mapping of size_ bytes (null where size_ is 0)
   size_t size_;
-  absl::InlinedVector<int64_t, 1> group_offset_;  // bytes from data_ to each group's first layer
+  absl::InlinedVector<GroupLayout, 1> groups_;
 };
 
 }  // namespace plumbline

@@ -48,7 +48,9 @@ struct StepWork {
   // Zeroes everything for a step of `num_spans` spans.
   void Reset(int num_spans);
   // `rows` consecutive rows, from `row` of the batch, went through a matrix of `macs_per_row`
-  // products per row. Rows are attributed to the spans they belong to.
+  // products per row. Rows are attributed to the spans they belong to; rows past the batch are
+  // padding, executed by the last span and of no use.
+  // REQUIRES: Reset(batch.spans.size()) came before.
   void AddRows(WorkClass work_class, const StepBatch& batch, int row, int rows,
                int64_t macs_per_row);
   MacCounts TotalMacs() const;

@@ -2,17 +2,24 @@
 #ifndef PLUMBLINE_SCHEDULER_LEDGER_H_
 #define PLUMBLINE_SCHEDULER_LEDGER_H_
 
-#include "cache/kv_store.h"
+#include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
 #include "engine/work.h"
+#include "scheduler/sequence.h"
 #include "scheduler/step_plan.h"
 
 namespace plumbline {
 
 // Appends one RequestStep to each planned sequence's result. `work` is what the executor counted
 // for the plan's batch (spans in the plan's order). Call after Run and before Commit: Commit
-// stamps the times.
+// stamps the times. REQUIRES: work.spans.size() == plan.spans.size().
 void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape);
+
+// Fills the sequence's RequestCache. Measured: blocks it holds and tokens computed, in the sizes
+// that `geometry`, which addresses the store, gives them. Formula: what prompt + output - 1 tokens
+// should take; a request that ends before all of them were stored (cancelled, failed) measures
+// less. Call just before the blocks return. REQUIRES: the sequence has a token.
+void RecordCache(Sequence& sequence, const CostShape& shape, const KvGeometry& geometry);
 
 }  // namespace plumbline
 

@@ -56,7 +56,7 @@ struct Request {
 
 // One step, as one request saw it.
 struct RequestStep {
-  double end_seconds = 0;   // clock time of Commit
+  double end_seconds = -1;  // clock time of Commit; -1: not committed yet
   double seconds = 0;       // Plan to Commit of the whole step
   int new_tokens = 0;       // of this request that ran
   int context_tokens = 0;   // keys seen by the last of them, itself included: t of S(t)
@@ -85,7 +85,7 @@ struct RequestResult {
   absl::Status status;  // why, for kError
   std::vector<int32_t> prompt;
   std::vector<int32_t> output;                      // the end token, where there is one, included
-  std::vector<std::vector<TokenLogprob>> logprobs;  // [output][logprobs]
+  std::vector<std::vector<TokenLogprob>> logprobs;  // [output][logprobs]; empty where none asked
   double arrival_seconds = 0;
   double first_scheduled_seconds = -1;  // start of the first step with its tokens; -1: never
   double first_token_seconds = -1;      // Commit of its first output token; -1: none
@@ -94,7 +94,7 @@ struct RequestResult {
   std::vector<RequestStep> steps;
   RequestCache cache;
 
-  double queue_seconds() const;  // arrival to first scheduled
+  double queue_seconds() const;  // arrival to first scheduled, or to the end where never
   double ttft_seconds() const;   // arrival to first token; -1: none
 };
 

@@ -13,14 +13,17 @@ namespace plumbline {
 
 // Owned by the scheduler; touched by its thread only.
 struct Sequence {
+  explicit Sequence(int block_tokens) : table(block_tokens) {}
+
   RequestId id = 0;
   Request request;
   int max_new_tokens = 0;       // request.max_new_tokens after clamping
   std::vector<int32_t> tokens;  // prompt, then output
   int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache
   BlockTable table;
-  bool cancelled = false;
-  RequestResult result;  // filled as it goes
+  bool cancelled = false;  // ends at the next Plan
+  bool finished = false;   // its result is out; leaves its queue in the same call
+  RequestResult result;    // filled as it goes
 
   int prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int output_tokens() const { return static_cast<int>(tokens.size()) - prompt_tokens(); }

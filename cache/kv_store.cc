@@ -1,0 +1,73 @@
+#include "cache/kv_store.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace plumbline {
+namespace {
+
+// Transparent huge pages save most of the address translation of a long read. A hint: the cache
+// is as right without them, so that a kernel that does not know the advice is no error.
+void AskForHugePages(void* data, size_t size) { madvise(data, size, MADV_HUGEPAGE); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KvStore>> KvStore::Create(const KvGeometry& geometry,
+                                                         int num_blocks) {
+  if (absl::Status status = geometry.Validate(); !status.ok()) return status;
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(geometry.BlockBytes(), static_cast<int64_t>(num_blocks), &bytes)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cache: ", num_blocks, " blocks of ", geometry.BlockBytes(),
+                     " bytes need more than the largest size of ",
+                     std::numeric_limits<int64_t>::max(), " bytes; ask for fewer blocks"));
+  }
+  std::byte* data = nullptr;
+  const auto size = static_cast<size_t>(bytes);
+  if (size > 0) {
+    // Without MAP_NORESERVE: memory that the kernel knows it cannot give is an error here and now,
+    // not a kill at first touch.
+    void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("cache: ", bytes, " bytes needed for ", num_blocks, " blocks of ",
+                       geometry.BlockBytes(), " bytes, but the system gives none of them (",
+                       std::strerror(errno), "); ask for a smaller cache"));
+    }
+    AskForHugePages(mapped, size);
+    data = static_cast<std::byte*>(mapped);
+  }
+  return std::unique_ptr<KvStore>(new KvStore(geometry, num_blocks, data, size));
+}
+
+KvStore::KvStore(const KvGeometry& geometry, int num_blocks, std::byte* data, size_t size)
+    : geometry_(geometry), num_blocks_(num_blocks), data_(data), size_(size) {
+  int64_t offset = 0;
+  for (const LayerGroup& group : geometry_.groups) {
+    const int64_t block_bytes = geometry_.block_tokens * group.LayerTokenBytes();
+    groups_.push_back({offset, block_bytes});
+    offset += group.layers * num_blocks_ * block_bytes;
+  }
+}
+
+KvStore::~KvStore() {
+  if (data_ != nullptr) munmap(data_, size_);
+}
+
+void KvStore::Poison(BlockId block) {
+  for (size_t group = 0; group < groups_.size(); ++group) {
+    for (int layer = 0; layer < geometry_.groups[group].layers; ++layer) {
+      const absl::Span<std::byte> bytes = LayerBlock(static_cast<int>(group), layer, block);
+      std::memset(bytes.data(), 0xFF, bytes.size());
+    }
+  }
+}
+
+}  // namespace plumbline
