@@ -112,7 +112,7 @@ ReferenceModel::Rows ReferenceModel::Attend(const Layer& layer, const Rows& norm
     if (config_.position != PositionKind::kLearned) {
       const auto position = static_cast<int64_t>(i);
       Rotate(qkv.data(), config_.heads, position + faults.query_position_shift, rounder);
-      Rotate(key, config_.kv_heads, position, rounder);
+      Rotate(key, config_.kv_heads, position + faults.key_position_shift, rounder);
     }
     q.insert(q.end(), qkv.data(), key);
     for (double* x = key; x != value; ++x) k.push_back(rounder.Operand(rounder.Stored(*x)));

@@ -24,6 +24,7 @@ struct ReferenceOptions {
 // Deliberate faults, for tests that show that an error bound can fail.
 struct ReferenceFaults {
   int query_position_shift = 0;  // RoPE turns queries as if they stood this much further on
+  int key_position_shift = 0;    // the same for keys; both alike change nothing
   int visible_shift = 0;         // each row sees this many keys more than it should
 };
 
