@@ -2,13 +2,16 @@
 #ifndef PLUMBLINE_ENGINE_GGUF_WRITER_H_
 #define PLUMBLINE_ENGINE_GGUF_WRITER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "engine/gguf.h"
@@ -34,8 +37,11 @@ class GgufWriter {
                  RowSource rows);
 
   // Writes to `path` (through a temporary file beside it, renamed at the end, so that a failed
-  // write leaves no half file). InvalidArgument for dims that do not suit a type; PermissionDenied,
-  // ResourceExhausted or Unknown with errno's text for what the file system says.
+  // write leaves no half file). InvalidArgument for dims that do not suit a type, a key or tensor
+  // name given twice, tensor names that other engines cannot read (empty or above 63 bytes), a bad
+  // general.alignment, and a `path` that is there but is no regular file; NotFound,
+  // PermissionDenied, ResourceExhausted or Unknown with errno's text for what the file system
+  // says. A status from a RowSource ends the write and is returned.
   absl::Status Write(const std::string& path) const;
   // The same bytes in memory, for small files.
   absl::StatusOr<std::string> Serialize() const;
@@ -47,7 +53,13 @@ class GgufWriter {
     TensorType type;
     RowSource rows;
   };
-  absl::StatusOr<std::string> Header() const;
+  using Sink = absl::FunctionRef<absl::Status(absl::string_view bytes)>;
+
+  // Keys, tensor descriptions and the padding before the data; sets `alignment` (bytes).
+  absl::StatusOr<std::string> Header(uint64_t* alignment) const;
+  absl::Status AppendDescriptions(uint64_t alignment, std::string* header) const;
+  absl::Status Emit(Sink sink) const;
+  static absl::Status EmitTensor(const Tensor& tensor, uint64_t alignment, Sink sink);
 
   std::string metadata_;  // serialised key-value pairs
   uint64_t num_keys_ = 0;
@@ -55,7 +67,9 @@ class GgufWriter {
 };
 
 // Converts one row of floats to `type` (round to nearest even for F16 and BF16; ggml's rules for
-// Q8_0 and Q4_0). REQUIRES: elements is a multiple of the type's block.
+// Q8_0 and Q4_0). A block with an infinity or NaN in it, or whose scale is beyond F16, comes back
+// from Q8_0 and Q4_0 without meaning. REQUIRES: elements is a multiple of the type's block; dst has
+// room.
 void QuantizeRow(TensorType type, const float* src, int64_t elements, std::byte* dst);
 
 }  // namespace plumbline

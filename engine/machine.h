@@ -15,7 +15,7 @@ struct Machine {
   // Memory that can still be taken: MemAvailable, or what the cgroup (version 1 or 2, every level
   // up to the root) leaves, whichever is less.
   int64_t free_memory_bytes = 0;
-  int64_t total_memory_bytes = 0;
+  int64_t total_memory_bytes = 0;  // MemTotal, or the least cgroup limit where that is less
   std::string memory_limit;  // what bounds free_memory_bytes: "MemAvailable" or the cgroup's file
 
   bool Has(const char* feature) const;

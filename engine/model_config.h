@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,6 +39,8 @@ struct ModelConfig {
   int rope_dims = 0;  // rotated elements of each head; even, at most head_dim
   double rope_base = 10000.0;
   double rope_scale = 1.0;  // positions are multiplied by this (linear scaling: 1 / factor)
+  std::vector<float>
+      rope_factors;  // [rope_dims / 2], empty: none; frequencies are divided by these
   FeedForwardKind feed_forward = FeedForwardKind::kSwiGlu;
   bool qkv_bias = false;
   bool linear_bias = false;  // attention output and feed-forward biases, and norm biases (gpt2)
@@ -45,6 +48,7 @@ struct ModelConfig {
 
   int query_width() const { return heads * head_dim; }
   int kv_width() const { return kv_heads * head_dim; }
+  bool fused_qkv() const { return architecture == "gpt2"; }  // one attn_qkv tensor: Q, K, V rows
   int feed_forward_matrices() const { return feed_forward == FeedForwardKind::kSwiGlu ? 3 : 2; }
 
   // InvalidArgument names the first size that is out of range or does not fit the others. Sizes
@@ -56,7 +60,8 @@ struct ModelConfig {
 
 // Reads `general.architecture` and its keys, and looks at which tensors there are (biases, tied
 // head). InvalidArgument for unknown architectures (known ones are listed), keys that are missing
-// or out of range, and RoPE scalings other than none and linear.
+// or out of range, RoPE scalings other than none and linear, and keys that ask for arithmetic the
+// engine does not have (experts, sliding windows, soft caps, scales).
 absl::StatusOr<ModelConfig> ConfigFromGguf(const GgufFile& file);
 
 }  // namespace plumbline

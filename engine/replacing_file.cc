@@ -1,0 +1,83 @@
+#include "engine/replacing_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace plumbline {
+namespace {
+
+absl::Status SystemError(const std::string& path, int error) {
+  const std::string message =
+      absl::StrCat(path, ": the file needs to be writable but the system says '",
+                   std::generic_category().message(error), "'; choose another path or make room");
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(message);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case ENOMEM:
+      return absl::ResourceExhaustedError(message);
+    default:
+      return absl::UnknownError(message);
+  }
+}
+
+}  // namespace
+
+ReplacingFile::ReplacingFile(const std::string& path)
+    : path_(path), temporary_path_(absl::StrCat(path, ".", getpid(), ".partial")) {}
+
+ReplacingFile::~ReplacingFile() {
+  if (file_ < 0) return;
+  close(file_);
+  unlink(temporary_path_.c_str());
+}
+
+absl::Status ReplacingFile::Create() {
+  // Renaming over a device or a pipe would replace it.
+  struct stat info = {};
+  if (stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path_,
+                     ": the output needs a regular file or a new name but has a directory, device "
+                     "or pipe of that name; choose another path"));
+  }
+  constexpr mode_t kMode = 0666;  // less the umask
+  file_ = open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+  return file_ < 0 ? SystemError(path_, errno) : absl::OkStatus();
+}
+
+absl::Status ReplacingFile::Write(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(file_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return SystemError(path_, errno);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReplacingFile::Commit() {
+  // Some file systems report a failed write only when the file is closed.
+  int error = close(std::exchange(file_, -1)) == 0 ? 0 : errno;
+  if (error == 0 && rename(temporary_path_.c_str(), path_.c_str()) != 0) error = errno;
+  if (error == 0) return absl::OkStatus();
+  unlink(temporary_path_.c_str());
+  return SystemError(path_, error);
+}
+
+}  // namespace plumbline
