@@ -30,14 +30,13 @@ class ReferenceModel::Loader {
 
   void ReadLayer(const ModelConfig& config, int index, Layer* layer) {
     const std::string prefix = absl::StrCat("blk.", index, ".");
-    const bool norm_bias = config.norm == NormKind::kLayer;
     const bool bias = config.linear_bias;
     const int64_t width = config.width;
-    ReadNorm(prefix + "attn_norm", width, norm_bias, &layer->attention_norm);
-    ReadNorm(prefix + "ffn_norm", width, norm_bias, &layer->ffn_norm);
+    ReadNorm(prefix + "attn_norm", width, bias, &layer->attention_norm);
+    ReadNorm(prefix + "ffn_norm", width, bias, &layer->ffn_norm);
     if (source_.Has(prefix + "attn_qkv.weight")) {
       ReadLinear(prefix + "attn_qkv", config.query_width() + 2 * config.kv_width(), width,
-                 config.qkv_bias || bias, &layer->qkv);
+                 config.qkv_bias, &layer->qkv);
     } else {
       ReadLinear(prefix + "attn_q", config.query_width(), width, config.qkv_bias, &layer->qkv);
       ReadLinear(prefix + "attn_k", config.kv_width(), width, config.qkv_bias, &layer->qkv);
@@ -84,8 +83,7 @@ absl::StatusOr<ReferenceModel> ReferenceModel::Load(const TensorSource& source,
   for (int i = 0; i < config.layers; ++i) {
     loader.ReadLayer(config, i, &model.layers_[static_cast<size_t>(i)]);
   }
-  loader.ReadNorm("output_norm", config.width, config.norm == NormKind::kLayer,
-                  &model.output_norm_);
+  loader.ReadNorm("output_norm", config.width, config.linear_bias, &model.output_norm_);
   if (!config.tied_head) {
     loader.ReadLinear("output", config.vocab, config.width, false, &model.head_);
   }

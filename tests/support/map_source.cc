@@ -28,24 +28,24 @@ MapSource::MapSource(const ModelConfig& config) : config_(config) {
     AddMatrix("position_embd.weight", config.context, config.width);
   }
   for (int i = 0; i < config.layers; ++i) AddLayer(i);
-  AddNorm("output_norm", config.norm == NormKind::kLayer);
+  AddNorm("output_norm", config.linear_bias);
   if (!config.tied_head) AddMatrix("output.weight", config.vocab, config.width);
 }
 
 void MapSource::AddLayer(int index) {
   const std::string prefix = absl::StrCat("blk.", index, ".");
   const bool bias = config_.linear_bias;
-  AddNorm(prefix + "attn_norm", config_.norm == NormKind::kLayer);
-  if (config_.architecture == "gpt2") {
+  AddNorm(prefix + "attn_norm", bias);
+  if (config_.fused_qkv()) {
     AddLinear(prefix + "attn_qkv", config_.query_width() + 2 * config_.kv_width(), config_.width,
-              config_.qkv_bias || bias);
+              config_.qkv_bias);
   } else {
     AddLinear(prefix + "attn_q", config_.query_width(), config_.width, config_.qkv_bias);
     AddLinear(prefix + "attn_k", config_.kv_width(), config_.width, config_.qkv_bias);
     AddLinear(prefix + "attn_v", config_.kv_width(), config_.width, config_.qkv_bias);
   }
   AddLinear(prefix + "attn_output", config_.width, config_.query_width(), bias);
-  AddNorm(prefix + "ffn_norm", config_.norm == NormKind::kLayer);
+  AddNorm(prefix + "ffn_norm", bias);
   if (config_.feed_forward == FeedForwardKind::kSwiGlu) {
     AddLinear(prefix + "ffn_gate", config_.ffn, config_.width, bias);
   }

@@ -20,7 +20,7 @@ namespace plumbline {
 // Const methods are safe from several threads; tensors may be changed between uses.
 class MapSource : public TensorSource {
  public:
-  // Every tensor of a model of this shape, all zero. gpt2 has its Q, K and V fused.
+  // Every tensor of a model of this shape, all zero. Q, K and V are one where config.fused_qkv().
   explicit MapSource(const ModelConfig& config);
   // Seeded: matrices normal with deviation 1 / sqrt(inner width), norms near 1, biases near 0. All
   // values are bf16 numbers, so that f32 and bf16 runs have the same weights.
