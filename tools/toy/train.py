@@ -103,7 +103,7 @@ class RmsNorm(nn.Module):
 
 
 def rope(x):
-    """Rotates neighbouring pairs (GGUF's llama convention); x is [batch, heads, tokens, HEAD_SIZE]."""
+    """Rotates neighbouring pairs, as GGUF's llama does; x is [batch, heads, tokens, HEAD_SIZE]."""
     frequency = ROPE_BASE ** (-torch.arange(0, HEAD_SIZE, 2) / HEAD_SIZE)
     angle = torch.outer(torch.arange(x.shape[-2]).float(), frequency)
     cos, sin, even, odd = angle.cos(), angle.sin(), x[..., 0::2], x[..., 1::2]
@@ -206,7 +206,7 @@ def gguf_string(text):
 
 
 def gguf_value(value):
-    """A metadata value with its type code: string, bool, uint32, float32, array of strings or int32."""
+    """A metadata value with its type code; an array holds strings or int32."""
     if isinstance(value, str):
         return struct.pack("<I", 8) + gguf_string(value)
     if isinstance(value, bool):
@@ -262,7 +262,7 @@ def metadata(vocab, merges):
 
 
 def write_gguf(path, state, vocab, merges):
-    """GGUF version 3, alignment 32: matrices as bfloat16 (type 30), norm gains as float32 (type 0)."""
+    """GGUF version 3, alignment 32: matrices are bfloat16 (type 30), gains float32 (type 0)."""
     tensors, data = [], b""
     for key, value in state.items():
         matrix = value.dim() > 1
