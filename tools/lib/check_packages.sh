@@ -19,13 +19,18 @@ headers() {
     /^    \// && index($1, root) != 1 { print $1 }'
 }
 
+# cached TYPE NAME_REGEX: the absolute paths among these entries of CMake's cache.
+cached() {
+  sed -nE "s/^$2:$1=(\/.+)\$/\1/p" "$build_dir/CMakeCache.txt"
+}
+
 found_by_cmake() {
   local path
-  sed -nE 's/^[^:]+:FILEPATH=(\/.+)$/\1/p' "$build_dir/CMakeCache.txt" | while read -r path; do
+  for path in $(cached FILEPATH '[^:]+'); do
     if [[ -f $path && $path != $PWD/* ]]; then echo "$path"; fi
   done
   # A package's configuration is a folder: any one file of it tells the owner.
-  sed -nE 's/^[A-Za-z0-9_]+_DIR:PATH=(\/.+)$/\1/p' "$build_dir/CMakeCache.txt" | while read -r path; do
+  for path in $(cached PATH '[A-Za-z0-9_]+_DIR'); do
     find "$path" -maxdepth 1 -name '*.cmake' -print -quit
   done
 }
@@ -41,8 +46,10 @@ used_files() {
 
 # The listed packages, all that they depend on, and what every Debian system has.
 allowed_packages() {
-  # shellcheck disable=SC2016  # ${...} is dpkg-query's
-  dpkg-query --show --showformat='${db:Status-Status}\t${Package}\t${Essential}\t${Provides}\t${Pre-Depends}, ${Depends}\n' |
+  local fields
+  # shellcheck disable=SC2016  # these are dpkg-query's variables
+  fields='${db:Status-Status}\t${Package}\t${Essential}\t${Provides}\t${Pre-Depends}, ${Depends}\n'
+  dpkg-query --show --showformat="$fields" |
     awk -F '\t' -v listed="$(listed_packages build test lint | tr '\n' ' ')" '
       function names(text, out) {
         gsub(/\([^)]*\)|:[a-z0-9]+/, "", text)
@@ -88,7 +95,7 @@ used=$(used_files | sort -u | xargs realpath | sort -u | owners | sort)
 strangers=$(awk -F '\t' 'NR == FNR { allowed[$1] = 1; next } !($1 in allowed)' \
   <(allowed_packages) <(printf '%s\n' "$used"))
 if [[ -n $strangers ]]; then
-  printf 'The build uses files that no package of tools/packages.txt brings (package, file):\n%s\n' \
+  printf 'Used, but brought by no package of tools/packages.txt (package, file):\n%s\n' \
     "$strangers" >&2
   exit 1
 fi

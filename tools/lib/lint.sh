@@ -36,12 +36,12 @@ check_includes() {
   knows_dnnl=$(grep -rlE --include='*.cc' --include='*.h' '^ *# *include *[<"].*dnnl' \
     "${source_folders[@]}")
   if [[ $knows_dnnl != engine/matmul.cc ]]; then
-    printf 'only engine/matmul.cc may include the headers of oneDNN; found in:\n%s\n' "$knows_dnnl" >&2
+    printf 'only engine/matmul.cc may include headers of oneDNN; found in:\n%s\n' "$knows_dnnl" >&2
     return 1
   fi
 }
 
-# One file's findings; nothing when there are none. A g++ flag that clang does not know is no finding.
+# tidy_file BUILD_DIR FILE: its findings, or nothing. A g++ flag that clang does not know is none.
 tidy_file() {
   local findings
   if ! findings=$(clang-tidy --quiet -p "$1" '--warnings-as-errors=*' \

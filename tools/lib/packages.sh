@@ -18,7 +18,7 @@ is_installed() {
 install_packages() {
   local missing=() name as_root=()
   command -v apt-get >/dev/null ||
-    die "this is no Debian system; install what tools/packages.txt lists, then: cmake --preset release"
+    die "no apt-get here; install what tools/packages.txt lists, then use cmake --preset release"
   for name in $(listed_packages "$@"); do
     if ! is_installed "$name"; then missing+=("$name"); fi
   done
@@ -32,8 +32,8 @@ install_packages() {
       die "packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  as_root+=(env DEBIAN_FRONTEND=noninteractive)
-  "${as_root[@]}" apt-get --quiet=2 --option Acquire::Retries=3 update </dev/null
-  "${as_root[@]}" apt-get --quiet=2 --option Acquire::Retries=3 --option DPkg::Lock::Timeout=300 \
-    install --yes --no-install-recommends "${missing[@]}" </dev/null
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet=2
+    --option Acquire::Retries=3 --option Dpkg::Use-Pty=0 --option DPkg::Lock::Timeout=300)
+  "${apt[@]}" update </dev/null
+  "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" </dev/null
 }

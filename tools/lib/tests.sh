@@ -6,7 +6,8 @@ test_runs=()
 run_tests() {
   local preset=$1
   local log=build/ctest-$preset.log
-  "${launcher[@]}" ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error --no-label-summary |
+  "${launcher[@]}" ctest --preset "$preset" --parallel "$(nproc)" --no-tests=error \
+    --no-label-summary |
     tee "$log" | grep --line-buffered -vE '^ +Start +[0-9]+: | Passed +[0-9.]+ sec$'
   test_runs+=("$preset")
 }
@@ -22,7 +23,7 @@ print_test_summaries() {
 }
 
 # ThreadSanitizer of GCC 12 maps its shadow at fixed addresses and refuses to start where the kernel
-# randomises over more bits than it knows. Some containers forbid to turn that off; there we run as is.
+# randomises over more bits than it knows. Where turning that off is forbidden, we run as is.
 stop_randomising_addresses() {
   if setarch --addr-no-randomize true 2>/dev/null; then
     launcher=(setarch --addr-no-randomize)
