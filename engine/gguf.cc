@@ -40,10 +40,10 @@ class Mapping {
   absl::Span<const std::byte> bytes_;
 };
 
-// "PATH: the model file needs to be readable but ...", with the code that suits `error`.
+// The code that suits `error`, in one sentence.
 absl::Status SystemError(const std::string& path, int error) {
   const std::string message =
-      absl::StrCat(path, ": the model file needs to be readable but the system says '",
+      absl::StrCat(path, ": the model needs to be readable but has the system's answer '",
                    std::generic_category().message(error),
                    "'; check the path, its permissions and the memory left");
   switch (error) {

@@ -16,7 +16,7 @@ namespace {
 
 absl::Status SystemError(const std::string& path, int error) {
   const std::string message =
-      absl::StrCat(path, ": the file needs to be writable but the system says '",
+      absl::StrCat(path, ": the output needs to be writable but has the system's answer '",
                    std::generic_category().message(error), "'; choose another path or make room");
   switch (error) {
     case ENOENT:

@@ -40,7 +40,7 @@ GgufBytes& GgufBytes::Fill(size_t count, char value) {
   return *this;
 }
 
-ParsedGguf ParseGguf(absl::string_view bytes, const std::string& name) {
+ParsedGguf ParseGguf(const std::string& bytes, const std::string& name) {
   auto copy = std::make_unique<std::byte[]>(bytes.size());
   std::transform(bytes.begin(), bytes.end(), copy.get(),
                  [](char byte) { return static_cast<std::byte>(byte); });

@@ -49,7 +49,7 @@ struct ParsedGguf {
   std::unique_ptr<std::byte[]> bytes;
   absl::StatusOr<std::unique_ptr<GgufFile>> file;
 };
-ParsedGguf ParseGguf(absl::string_view bytes, const std::string& name = "test.gguf");
+ParsedGguf ParseGguf(const std::string& bytes, const std::string& name = "test.gguf");
 
 }  // namespace plumbline
 
