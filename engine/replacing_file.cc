@@ -38,7 +38,7 @@ absl::Status SystemError(const std::string& path, int error) {
 
 }  // namespace
 
-ReplacingFile::ReplacingFile(const std::string& path) : path_(path) {}
+ReplacingFile::ReplacingFile(std::string path) : path_(std::move(path)) {}
 
 ReplacingFile::~ReplacingFile() {
   if (file_ < 0) return;
