@@ -22,8 +22,11 @@ inline float F16ToF32(uint16_t half) {
       std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
   const uint32_t quiet = magnitude > 0x7C00U ? 0x400000U : 0U;
   const uint32_t special = (normal + kBias) | quiet;  // infinities and NaN
-  const uint32_t finite = magnitude < 0x400U ? subnormal : normal;
-  return std::bit_cast<float>(sign | (magnitude < 0x7C00U ? finite : special));
+  const uint32_t other = magnitude < 0x7C00U ? normal : special;
+  // A mask, not a choice: compilers would turn a choice with a float product on one side into a
+  // branch.
+  const uint32_t is_subnormal = 0U - static_cast<uint32_t>(magnitude < 0x400U);
+  return std::bit_cast<float>(sign | (subnormal & is_subnormal) | (other & ~is_subnormal));
 }
 
 // Rounds to nearest, ties to even; beyond the largest half (65504) by half a unit or more gives
