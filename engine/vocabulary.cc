@@ -50,7 +50,7 @@ int ParseByteName(absl::string_view name) {
 }
 
 absl::Status WrongLength(const GgufFile& file, absl::string_view key, size_t had, size_t needed) {
-  return Invalid(file, key, absl::StrCat(needed, " entries, one per token"), absl::StrCat(had));
+  return Invalid(file, key, absl::StrCat(needed, " entries (one per token)"), absl::StrCat(had));
 }
 
 // The id under `key`, or `fallback` (where the vocabulary is large enough for it) without the key.

@@ -49,7 +49,7 @@ const BadVocabulary kBadVocabularies[] = {
     {"EmptyTokens", true, [](VocabFixture& f) { f.tokens->clear(); }, "tokenizer.ggml.tokens"},
     {"NoScores", true, [](VocabFixture& f) { f.scores.reset(); }, "tokenizer.ggml.scores"},
     {"FewScores", true, [](VocabFixture& f) { f.scores->pop_back(); }, "263 entries"},
-    {"ManyScores", true, [](VocabFixture& f) { f.scores->push_back(0.0F); }, "had 264"},
+    {"ManyScores", true, [](VocabFixture& f) { f.scores->push_back(0.0F); }, "has 264"},
     {"NanScore", true, [](VocabFixture& f) { f.scores->back() = std::nanf(""); }, "scores"},
     {"InfiniteScore", true,
      [](VocabFixture& f) { f.scores->back() = -std::numeric_limits<float>::infinity(); }, "scores"},
