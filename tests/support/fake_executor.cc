@@ -143,12 +143,12 @@ void FakeExecutor::CountSpan(const StepBatch& batch, size_t index, StepWork* wor
 }
 
 absl::StatusOr<absl::Span<const float>> FakeExecutor::Run(const StepBatch& batch, StepWork* work) {
-  if (!fail_next_.ok()) return std::exchange(fail_next_, absl::OkStatus());
   logits_.clear();
   absl::Status status = CheckBatch(batch);
   for (size_t i = 0; status.ok() && i < batch.spans.size(); ++i) {
     status = WriteSpan(batch, batch.spans[i]);
   }
+  if (status.ok() && !fail_next_.ok()) return std::exchange(fail_next_, absl::OkStatus());
   for (size_t i = 0; status.ok() && i < batch.spans.size(); ++i) {
     status = ReadSpan(batch, batch.spans[i]);
   }

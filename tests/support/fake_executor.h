@@ -6,6 +6,7 @@
 #define PLUMBLINE_TESTS_SUPPORT_FAKE_EXECUTOR_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,7 +40,7 @@ class FakeExecutor final : public Executor {
 
   // The block's slots count as never written (a pool's release observer).
   void Forget(BlockId block);
-  // The next Run does nothing and returns `status`.
+  // The next Run writes the batch's tokens, but then returns `status`.
   void FailNext(absl::Status status) { fail_next_ = std::move(status); }
   // The next Run's logits row `row` (of those it has) is all NaN.
   void SpoilNextRow(int row) { spoil_row_ = row; }
