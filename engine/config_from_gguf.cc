@@ -141,7 +141,7 @@ int ReadVocab(const GgufFile& file, KeyReader& keys) {
   if (file.Has(kTokens)) {
     const auto tokens = file.GetStrings(kTokens);
     if (!tokens.ok()) {
-      keys.Fail(tokens.status().message());
+      keys.Fail(tokens.status());
     } else if (static_cast<int64_t>(tokens->size()) != rows) {
       keys.Fail(absl::StrCat("key ", kTokens, " lists ", tokens->size(),
                              " tokens but token_embd.weight has ", rows,

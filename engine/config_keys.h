@@ -36,6 +36,10 @@ class KeyReader {
     }
   }
 
+  void Fail(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+
   int Int(absl::string_view suffix) {
     const std::string key = Key(suffix);
     if (!Require(key)) return 0;
@@ -98,7 +102,7 @@ class KeyReader {
   template <typename T>
   T Keep(const absl::StatusOr<T>& value, T fallback) {
     if (value.ok()) return *value;
-    if (status_.ok()) status_ = value.status();
+    Fail(value.status());
     return fallback;
   }
 

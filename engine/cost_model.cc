@@ -51,7 +51,10 @@ CostShape CostShape::From(const ModelConfig& config, int weight_bytes, int cache
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
-  if (config.linear_bias) s.layer_small_elements += s.d + (s.m - 1) * s.F + s.d;
+  if (config.linear_bias) {
+    s.layer_small_elements += s.d + (s.m - 1) * s.F + s.d;
+    s.last_bias_elements = s.d;
+  }
   s.final_small_elements = norm;
   s.embedding_elements = config.position == PositionKind::kLearned ? 2 * s.d : s.d;
   return s;
@@ -113,8 +116,8 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   bytes[Index(WorkClass::kWeightedValues)] = keys * s.L * s.g * s.e * s.cache_bytes;
   bytes[Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
   bytes[Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
-  bytes[Index(WorkClass::kOther)] = s.L * s.layer_small_elements * kVectorBytes +
-                                    (logit_rows > 0 ? s.final_small_elements * kVectorBytes : 0) +
+  const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
+  bytes[Index(WorkClass::kOther)] = (s.L * s.layer_small_elements + last) * kVectorBytes +
                                     tokens * s.embedding_elements * s.weight_bytes;
   return bytes;
 }

@@ -153,6 +153,17 @@ absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads
   }
 }
 
+absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outputs, int64_t inputs,
+                                                                   WeightDtype dtype) {
+  try {
+    impl_->UseThreads();
+    const CallSet& set = impl_->Shape(outputs, inputs, dtype);
+    return Implementation{set.implementation, set.rows_independent};
+  } catch (const dnnl::error& error) {
+    return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
+  }
+}
+
 struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
   CallSet& shape;

@@ -29,6 +29,13 @@ class MatmulContext {
   ~MatmulContext();
   int threads() const;
 
+  struct Implementation {
+    std::string name;               // the library's, e.g. "brg:avx512_core_bf16"
+    bool rows_independent = false;  // a row's bits are the same for every number of rows
+  };
+  // What a matrix of this shape would run with. Errors as in PackedMatrix::Create.
+  absl::StatusOr<Implementation> Probe(int64_t outputs, int64_t inputs, WeightDtype dtype);
+
  private:
   friend class PackedMatrix;
   struct Impl;

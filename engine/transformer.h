@@ -1,0 +1,84 @@
+// The forward pass of a decoder-only transformer over one step's batch.
+#ifndef PLUMBLINE_ENGINE_TRANSFORMER_H_
+#define PLUMBLINE_ENGINE_TRANSFORMER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/attention.h"
+#include "engine/model.h"
+#include "engine/ops.h"
+#include "engine/weights.h"
+
+namespace plumbline {
+
+class Transformer final : public Model {
+ public:
+  Transformer(const ModelConfig& config, const ModelOptions& options,
+              std::unique_ptr<MatmulContext> context, ModelWeights weights);
+
+  absl::StatusOr<absl::Span<const float>> Forward(const StepBatch& batch, KvStore& store,
+                                                  StepWork* work) override;
+  const ModelConfig& config() const override { return config_; }
+  const ModelOptions& options() const override { return options_; }
+  const WeightSizes& weight_sizes() const override { return sizes_; }
+  std::string same_bits_exception() const override;
+  std::string matmul_implementations() const override;
+
+ private:
+  // Scratch of one step, sized by the options; not resident until a step touches it.
+  struct Buffers {
+    std::unique_ptr<float[]> residual;    // [max_step_tokens, width]
+    std::unique_ptr<std::byte[]> normed;  // [max_step_tokens, width] in the computing dtype
+    std::unique_ptr<float[]> qkv;         // [max_step_tokens, query + 2 kv widths]
+    std::unique_ptr<std::byte[]> mixed;   // [max_step_tokens, query width]
+    std::unique_ptr<float[]> delta;       // [max_step_tokens, width]: what a sublayer adds
+    std::unique_ptr<float[]> hidden;      // [max_step_tokens, up outputs]
+    std::unique_ptr<std::byte[]> active;  // [max_step_tokens, ffn]
+    std::unique_ptr<float[]> cosines;     // [max_step_tokens, rope_dims / 2]
+    std::unique_ptr<float[]> sines;
+    std::unique_ptr<std::byte[]> last;  // [max_logit_rows, width]: rows that want logits
+    std::unique_ptr<float[]> logits;    // [max_logit_rows, vocab]
+  };
+  // One step as its parts see it.
+  struct Step {
+    const StepBatch& batch;
+    KvStore& store;
+    StepWork* work;
+  };
+
+  absl::Status Check(const StepBatch& batch, const KvStore& store) const;
+  void Embed(const Step& step);
+  void ComputeAngles(const StepBatch& batch);
+  // residual += delta (+ bias), then normed = norm(residual), for every row.
+  void NormRows(const Step& step, const float* delta, const std::vector<float>& delta_bias,
+                const std::vector<float>& gain, const std::vector<float>& bias);
+  absl::Status Attend(const Step& step, int layer);
+  void RotateAndStore(const Step& step, int layer);
+  absl::Status FeedForward(const Step& step, int layer);
+  absl::Status Head(const Step& step);
+  absl::Status Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
+                        const std::byte* in, float* out);
+  void CountVector(const Step& step, const std::vector<float>& vector);
+  NormParams Norm(const std::vector<float>& gain, const std::vector<float>& bias) const;
+  void MeasureWeights();
+  std::vector<const PackedMatrix*> Matrices() const;
+
+  ModelConfig config_;
+  ModelOptions options_;
+  std::unique_ptr<MatmulContext> context_;  // outlives the weights, which refer to it
+  ModelWeights weights_;
+  WeightSizes sizes_;
+  PagedAttention attention_;
+  std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
+  Buffers buffers_;
+  std::vector<int> row_span_;                          // [num_tokens]: the span of each row
+  std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
+  std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_TRANSFORMER_H_

@@ -1,0 +1,176 @@
+#include "engine/weights.h"
+
+#include <algorithm>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/ops.h"
+
+namespace plumbline {
+namespace {
+
+// One tensor that gives some rows of a packed matrix.
+using Parts = std::vector<TensorShape>;
+
+class Loader {
+ public:
+  Loader(const TensorSource& source, WeightDtype dtype, MatmulContext& context)
+      : source_(source), dtype_(dtype), context_(context) {}
+
+  // Reads a vector: a tensor of one row, or several end to end.
+  void Vector(const Parts& parts, std::vector<float>* out) {
+    for (const TensorShape& part : parts) {
+      if (!status_.ok()) return;
+      const size_t start = out->size();
+      out->resize(start + static_cast<size_t>(part.row_elements));
+      status_ = source_.ReadRows(part, 0, 1, out->data() + start);
+      source_.Release(part.name);
+    }
+  }
+
+  // Packs a matrix whose rows are the parts' rows, in order.
+  void Matrix(const Parts& parts, std::unique_ptr<PackedMatrix>* out) {
+    if (!status_.ok()) return;
+    int64_t outputs = 0;
+    for (const TensorShape& part : parts) outputs += part.rows;
+    auto packed = PackedMatrix::Create(context_, outputs, parts[0].row_elements, dtype_,
+                                       [&](int64_t row, int64_t num_rows, float* to) {
+                                         return ReadParts(parts, row, num_rows, to);
+                                       });
+    for (const TensorShape& part : parts) source_.Release(part.name);
+    if (!packed.ok()) {
+      status_ = packed.status();
+      return;
+    }
+    *out = *std::move(packed);
+  }
+
+  // Reads a table of rows as it is, rounded to the dtype.
+  void Table(const TensorShape& shape, std::unique_ptr<std::byte[]>* out, int64_t* bytes) {
+    if (!status_.ok()) return;
+    const int64_t row_bytes = shape.row_elements * WeightDtypeBytes(dtype_);
+    out->reset(new (std::nothrow) std::byte[shape.rows * row_bytes]);
+    if (*out == nullptr) {
+      status_ = absl::ResourceExhaustedError(
+          absl::StrCat("no memory for ", shape.name, " (", shape.rows * row_bytes, " bytes)"));
+      return;
+    }
+    std::vector<float> row(shape.row_elements);
+    for (int64_t i = 0; i < shape.rows && status_.ok(); ++i) {
+      status_ = source_.ReadRows(shape, i, 1, row.data());
+      RoundRow(static_cast<int>(shape.row_elements), row.data(), dtype_,
+               out->get() + i * row_bytes);
+    }
+    *bytes += shape.rows * row_bytes;
+    source_.Release(shape.name);
+  }
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status ReadParts(const Parts& parts, int64_t row, int64_t num_rows, float* to) const {
+    for (const TensorShape& part : parts) {
+      if (num_rows == 0) break;
+      if (row >= part.rows) {
+        row -= part.rows;
+        continue;
+      }
+      const int64_t count = std::min(num_rows, part.rows - row);
+      absl::Status status = source_.ReadRows(part, row, count, to);
+      if (!status.ok()) return status;
+      to += count * part.row_elements;
+      num_rows -= count;
+      row = 0;
+    }
+    return absl::OkStatus();
+  }
+
+  const TensorSource& source_;
+  WeightDtype dtype_;
+  MatmulContext& context_;
+  absl::Status status_;
+};
+
+void LoadAttention(const ModelConfig& c, const std::string& prefix, Loader& loader,
+                   LayerWeights* layer) {
+  const auto name = [&](absl::string_view tensor) { return absl::StrCat(prefix, tensor); };
+  const int64_t query = c.query_width();
+  const int64_t kv = c.kv_width();
+  const Parts matrices = c.fused_qkv() ? Parts{{name("attn_qkv.weight"), query + 2 * kv, c.width}}
+                                       : Parts{{name("attn_q.weight"), query, c.width},
+                                               {name("attn_k.weight"), kv, c.width},
+                                               {name("attn_v.weight"), kv, c.width}};
+  loader.Vector({{name("attn_norm.weight"), 1, c.width}}, &layer->attention_norm);
+  loader.Matrix(matrices, &layer->qkv);
+  loader.Matrix({{name("attn_output.weight"), c.width, query}}, &layer->output);
+  if (c.fused_qkv()) {
+    loader.Vector({{name("attn_qkv.bias"), 1, query + 2 * kv}}, &layer->qkv_bias);
+  } else if (c.qkv_bias) {
+    loader.Vector({{name("attn_q.bias"), 1, query},
+                   {name("attn_k.bias"), 1, kv},
+                   {name("attn_v.bias"), 1, kv}},
+                  &layer->qkv_bias);
+  }
+  if (!c.linear_bias) return;
+  loader.Vector({{name("attn_norm.bias"), 1, c.width}}, &layer->attention_norm_bias);
+  loader.Vector({{name("attn_output.bias"), 1, c.width}}, &layer->output_bias);
+}
+
+void LoadFeedForward(const ModelConfig& c, const std::string& prefix, Loader& loader,
+                     LayerWeights* layer) {
+  const auto name = [&](absl::string_view tensor) { return absl::StrCat(prefix, tensor); };
+  Parts up;
+  if (c.feed_forward == FeedForwardKind::kSwiGlu) {
+    up.push_back({name("ffn_gate.weight"), c.ffn, c.width});
+  }
+  up.push_back({name("ffn_up.weight"), c.ffn, c.width});
+  loader.Vector({{name("ffn_norm.weight"), 1, c.width}}, &layer->ffn_norm);
+  loader.Matrix(up, &layer->up);
+  loader.Matrix({{name("ffn_down.weight"), c.width, c.ffn}}, &layer->down);
+  if (!c.linear_bias) return;
+  loader.Vector({{name("ffn_norm.bias"), 1, c.width}}, &layer->ffn_norm_bias);
+  loader.Vector({{name("ffn_up.bias"), 1, c.ffn}}, &layer->up_bias);
+  loader.Vector({{name("ffn_down.bias"), 1, c.width}}, &layer->down_bias);
+}
+
+}  // namespace
+
+absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype dtype,
+                                         MatmulContext& context) {
+  const ModelConfig& c = source.config();
+  Loader loader(source, dtype, context);
+  ModelWeights weights;
+  const TensorShape embedding = {"token_embd.weight", c.vocab, c.width};
+  loader.Table(embedding, &weights.embedding, &weights.embedding_bytes);
+  if (c.position == PositionKind::kLearned) {
+    loader.Table({"position_embd.weight", c.context, c.width}, &weights.positions,
+                 &weights.embedding_bytes);
+  }
+  for (int i = 0; i < c.layers && loader.status().ok(); ++i) {
+    const std::string prefix = absl::StrCat("blk.", i, ".");
+    LayerWeights& layer = weights.layers.emplace_back();
+    LoadAttention(c, prefix, loader, &layer);
+    LoadFeedForward(c, prefix, loader, &layer);
+  }
+  loader.Vector({{"output_norm.weight", 1, c.width}}, &weights.final_norm);
+  if (c.linear_bias) loader.Vector({{"output_norm.bias", 1, c.width}}, &weights.final_norm_bias);
+  const TensorShape head = {"output.weight", c.vocab, c.width};
+  loader.Matrix({c.tied_head ? embedding : head}, &weights.head);
+  if (!loader.status().ok()) return loader.status();
+  return weights;
+}
+
+int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype) {
+  int64_t bytes = 0;
+  for (const TensorShape& shape : ExpectedTensors(config)) {
+    const int element_bytes = shape.rows > 1 ? WeightDtypeBytes(dtype) : 4;
+    bytes += shape.rows * shape.row_elements * element_bytes;
+  }
+  // A tied head is packed beside the rows that the embedding is read from.
+  if (config.tied_head) bytes += int64_t{1} * config.vocab * config.width * WeightDtypeBytes(dtype);
+  return bytes;
+}
+
+}  // namespace plumbline

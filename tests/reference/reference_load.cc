@@ -1,0 +1,94 @@
+// Reads the reference's weights by their GGUF names.
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tests/reference/error_bounds.h"
+#include "tests/reference/reference_model.h"
+
+namespace plumbline {
+
+class ReferenceModel::Loader {
+ public:
+  Loader(const TensorSource& source, const ReferenceOptions& options)
+      : source_(source), options_(options) {}
+
+  // Appends [rows, row_elements] to *linear, so that separate Q, K and V become one matrix.
+  void ReadLinear(const std::string& name, int64_t rows, int64_t row_elements, bool bias,
+                  Linear* linear) {
+    linear->rows += rows;
+    linear->row_elements = row_elements;
+    Read(name + ".weight", rows, row_elements, options_.bf16_weights, &linear->weight);
+    if (bias) Read(name + ".bias", 1, rows, false, &linear->bias);
+  }
+
+  void ReadNorm(const std::string& name, int64_t width, bool bias, Norm* norm) {
+    Read(name + ".weight", 1, width, false, &norm->weight);
+    if (bias) Read(name + ".bias", 1, width, false, &norm->bias);
+  }
+
+  void ReadLayer(const ModelConfig& config, int index, Layer* layer) {
+    const std::string prefix = absl::StrCat("blk.", index, ".");
+    const bool bias = config.linear_bias;
+    const int64_t width = config.width;
+    ReadNorm(prefix + "attn_norm", width, bias, &layer->attention_norm);
+    ReadNorm(prefix + "ffn_norm", width, bias, &layer->ffn_norm);
+    if (source_.Has(prefix + "attn_qkv.weight")) {
+      ReadLinear(prefix + "attn_qkv", config.query_width() + 2 * config.kv_width(), width,
+                 config.qkv_bias, &layer->qkv);
+    } else {
+      ReadLinear(prefix + "attn_q", config.query_width(), width, config.qkv_bias, &layer->qkv);
+      ReadLinear(prefix + "attn_k", config.kv_width(), width, config.qkv_bias, &layer->qkv);
+      ReadLinear(prefix + "attn_v", config.kv_width(), width, config.qkv_bias, &layer->qkv);
+    }
+    ReadLinear(prefix + "attn_output", width, config.query_width(), bias, &layer->attention_output);
+    if (config.feed_forward == FeedForwardKind::kSwiGlu) {
+      ReadLinear(prefix + "ffn_gate", config.ffn, width, bias, &layer->gate);
+    }
+    ReadLinear(prefix + "ffn_up", config.ffn, width, bias, &layer->up);
+    ReadLinear(prefix + "ffn_down", width, config.ffn, bias, &layer->down);
+  }
+
+  // The first error met; nothing is read after it.
+  const absl::Status& status() const { return status_; }
+
+ private:
+  void Read(const std::string& name, int64_t rows, int64_t row_elements, bool round,
+            Vector* values) {
+    if (!status_.ok()) return;
+    std::vector<float> floats(static_cast<size_t>(rows * row_elements));
+    status_ = source_.ReadRows({name, rows, row_elements}, 0, rows, floats.data());
+    for (float value : floats) {
+      values->push_back(round ? RoundToUnit(value, kUnitBf16) : static_cast<double>(value));
+    }
+  }
+
+  const TensorSource& source_;
+  const ReferenceOptions& options_;
+  absl::Status status_;
+};
+
+absl::StatusOr<ReferenceModel> ReferenceModel::Load(const TensorSource& source,
+                                                    const ReferenceOptions& options) {
+  ReferenceModel model;
+  model.config_ = source.config();
+  const ModelConfig& config = model.config_;
+  Loader loader(source, options);
+  loader.ReadLinear("token_embd", config.vocab, config.width, false, &model.token_embedding_);
+  if (config.position == PositionKind::kLearned) {
+    loader.ReadLinear("position_embd", config.context, config.width, false, &model.positions_);
+  }
+  model.layers_.resize(static_cast<size_t>(config.layers));
+  for (int i = 0; i < config.layers; ++i) {
+    loader.ReadLayer(config, i, &model.layers_[static_cast<size_t>(i)]);
+  }
+  loader.ReadNorm("output_norm", config.width, config.linear_bias, &model.output_norm_);
+  if (!config.tied_head) {
+    loader.ReadLinear("output", config.vocab, config.width, false, &model.head_);
+  }
+  if (!loader.status().ok()) return loader.status();
+  return model;
+}
+
+}  // namespace plumbline
