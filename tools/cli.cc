@@ -126,8 +126,10 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "beside our formulas and those of the two articles.\nSeveral prompts run together, in one "
       "batch; none changes another's tokens.");
   sub->add_option("-m,--model", options.model, kModelHelp)->check(NotEmpty())->type_name("MODEL");
-  AddTexts(sub, "-p,--prompt", options.prompts, "may be given several times");
-  sub->add_option("-f,--file", options.prompt_file, "one prompt per line")
+  CLI::Option_group* prompts = sub->add_option_group("Prompts", "at least one is needed");
+  prompts->require_option(1, 2);
+  AddTexts(prompts, "-p,--prompt", options.prompts, "may be given several times");
+  prompts->add_option("-f,--file", options.prompt_file, "one prompt per line")
       ->check(NotEmpty())
       ->type_name("FILE");
   sub->add_option("-n,--tokens", options.max_new_tokens, "most new tokens per prompt")
@@ -149,9 +151,6 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
       "Ctrl-C ends the run and prints what there is; a second one ends at once.");
   sub->callback([&commands, &options, &streams] {
-    if (options.prompts.empty() && options.prompt_file.empty()) {
-      throw CLI::RequiredError("a prompt (-p TEXT or -f FILE)");
-    }
     commands.run = [&options, &streams] {
       return RunGenerate(options, streams.out_is_terminal, streams.out);
     };
@@ -249,7 +248,8 @@ void AddSynth(CLI::App& app, Commands& commands) {
 }
 
 void SetUpLog(const std::string& level) {
-  auto logger = spdlog::stderr_color_mt("plumbline");
+  auto logger = std::make_shared<spdlog::logger>(
+      "plumbline", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_pattern("plumbline: %l: %v");
   logger->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(std::move(logger));

@@ -116,7 +116,7 @@ std::string Printable(absl::string_view text) {
     // C1 control characters are two bytes, 0xC2 0x80 to 0x9F.
     const bool c1 = bytes == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
     const bool control = bytes == 0 || c1 || first < 0x20 || first == 0x7F;
-    out.append(control ? "?" : text.substr(0, bytes));
+    absl::StrAppend(&out, control ? "?" : text.substr(0, bytes));
     text.remove_prefix(std::max<size_t>(1, bytes));
   }
   return out;
@@ -134,7 +134,7 @@ std::string CutText(absl::string_view text, size_t width) {
   std::string out;
   for (size_t used = 0; used + 1 < width; ++used) {
     const auto bytes = static_cast<size_t>(std::max(1, Utf8CharBytes(text)));
-    out.append(text.substr(0, bytes));
+    absl::StrAppend(&out, text.substr(0, bytes));
     text.remove_prefix(bytes);
   }
   return out + "~";
