@@ -70,6 +70,8 @@ class Run {
     session_ = &session;
     for (size_t i = 0; i < streams_.size(); ++i) Submit(i, clock.NowSeconds());
     const InterruptScope interrupt(session);
+    spdlog::debug("running {} prompts in a cache of {} blocks", streams_.size(),
+                  setup_.cache_blocks);
     session.RunUntilIdle();
     return interrupt.interrupted();
   }
