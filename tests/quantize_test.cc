@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/float_convert.h"
 #include "engine/gguf.h"
 #include "engine/gguf_writer.h"
 #include "gtest/gtest.h"
