@@ -27,8 +27,8 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_subcommand(const CLI::App* sub) const override {
     const std::string description = sub->get_description();
     std::stringstream out;
-    CLI::detail::format_help(out, "  " + sub->get_name(),
-                             description.substr(0, description.find('\n')), get_column_width());
+    CLI::detail::format_help(out, sub->get_name(), description.substr(0, description.find('\n')),
+                             get_column_width());
     return out.str();
   }
 };
