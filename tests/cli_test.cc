@@ -99,6 +99,7 @@ TEST(CliTest, ErrorsAreOneSentenceAndExitOne) {
       {{"generate", "-p", "To be or not to be", "--cache-blocks", "1", "--block-tokens", "1"},
        "--cache-blocks"},
       {{"generate", "-p", "a", "--cache-mib", "8796093022207"}, "--cache-mib"},
+      {{"generate", "-p", "a", "-m", "synthetic:13b,layers=4000"}, "the weights need"},
       {{"inspect", "no/such/model.gguf"}, "no/such/model.gguf"},
       {{"tokenize", "-m", "no/such/model.gguf"}, "no/such/model.gguf"},
       {{"synth", "-m", "model.gguf", "-o", "other.gguf"}, "synthetic"},

@@ -109,9 +109,16 @@ absl::StatusOr<int64_t> WantedBlocks(const CacheBudget& budget) {
   return blocks;
 }
 
-int64_t FreeBesideWeights(const ModelConfig& config, WeightDtype weights) {
-  return std::max<int64_t>(0,
-                           DetectMachine().free_memory_bytes - WeightBytesNeeded(config, weights));
+absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype weights) {
+  const Machine machine = DetectMachine();
+  const int64_t needed = WeightBytesNeeded(config, weights);
+  if (machine.free_memory_bytes == 0) return std::numeric_limits<int64_t>::max();  // not known
+  if (needed <= machine.free_memory_bytes) return machine.free_memory_bytes - needed;
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the weights need ", FormatBytes(needed), " as ", WeightDtypeName(weights),
+                   ", and ", FormatBytes(machine.free_memory_bytes), " are free (",
+                   machine.memory_limit, "): free some memory, or run a smaller model",
+                   weights == WeightDtype::kF32 ? " or --weights bf16" : ""));
 }
 
 // No step is longer than all that the requests can ever hold, so nor need be the scratch.
@@ -194,7 +201,9 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
 
   CacheBudget budget{setup.geometry,    config.context,      options.max_new_tokens, 0,
                      options.cache_mib, options.cache_blocks};
-  budget.free_bytes = FreeBesideWeights(config, model_options.weights);
+  const absl::StatusOr<int64_t> free = FreeBesideWeights(config, model_options.weights);
+  if (!free.ok()) return free.status();
+  budget.free_bytes = *free;
   std::vector<int64_t> tokens;
   for (const auto& ids : setup.prompt_ids) tokens.push_back(static_cast<int64_t>(ids.size()));
   const absl::StatusOr<int> blocks = ChooseCacheBlocks(budget, tokens);
