@@ -185,9 +185,10 @@ Cell Cell::Figure(double value) {
   return Count(std::llround(value));
 }
 
-Table::Table(std::vector<std::string> headings, size_t max_width)
+Table::Table(const std::vector<std::string>& headings, size_t max_width)
     : columns_(headings.size()), max_width_(max_width) {
   std::vector<Cell> row;
+  row.reserve(headings.size());
   for (const std::string& heading : headings) row.push_back(Cell::Text(heading));
   rows_.push_back(std::move(row));
 }

@@ -49,7 +49,7 @@ struct Cell {
 class Table {
  public:
   // The first column is aligned left, the others right.
-  explicit Table(std::vector<std::string> headings, size_t max_width = kTerminalColumns);
+  explicit Table(const std::vector<std::string>& headings, size_t max_width = kTerminalColumns);
 
   // Columns are made at least this wide as far as they fit, so that tables below each other line
   // up. REQUIRES: one width for each heading.

@@ -1,13 +1,13 @@
 #include "tests/support/run_binary.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -53,6 +53,7 @@ pid_t Spawn(const BinaryRun& run, const std::string& in, const std::string& out,
   std::vector<std::string> arguments = run.arguments;
   arguments.insert(arguments.begin(), "plumbline");
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   pid_t pid = -1;
