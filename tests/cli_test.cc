@@ -20,7 +20,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 TEST(CliTest, WithoutSubcommandShowsHelpAndFails) {
-  const BinaryResult result = RunBinary({});
+  const BinaryResult result = RunBinary(BinaryRun{});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("generate"));
   EXPECT_THAT(result.out, IsEmpty());
