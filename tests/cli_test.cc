@@ -20,20 +20,20 @@ using testing::IsEmpty;
 using testing::Not;
 
 TEST(CliTest, WithoutSubcommandShowsHelpAndFails) {
-  const BinaryResult result = RunBinary(BinaryRun{});
+  const BinaryResult result = RunPlumbline({});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.err, HasSubstr("generate"));
   EXPECT_THAT(result.out, IsEmpty());
 }
 
 TEST(CliTest, HelpTeaches) {
-  const BinaryResult all = RunBinary({"--help"});
+  const BinaryResult all = RunPlumbline({"--help"});
   EXPECT_EQ(all.exit_code, 0);
   for (const char* word : {"generate", "inspect", "tokenize", "synth", "Exit codes"}) {
     EXPECT_THAT(all.out, HasSubstr(word));
   }
   for (const char* subcommand : {"generate", "inspect", "tokenize", "synth"}) {
-    const BinaryResult one = RunBinary({subcommand, "--help"});
+    const BinaryResult one = RunPlumbline({subcommand, "--help"});
     EXPECT_EQ(one.exit_code, 0) << subcommand;
     EXPECT_THAT(one.out, HasSubstr("Example")) << subcommand;
   }
@@ -76,7 +76,7 @@ TEST(CliTest, BadUsageIsTwo) {
       {"synth", "-m", "synthetic:llama-160m"},
   };
   for (const std::vector<std::string>& use : uses) {
-    const BinaryResult result = RunBinary(use);
+    const BinaryResult result = RunPlumbline(use);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use) << result.err;
     EXPECT_THAT(result.out, IsEmpty());
     EXPECT_THAT(result.err, Not(IsEmpty()));
@@ -104,7 +104,7 @@ TEST(CliTest, ErrorsAreOneSentenceAndExitOne) {
       {{"synth", "-m", "model.gguf", "-o", "other.gguf"}, "synthetic"},
   };
   for (const Case& test : cases) {
-    const BinaryResult result = RunBinary(test.arguments);
+    const BinaryResult result = RunPlumbline(test.arguments);
     EXPECT_EQ(result.exit_code, 1) << testing::PrintToString(test.arguments) << result.err;
     EXPECT_THAT(result.out, IsEmpty());
     EXPECT_THAT(result.err, HasSubstr(test.says));
@@ -151,11 +151,11 @@ TEST(CliTest, TokenizeGoesBothWays) {
 
 TEST(CliTest, SynthWritesAModelThatRuns) {
   const std::string path = testing::TempDir() + "/plumbline-cli-synth.gguf";
-  const BinaryResult written = RunBinary(
+  const BinaryResult written = RunPlumbline(
       {"synth", "synthetic:llama-160m,width=64,heads=4,kv_heads=2,layers=1,ffn=64,vocab=300", "-o",
        path});
   ASSERT_EQ(written.exit_code, 0) << written.err;
-  const BinaryResult run = RunBinary({"generate", "-m", path, "-p", "abc", "-n", "3"});
+  const BinaryResult run = RunPlumbline({"generate", "-m", path, "-p", "abc", "-n", "3"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   std::filesystem::remove(path);
 }
@@ -164,14 +164,14 @@ TEST(CliTest, InspectFitsATerminalAndParses) {
   for (const std::string model : {"", "synthetic:13b", "synthetic:gpt2-small,context=1024"}) {
     std::vector<std::string> use = {"inspect"};
     if (!model.empty()) use.push_back(model);
-    const BinaryResult text = RunBinary(use);
+    const BinaryResult text = RunPlumbline(use);
     ASSERT_EQ(text.exit_code, 0) << text.err;
     std::istringstream lines(text.out);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_LE(DisplayWidth(line), kTerminalColumns) << line;
     }
     use.emplace_back("--json");
-    const BinaryResult result = RunBinary(use);
+    const BinaryResult result = RunPlumbline(use);
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const auto json = nlohmann::json::parse(result.out);
     int64_t parameters = 0;

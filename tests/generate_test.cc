@@ -26,7 +26,7 @@ constexpr const char* kSmall =
 Json Generate(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "generate");
   arguments.emplace_back("--json");
-  const BinaryResult result = RunBinary(arguments);
+  const BinaryResult result = RunPlumbline(arguments);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   Json json = Json::parse(result.out, nullptr, /*allow_exceptions=*/false);
   EXPECT_FALSE(json.is_discarded()) << result.out;
@@ -181,7 +181,7 @@ TEST(GenerateTest, TheReportFitsATerminal) {
       {"generate", "-m", "synthetic:llama-160m,layers=2", "-p", "abc", "-n", "3"},
   };
   for (const std::vector<std::string>& use : uses) {
-    const BinaryResult result = RunBinary(use);
+    const BinaryResult result = RunPlumbline(use);
     ASSERT_EQ(result.exit_code, 0) << result.err;
     // The texts are the model's own; the report starts with the table of requests.
     std::istringstream lines(result.out.substr(result.out.find("\nRequest ")));
@@ -197,7 +197,7 @@ TEST(GenerateTest, TheReportFitsATerminal) {
 
 TEST(GenerateTest, TheTextStreamsBeforeTheReport) {
   const std::string text = Generate({"-p", "ROMEO:", "-n", "10"}).at("text");
-  const BinaryResult result = RunBinary({"generate", "-p", "ROMEO:", "-n", "10"});
+  const BinaryResult result = RunPlumbline({"generate", "-p", "ROMEO:", "-n", "10"});
   EXPECT_EQ(result.out.substr(0, text.size()), text);
 }
 
@@ -231,7 +231,7 @@ TEST(GenerateTest, InterruptedTextStillEndsWithItsTable) {
 
 TEST(GenerateTest, JsonLeavesStandardErrorEmptyToo) {
   const BinaryResult result =
-      RunBinary({"generate", "-p", "a", "-n", "2", "--json", "--weights", "f32"});
+      RunPlumbline({"generate", "-p", "a", "-n", "2", "--json", "--weights", "f32"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.err, IsEmpty());
 }

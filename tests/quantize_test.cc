@@ -1,5 +1,6 @@
 // Element types of GGUF: each conversion against a plain one written here from the format.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -7,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/float_convert.h"
 #include "engine/gguf.h"
 #include "engine/gguf_writer.h"
 #include "gtest/gtest.h"
@@ -104,7 +104,7 @@ TEST(DequantizeTest, SixteenBitRowsFollowTheScalarConversions) {
     ASSERT_EQ(halves[i], HalfAt(bytes, 2 * i));
     const auto bits = static_cast<uint32_t>(Byte(bytes, 2 * i) | (Byte(bytes, 2 * i + 1) << 8));
     const uint32_t wide = bits << 16;
-    ASSERT_EQ(std::memcmp(&bf16s[i], &wide, sizeof(wide)), 0);
+    ASSERT_EQ(std::bit_cast<uint32_t>(bf16s[i]), wide);
   }
 }
 

@@ -111,9 +111,9 @@ std::string MachineText(const Inspection& inspection) {
     absl::StrAppend(&out, Line(absl::StrCat("oneDNN, ", WeightDtypeName(facts.dtype)),
                                facts.problem.empty() ? facts.implementations : facts.problem));
     absl::StrAppend(
-        &out, Line("  same bits (law 1)",
-                   facts.same_bits ? "hold, whatever the batch, chunks, blocks and threads"
-                                   : "not promised: rows may differ with their number in a call"));
+        &out, Line("  law 1, same bits",
+                   facts.same_bits ? "holds, whatever the batch, chunks, blocks and threads"
+                                   : "not promised: a row may differ with the rows beside it"));
   }
   return out;
 }

@@ -68,6 +68,12 @@ void Narrow(std::vector<size_t>& widths, size_t max_width) {
   }
 }
 
+void Widen(std::vector<size_t>& widths, const std::vector<size_t>& least, size_t max_width) {
+  std::vector<size_t> wider = widths;
+  for (size_t c = 0; c < least.size(); ++c) wider[c] = std::max(wider[c], least[c]);
+  if (LineWidth(wider) <= max_width) widths = std::move(wider);
+}
+
 }  // namespace
 
 std::string FormatCount(int64_t value) {
@@ -183,6 +189,7 @@ std::string Table::ToString() const {
   std::vector<size_t> widths = Widths(rows, columns_);
   Shorten(rows, widths, max_width_);
   Narrow(widths, max_width_);
+  Widen(widths, least_widths_, max_width_);
   std::string out;
   for (const std::vector<Cell>& row : rows) {
     std::string line;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -50,6 +51,10 @@ class Table {
   // The first column is aligned left, the others right.
   explicit Table(std::vector<std::string> headings, size_t max_width = kTerminalColumns);
 
+  // Columns are made at least this wide where all of them fit, so that tables below each other
+  // line up. REQUIRES: one width for each heading.
+  void SetLeastWidths(std::vector<size_t> widths) { least_widths_ = std::move(widths); }
+
   // Cells that are missing are empty. REQUIRES: no more cells than headings.
   void AddRow(std::vector<Cell> cells);
 
@@ -60,6 +65,7 @@ class Table {
 
  private:
   std::vector<std::vector<Cell>> rows_;  // the headings first
+  std::vector<size_t> least_widths_;     // empty: none
   size_t columns_;
   size_t max_width_;
 };

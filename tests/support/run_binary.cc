@@ -100,7 +100,7 @@ BinaryResult RunBinary(const BinaryRun& run) {
   return result;
 }
 
-BinaryResult RunBinary(const std::vector<std::string>& arguments) {
+BinaryResult RunPlumbline(const std::vector<std::string>& arguments) {
   BinaryRun run;
   run.arguments = arguments;
   return RunBinary(run);

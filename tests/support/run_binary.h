@@ -25,7 +25,7 @@ struct BinaryRun {
 
 // Waits for the program to end. Fails the current test where it cannot be run.
 BinaryResult RunBinary(const BinaryRun& run);
-BinaryResult RunBinary(const std::vector<std::string>& arguments);
+BinaryResult RunPlumbline(const std::vector<std::string>& arguments);
 
 }  // namespace plumbline
 
