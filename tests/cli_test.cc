@@ -94,7 +94,7 @@ TEST(CliTest, ErrorsAreOneSentenceAndExitOne) {
       {{"generate", "-f", "no/such/prompts.txt"}, "no/such/prompts.txt"},
       {{"generate", "-p", "", "-m", "synthetic:llama-160m,layers=1,vocab=256"},
        "prompt 1 is empty"},
-      {{"generate", "-p", std::string(5000, 'x')}, "context of 256"},
+      {{"generate", "-p", std::string(5000, 'x')}, "context of 512"},
       {{"generate", "-p", "To be", "-p", std::string(5000, 'x'), "--json"}, "prompt 2"},
       {{"generate", "-p", "To be or not to be", "--cache-blocks", "1", "--block-tokens", "1"},
        "--cache-blocks"},

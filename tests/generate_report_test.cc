@@ -121,6 +121,8 @@ TEST(GenerateReportTest, ARequestThatNeverRan) {
   const GenerateRun run = RunOf({request});
   EXPECT_EQ(CompareWithFormulas(run).differences, 0);
   ExpectFits(GenerateReport(run));
+  EXPECT_THAT(GenerateReport(run), HasSubstr("cut off"));
+  EXPECT_THAT(GenerateReport(run), Not(HasSubstr("!=")));
   const auto json = nlohmann::json::parse(GenerateJson(run));
   EXPECT_TRUE(json.at("ttft_seconds").is_null());
   EXPECT_TRUE(json.at("steps").empty());

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr int kToyContext = 256;
+constexpr int kToyContext = 512;
 constexpr const char* kSmall =
     "synthetic:llama-160m,width=64,heads=4,kv_heads=2,layers=2,ffn=96,vocab=300";
 

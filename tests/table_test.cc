@@ -120,6 +120,15 @@ TEST(TableTest, ExtremeValuesFit) {
   }
 }
 
+TEST(TableTest, LeastWidthsGiveWayToTheTerminal) {
+  Table table({"a", "b"}, 12);
+  table.AddRow({Cell::Text("x"), Cell::Count(1)});
+  table.SetLeastWidths({4, 5});
+  EXPECT_EQ(table.ToString(), "a         b\nx         1\n");
+  table.SetLeastWidths({40, 50});
+  for (const std::string& line : Lines(table.ToString())) EXPECT_EQ(line.size(), 12u) << line;
+}
+
 TEST(TableTest, ManyColumnsAndLongTextsFit) {
   std::vector<std::string> headings(8, "a long heading");
   Table table(headings);

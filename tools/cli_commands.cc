@@ -27,8 +27,8 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_subcommand(const CLI::App* sub) const override {
     const std::string description = sub->get_description();
     std::stringstream out;
-    CLI::detail::format_help(out, "  " + sub->get_name(),
-                             description.substr(0, description.find('\n')), get_column_width());
+    CLI::detail::format_help(out, sub->get_name(), description.substr(0, description.find('\n')),
+                             get_column_width());
     return out.str();
   }
 };
@@ -54,6 +54,16 @@ void AddReal(CLI::App* app, const std::string& name, double& value, double low, 
       ->type_name("X")
       ->check(CLI::Validator(check, ""))
       ->capture_default_str();
+}
+
+// The library would take -1 for the largest number.
+CLI::Validator IsSeed() {
+  const auto check = [](const std::string& input) {
+    uint64_t seed = 0;
+    if (absl::SimpleAtoi(input, &seed)) return std::string();
+    return absl::StrCat("\"", input, "\" is not a whole number from 0 to 2^64 - 1");
+  };
+  return CLI::Validator(check, "");
 }
 
 void AddChoice(CLI::App* app, const std::string& name, std::string& value,
@@ -109,6 +119,7 @@ void AddSampling(CLI::App* app, GenerateOptions& options) {
   AddReal(app, "--repeat-penalty", sampling.repeat_penalty, 1e-6, 1e6, "for tokens seen (1: off)");
   app->add_option("--seed", sampling.seed, "each prompt uses the seed itself")
       ->type_name("N")
+      ->check(IsSeed())
       ->capture_default_str();
 }
 

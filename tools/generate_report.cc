@@ -93,8 +93,7 @@ Agreement CompareWithFormulas(const GenerateRun& run) {
       Compare(step.measured_macs.executed, step.formula_macs.executed, agreement);
       Compare(step.measured_bytes, step.formula_bytes, agreement);
     }
-    if (result.reason == FinishReason::kCancelled || result.reason == FinishReason::kError)
-      continue;
+    if (WasCutOff(result)) continue;
     agreement.figures += 2;
     const RequestCache& cache = result.cache;
     if (cache.used_bytes_measured != cache.used_bytes_formula) ++agreement.differences;

@@ -14,7 +14,7 @@ namespace plumbline {
 std::string GenerateReport(const GenerateRun& run);
 
 // How many of the run's counts were held against a formula, and how many differ. Counts of the
-// cache are left out for requests that were cut off, which never stored what the formula is for.
+// cache are left out for requests that were cut off.
 struct Agreement {
   int64_t figures = 0;
   int64_t differences = 0;

@@ -48,14 +48,14 @@ struct StepFigures {
 Cell ArticleCell(double figure) { return figure > 0 ? Cell::Figure(figure) : Cell::None(); }
 
 void AddFigureRow(absl::string_view name, int64_t measured, int64_t formula, double article,
-                  Table& table) {
+                  Table& table, absl::string_view mark = "!=") {
   table.AddRow({Cell::Text(name), Cell::Count(measured), Cell::Count(formula), ArticleCell(article),
-                Cell::Text(measured == formula ? "" : "!=")});
+                Cell::Text(measured == formula ? "" : mark)});
 }
 
 Table FigureTable(absl::string_view title) {
   Table table({std::string(title), "measured", "formula", "article", ""});
-  table.SetLeastWidths({24, 15, 15, 15, 2});
+  table.SetLeastWidths({28, 14, 14, 14, 2});
   return table;
 }
 
@@ -132,13 +132,13 @@ std::string OneRequestFigures(const GenerateRun& run) {
   }
   if (first_decode < result.steps.size()) {
     const RequestStep& last = result.steps.back();
+    const std::string title = absl::StrCat("last step, context ", FormatCount(last.context_tokens));
     StepFigures decode;
     decode.AddMacs(last);
     decode.AddBytes(last);
     decode.macs.article_total = ArticleDecodeMacs(run.shape, last.context_tokens);
     SetArticleCache(ArticleKvBytes(run.shape, last.context_tokens), decode.bytes);
-    absl::StrAppend(&out, "\n", MacTable("last decode step", decode), "\n",
-                    ByteTable("last decode step", decode));
+    absl::StrAppend(&out, "\n", MacTable(title, decode), "\n", ByteTable(title, decode));
   }
   return out;
 }
@@ -171,9 +171,13 @@ std::string ManyRequestFigures(const GenerateRun& run) {
 
 }  // namespace
 
+bool WasCutOff(const RequestResult& result) {
+  return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kError;
+}
+
 std::string DecodeStepTable(const GenerateRun& run) {
   Table table({"Decode step", "time", "context", "MACs", "bytes"});
-  table.SetLeastWidths({24, 15, 8, 15, 15});
+  table.SetLeastWidths({14, 12, 12, 16, 16});
   bool any = false;
   for (size_t i = 0; i < run.requests.size(); ++i) {
     const RequestResult& result = run.requests[i].result;
@@ -203,6 +207,8 @@ std::string CacheTable(const GenerateRun& run) {
   RequestCache sum;
   double article = 0;
   int64_t slots = 0;
+  // A request that was cut off may not have stored all that the formula is for: no fault, then.
+  absl::string_view mark = "!=";
   for (const GeneratedRequest& request : run.requests) {
     const RequestCache& cache = request.result.cache;
     sum.used_bytes_measured += cache.used_bytes_measured;
@@ -212,22 +218,25 @@ std::string CacheTable(const GenerateRun& run) {
     sum.blocks += cache.blocks;
     sum.waste_tokens += cache.waste_tokens;
     slots += cache.blocks * cache.block_tokens;
+    if (WasCutOff(request.result)) mark = "cut off";
     const auto tokens =
         static_cast<int64_t>(request.result.prompt.size() + request.result.output.size()) - 1;
     article += ArticleKvBytes(run.shape, std::max<int64_t>(0, tokens));
   }
   Table table = FigureTable("Bytes of the cache");
-  AddFigureRow("  used", sum.used_bytes_measured, sum.used_bytes_formula, article, table);
-  AddFigureRow("  allocated", sum.allocated_bytes_measured, sum.allocated_bytes_formula, 0, table);
+  AddFigureRow("  used", sum.used_bytes_measured, sum.used_bytes_formula, article, table, mark);
+  AddFigureRow("  allocated", sum.allocated_bytes_measured, sum.allocated_bytes_formula, 0, table,
+               mark);
+  table.AddRow(
+      {Cell::Text("  whole pool"), Cell::Count(run.pool_bytes), Cell::None(), Cell::None()});
   const double waste =
       slots > 0 ? 100.0 * static_cast<double>(sum.waste_tokens) / static_cast<double>(slots) : 0.0;
   return absl::StrCat(
       "\n", table.ToString(), "  ",
       WrapText(absl::StrFormat("waste: %s of %s slots hold no token (%.1f%%); %s blocks of %d "
-                               "tokens; whole cache: %s",
+                               "tokens",
                                FormatCount(sum.waste_tokens), FormatCount(slots), waste,
-                               FormatCount(sum.blocks), run.shape.block_tokens,
-                               FormatBytes(run.pool_bytes)),
+                               FormatCount(sum.blocks), run.shape.block_tokens),
                2, kTerminalColumns - 2));
 }
 

@@ -8,6 +8,9 @@
 
 namespace plumbline {
 
+// Cancelled or failed: it may not have stored all that its cache's formula is for.
+bool WasCutOff(const RequestResult& result);
+
 // Each table starts with an empty line; one without rows is empty altogether.
 
 // First, median and last decode step of each request. The median is a step that really was (the

@@ -68,10 +68,20 @@ void Narrow(std::vector<size_t>& widths, size_t max_width) {
   }
 }
 
+// As far as the lines allow: the widest of the widened columns gives way first.
 void Widen(std::vector<size_t>& widths, const std::vector<size_t>& least, size_t max_width) {
   std::vector<size_t> wider = widths;
   for (size_t c = 0; c < least.size(); ++c) wider[c] = std::max(wider[c], least[c]);
-  if (LineWidth(wider) <= max_width) widths = std::move(wider);
+  while (LineWidth(wider) > max_width) {
+    size_t widest = widths.size();
+    for (size_t c = 0; c < widths.size(); ++c) {
+      const bool can_give = wider[c] > widths[c];
+      if (can_give && (widest == widths.size() || wider[c] > wider[widest])) widest = c;
+    }
+    if (widest == widths.size()) return;
+    --wider[widest];
+  }
+  widths = std::move(wider);
 }
 
 }  // namespace

@@ -51,8 +51,8 @@ class Table {
   // The first column is aligned left, the others right.
   explicit Table(std::vector<std::string> headings, size_t max_width = kTerminalColumns);
 
-  // Columns are made at least this wide where all of them fit, so that tables below each other
-  // line up. REQUIRES: one width for each heading.
+  // Columns are made at least this wide as far as they fit, so that tables below each other line
+  // up. REQUIRES: one width for each heading.
   void SetLeastWidths(std::vector<size_t> widths) { least_widths_ = std::move(widths); }
 
   // Cells that are missing are empty. REQUIRES: no more cells than headings.
