@@ -155,7 +155,10 @@ void SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float*
   for (int key = 0; key < visible; key += kLanes) {
     const auto mask = hn::FirstN(f, static_cast<size_t>(std::min(kLanes, visible - key)));
     const Vec score = hn::IfThenElse(mask, hn::LoadU(f, row + key), maximum);
-    const Vec weight = hn::IfThenElseZero(mask, hn::Exp(f, hn::Sub(score, maximum)));
+    // hn::Exp makes 0 of NaN, which would hide a fault in what the row sees.
+    const Vec exponent = hn::Sub(score, maximum);
+    const Vec exp = hn::IfThenElse(hn::IsNaN(exponent), exponent, hn::Exp(f, exponent));
+    const Vec weight = hn::IfThenElseZero(mask, exp);
     hn::StoreU(weight, f, row + key);
     sum = hn::Add(sum, weight);
   }
