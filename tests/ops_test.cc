@@ -93,6 +93,10 @@ class ActivateTest : public testing::TestWithParam<Param> {
       const Expected expected =
           swiglu ? ExactSwiGlu(at(i), at(i + static_cast<size_t>(ffn)), with_bias)
                  : ExactGelu(at(i), with_bias);
+      if (std::abs(expected.y) - expected.bound > std::numeric_limits<float>::max()) {
+        ASSERT_EQ(out.Value(i), std::copysign(kInfinity, expected.y)) << at(i);
+        continue;
+      }
       ASSERT_LE(std::abs(out.Value(i) - expected.y),
                 WithRounding(dtype, expected.y, expected.bound))
           << "of " << at(i) << ", " << i << " of " << ffn;
