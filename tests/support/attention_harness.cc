@@ -72,10 +72,10 @@ AttentionSequence RandomAttentionSequence(const AttentionShape& shape, int token
 }
 
 AttentionHarness::AttentionHarness(const AttentionHarnessOptions& options,
-                                   const std::vector<AttentionSequence>& sequences)
+                                   std::vector<AttentionSequence> sequences)
     : options_(options),
-      sequences_(sequences),
-      written_(sequences.size(), 0),
+      sequences_(std::move(sequences)),
+      written_(sequences_.size(), 0),
       attention_(options.shape) {
   const auto blocks_of = [&](const AttentionSequence& sequence) {
     return (TokensOf(sequence, options.shape) + options.block_tokens - 1) / options.block_tokens;

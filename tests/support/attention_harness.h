@@ -56,9 +56,9 @@ class AttentionHarness {
   static constexpr int kLayers = 2;
   static constexpr int kLayer = 1;  // the one in use; the other stays poisoned
 
-  // Holds a copy of the sequences; nothing is in the cache yet.
+  // Nothing is in the cache yet.
   AttentionHarness(const AttentionHarnessOptions& options,
-                   const std::vector<AttentionSequence>& sequences);
+                   std::vector<AttentionSequence> sequences);
 
   StepBatch MakeBatch(absl::Span<const StepSpan> spans) const;
   // Queries of the batch's tokens, a few floats of NaN between the rows.
