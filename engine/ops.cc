@@ -32,9 +32,7 @@ HWY_INLINE size_t LanesAt(int i, int count) {
   return static_cast<size_t>(std::min(kLanes, count - i));
 }
 
-HWY_INLINE Vec LoadPart(const float* p, size_t n) {
-  return hn::MaskedLoad(hn::FirstN(F(), n), F(), p);
-}
+HWY_INLINE Vec LoadPart(const float* p, size_t n) { return LoadFirstN(F(), p, n); }
 
 HWY_INLINE float SumLanes(Vec sum) { return hn::GetLane(hn::SumOfLanes(F(), sum)); }
 

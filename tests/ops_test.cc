@@ -168,7 +168,7 @@ TEST_P(RotateTest, TurnsEachPairAndLeavesTheRest) {
       EXPECT_LE(std::abs(head[second] - (a * s + b * c)),
                 Gamma(2, kU) * (std::abs(a * s) + std::abs(b * c)));
     }
-    for (size_t i = static_cast<size_t>(rope_dims); i < head.size(); ++i) {
+    for (auto i = static_cast<size_t>(rope_dims); i < head.size(); ++i) {
       EXPECT_EQ(head[i], before[i]) << i;
     }
   }

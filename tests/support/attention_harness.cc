@@ -171,7 +171,7 @@ AttentionResult AttentionHarness::Reference(const StepSpan& span) const {
   dense.heads = shape.heads;
   dense.kv_heads = shape.kv_heads;
   dense.head_dim = shape.head_dim;
-  const auto query_width = static_cast<size_t>(shape.heads * shape.head_dim);
+  const auto query_width = static_cast<size_t>(shape.heads) * static_cast<size_t>(shape.head_dim);
   const auto kv_elements = static_cast<size_t>(dense.keys * shape.kv_heads * shape.head_dim);
   const FloatFormat format = FormatOf(options_.dtype);
   return ReferenceAttention(
