@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/byte_level.h"
+#include "engine/gguf_reader.h"
 
 namespace plumbline {
 namespace {
@@ -14,15 +15,12 @@ namespace {
 constexpr absl::string_view kMergesKey = "tokenizer.ggml.merges";
 constexpr absl::string_view kPreKey = "tokenizer.ggml.pre";
 
-absl::Status WithFile(const GgufFile& file, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(file.name(), ": ", status.message()));
-}
-
 absl::Status BadMerge(const GgufFile& file, size_t rank, absl::string_view merge,
-                      absl::string_view fault) {
-  return absl::InvalidArgumentError(absl::StrCat(file.name(), ": ", kMergesKey, "[", rank, "] \"",
-                                                 merge, "\" ", fault,
-                                                 "; write the file again with its own merges"));
+                      absl::string_view needed) {
+  return GgufError(file.name(), {.field = absl::StrCat(kMergesKey, "[", rank, "]"),
+                                 .needed = needed,
+                                 .had = GgufQuote(merge),
+                                 .fix = "write the file again with its own merges"});
 }
 
 absl::StatusOr<Pretokenizer> LoadPretokenizer(const GgufFile& file) {
@@ -32,9 +30,7 @@ absl::StatusOr<Pretokenizer> LoadPretokenizer(const GgufFile& file) {
     if (!given.ok()) return given.status();
     name = *given;
   }
-  absl::StatusOr<Pretokenizer> pretokenizer = Pretokenizer::Make(name);
-  if (!pretokenizer.ok()) return WithFile(file, pretokenizer.status());
-  return pretokenizer;
+  return Pretokenizer::Make(name, file.name());
 }
 
 }  // namespace
@@ -50,8 +46,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> BpeTokenizer::Load(const GgufFile& fi
   defaults.add_bos = pretokenizer->adds_bos();
   absl::StatusOr<Vocabulary> vocabulary = Vocabulary::Load(file, defaults);
   if (!vocabulary.ok()) return vocabulary.status();
-  absl::StatusOr<SpecialTokens> specials = SpecialTokens::Make(*vocabulary);
-  if (!specials.ok()) return WithFile(file, specials.status());
+  absl::StatusOr<SpecialTokens> specials = SpecialTokens::Make(*vocabulary, file.name());
+  if (!specials.ok()) return specials.status();
   absl::StatusOr<Merges> merges = LoadMerges(file, *vocabulary);
   if (!merges.ok()) return merges.status();
   return std::unique_ptr<Tokenizer>(new BpeTokenizer(*std::move(vocabulary), *std::move(specials),
@@ -61,10 +57,10 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> BpeTokenizer::Load(const GgufFile& fi
 absl::StatusOr<BpeTokenizer::Merges> BpeTokenizer::LoadMerges(const GgufFile& file,
                                                               const Vocabulary& vocabulary) {
   if (!file.Has(kMergesKey)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file.name(), ": ", kMergesKey,
-                     " is missing, but a byte-level BPE vocabulary "
-                     "needs it; write the file again with its merges"));
+    return GgufError(file.name(), {.field = kMergesKey,
+                                   .needed = "the merges of a byte-level BPE",
+                                   .had = "no such key",
+                                   .fix = "write the file again with its merges"});
   }
   const absl::StatusOr<std::vector<absl::string_view>> lines = file.GetStrings(kMergesKey);
   if (!lines.ok()) return lines.status();
@@ -74,7 +70,7 @@ absl::StatusOr<BpeTokenizer::Merges> BpeTokenizer::LoadMerges(const GgufFile& fi
     const absl::string_view line = (*lines)[rank];
     const size_t space = line.find(' ', 1);
     if (space == absl::string_view::npos || space + 1 == line.size()) {
-      return BadMerge(file, rank, line, "is not two tokens with a space between them");
+      return BadMerge(file, rank, line, "two tokens with a space between them");
     }
     const absl::string_view left = line.substr(0, space);
     const absl::string_view right = line.substr(space + 1);
@@ -82,7 +78,7 @@ absl::StatusOr<BpeTokenizer::Merges> BpeTokenizer::LoadMerges(const GgufFile& fi
     const int32_t right_id = vocabulary.FindPlain(right);
     const int32_t merged_id = vocabulary.FindPlain(absl::StrCat(left, right));
     if (left_id == kNoToken || right_id == kNoToken || merged_id == kNoToken) {
-      return BadMerge(file, rank, line, "needs both its parts and the two together as tokens");
+      return BadMerge(file, rank, line, "both parts, and the two joined, to be tokens");
     }
     // Where a pair comes twice, its first rank counts.
     merges.try_emplace(PairKey(left_id, right_id),

@@ -107,7 +107,7 @@ class KeyReader {
   }
 
   int Narrow(const std::string& key, const absl::StatusOr<int64_t>& value) {
-    const int64_t wide = Keep<int64_t>(value, 1);
+    const auto wide = Keep<int64_t>(value, 1);
     if (wide < 1 || wide > std::numeric_limits<int>::max()) {
       Fail(absl::StrCat("key ", key, " is ", wide, " but must be from 1 to ",
                         std::numeric_limits<int>::max(), ": the file is damaged or unsupported"));

@@ -155,6 +155,18 @@ double ArticlePrefillMacs(const CostShape& s, int64_t n) {
   return static_cast<double>(s.L) * layer;
 }
 
+std::array<double, kNumWorkClasses> ArticlePrefillMacsByClass(const CostShape& s, int64_t n) {
+  const auto layers = static_cast<double>(s.L);
+  const auto length = static_cast<double>(n);
+  const auto width = static_cast<double>(s.d);
+  std::array<double, kNumWorkClasses> macs = {};
+  macs[Index(WorkClass::kProjections)] = layers * 4 * length * width * width;
+  macs[Index(WorkClass::kScores)] = layers * length * length * width;
+  macs[Index(WorkClass::kWeightedValues)] = layers * length * length * width;
+  macs[Index(WorkClass::kFeedForward)] = layers * 8 * length * width * width;
+  return macs;
+}
+
 double ArticleDecodeMacs(const CostShape& s, int64_t t) {
   return static_cast<double>(s.L) * static_cast<double>(t) * static_cast<double>(s.d);
 }

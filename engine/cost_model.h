@@ -6,6 +6,7 @@
 #ifndef PLUMBLINE_ENGINE_COST_MODEL_H_
 #define PLUMBLINE_ENGINE_COST_MODEL_H_
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -65,8 +66,11 @@ int64_t DecodeFloorBytes(const CostShape& shape, int64_t t);  // D_DECODE_BYTES
 
 // What the two articles say of the same run (multi-head, full square, no head, no vocabulary).
 double ArticlePrefillMacs(const CostShape& shape, int64_t n);  // L x A1_LAYER_TOTAL
-double ArticleDecodeMacs(const CostShape& shape, int64_t t);   // L x A2_CACHED_STEP
-double ArticleKvBytes(const CostShape& shape, int64_t t);      // A2_KV_BYTES
+// The same by class, indexed by WorkClass: 4 n d^2 projections, n^2 d scores, n^2 d weighted values
+// and 8 n d^2 feed-forward in each layer. 0: the articles have no figure.
+std::array<double, kNumWorkClasses> ArticlePrefillMacsByClass(const CostShape& shape, int64_t n);
+double ArticleDecodeMacs(const CostShape& shape, int64_t t);  // L x A2_CACHED_STEP
+double ArticleKvBytes(const CostShape& shape, int64_t t);     // A2_KV_BYTES
 
 }  // namespace plumbline
 

@@ -10,21 +10,23 @@
 
 namespace plumbline {
 
-// Exact for every value. A NaN keeps its sign and payload and becomes quiet.
+// Exact for every value. A NaN keeps its sign and payload and becomes quiet. Without branches, so
+// that compilers turn loops over it into vector code.
 inline float F16ToF32(uint16_t half) {
+  constexpr uint32_t kBias = (127U - 15U) << 23;  // what float's exponents are larger by
   const uint32_t sign = (half & 0x8000U) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1FU;
-  const uint32_t mantissa = half & 0x3FFU;
-  uint32_t bits = 0;
-  if (exponent == 0x1F) {
-    bits = 0x7F800000U | (mantissa << 13) | (mantissa != 0 ? 0x400000U : 0U);
-  } else if (exponent != 0) {
-    bits = ((exponent + 127 - 15) << 23) | (mantissa << 13);
-  } else {
-    // Subnormal or zero: an integer times 2^-24, which float holds exactly.
-    bits = std::bit_cast<uint32_t>(static_cast<float>(mantissa) * 0x1p-24F);
-  }
-  return std::bit_cast<float>(sign | bits);
+  const uint32_t magnitude = half & 0x7FFFU;
+  const uint32_t normal = (magnitude << 13) + kBias;
+  // An integer times 2^-24, which float holds exactly.
+  const auto subnormal =
+      std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
+  const uint32_t quiet = magnitude > 0x7C00U ? 0x400000U : 0U;
+  const uint32_t special = (normal + kBias) | quiet;  // infinities and NaN
+  const uint32_t other = magnitude < 0x7C00U ? normal : special;
+  // A mask, not a choice: compilers would turn a choice with a float product on one side into a
+  // branch.
+  const uint32_t is_subnormal = 0U - static_cast<uint32_t>(magnitude < 0x400U);
+  return std::bit_cast<float>(sign | (subnormal & is_subnormal) | (other & ~is_subnormal));
 }
 
 // Rounds to nearest, ties to even; beyond the largest half (65504) by half a unit or more gives

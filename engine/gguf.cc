@@ -40,10 +40,10 @@ class Mapping {
   absl::Span<const std::byte> bytes_;
 };
 
-// "PATH: the model file needs to be readable but ...", with the code that suits `error`.
+// The code that suits `error`, in one sentence.
 absl::Status SystemError(const std::string& path, int error) {
   const std::string message =
-      absl::StrCat(path, ": the model file needs to be readable but the system says '",
+      absl::StrCat(path, ": the model needs to be readable but has the system's answer '",
                    std::generic_category().message(error),
                    "'; check the path, its permissions and the memory left");
   switch (error) {
@@ -225,11 +225,13 @@ void GgufFile::DropPages(absl::Span<const std::byte> data) const {
       data.size() > mapped.size() - (begin - base)) {
     return;
   }
-  // Whole pages only: those at the edges may hold a neighbour that is still wanted.
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t first = (begin + page - 1) / page * page;
-  const uintptr_t last = (begin + data.size()) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  // Whole pages only: those at the edges may hold a neighbour that is still wanted. The mapping
+  // itself begins on a page.
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t first = (begin - base + page - 1) / page * page;
+  const size_t last = (begin - base + data.size()) / page * page;
+  if (first >= last) return;
+  madvise(const_cast<std::byte*>(mapped.data()) + first, last - first, MADV_DONTNEED);
 }
 
 }  // namespace plumbline

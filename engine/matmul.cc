@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <dnnl.hpp>
 #include <map>
 #include <new>
 #include <tuple>
@@ -12,7 +13,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "dnnl.hpp"
 #include "engine/kv_convert.h"
 
 namespace plumbline {
@@ -204,7 +204,7 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
     shared.UseThreads();
     // Plain storage first: W is read a few rows at a time and rounded into it.
     const int64_t row_bytes = inputs * WeightDtypeBytes(dtype);
-    std::unique_ptr<std::byte[]> plain(new std::byte[outputs * row_bytes]);
+    const auto plain = std::make_unique_for_overwrite<std::byte[]>(outputs * row_bytes);
     std::vector<float> buffer(kRowsAtOnce * inputs);
     for (int64_t row = 0; row < outputs; row += kRowsAtOnce) {
       const int64_t count = std::min(kRowsAtOnce, outputs - row);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "engine/gguf_reader.h"
 #include "engine/utf8.h"
 
 // PCRE2 asks for the width of a character before its header.
@@ -186,16 +187,19 @@ Pretokenizer::Pretokenizer(Pretokenizer&&) noexcept = default;
 Pretokenizer& Pretokenizer::operator=(Pretokenizer&&) noexcept = default;
 Pretokenizer::~Pretokenizer() = default;
 
-absl::StatusOr<Pretokenizer> Pretokenizer::Make(absl::string_view name, uint32_t steps_per_byte) {
+absl::StatusOr<Pretokenizer> Pretokenizer::Make(absl::string_view name, absl::string_view file_name,
+                                                uint32_t steps_per_byte) {
   const auto* family = std::find_if(std::begin(kFamilies), std::end(kFamilies),
-                                    [name](const Family& known) { return known.name == name; });
+                                    [name](const Family& one) { return one.name == name; });
   if (family == std::end(kFamilies)) {
-    const auto append_name = [](std::string* out, const Family& known) {
-      absl::StrAppend(out, known.name);
+    const auto append_name = [](std::string* out, const Family& one) {
+      absl::StrAppend(out, one.name);
     };
-    return absl::InvalidArgumentError(
-        absl::StrCat("tokenizer.ggml.pre is \"", name, "\", but the known pre-tokenizers are ",
-                     absl::StrJoin(kFamilies, ", ", append_name), "; use a file with one of them"));
+    const std::string known = absl::StrJoin(kFamilies, ", ", append_name);
+    return GgufError(file_name, {.field = "tokenizer.ggml.pre",
+                                 .needed = absl::StrCat("a known pre-tokenizer (", known, ")"),
+                                 .had = GgufQuote(name),
+                                 .fix = "use a file with one of these"});
   }
   auto impl = std::make_unique<Impl>();
   impl->family = family;

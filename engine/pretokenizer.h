@@ -20,8 +20,9 @@ class Pretokenizer {
   // Steps of the pattern matcher for a single match, per byte of the text.
   static constexpr uint32_t kDefaultStepsPerByte = 64;
 
-  // `name` as in tokenizer.ggml.pre. InvalidArgument lists the known names where this is none.
-  static absl::StatusOr<Pretokenizer> Make(absl::string_view name,
+  // `name` as in tokenizer.ggml.pre. InvalidArgument lists the known names where this is none;
+  // `file_name` is for that message.
+  static absl::StatusOr<Pretokenizer> Make(absl::string_view name, absl::string_view file_name,
                                            uint32_t steps_per_byte = kDefaultStepsPerByte);
 
   Pretokenizer(Pretokenizer&&) noexcept;

@@ -16,7 +16,7 @@ namespace {
 
 absl::Status SystemError(const std::string& path, int error) {
   const std::string message =
-      absl::StrCat(path, ": the file needs to be writable but the system says '",
+      absl::StrCat(path, ": the output needs to be writable but has the system's answer '",
                    std::generic_category().message(error), "'; choose another path or make room");
   switch (error) {
     case ENOENT:
@@ -38,8 +38,7 @@ absl::Status SystemError(const std::string& path, int error) {
 
 }  // namespace
 
-ReplacingFile::ReplacingFile(const std::string& path)
-    : path_(path), temporary_path_(absl::StrCat(path, ".", getpid(), ".partial")) {}
+ReplacingFile::ReplacingFile(std::string path) : path_(std::move(path)) {}
 
 ReplacingFile::~ReplacingFile() {
   if (file_ < 0) return;
@@ -57,8 +56,14 @@ absl::Status ReplacingFile::Create() {
                      "or pipe of that name; choose another path"));
   }
   constexpr mode_t kMode = 0666;  // less the umask
-  file_ = open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
-  return file_ < 0 ? SystemError(path_, errno) : absl::OkStatus();
+  constexpr int kAttempts = 100;  // a process that was killed may have left its file behind
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    temporary_path_ = absl::StrCat(path_, ".", getpid(), ".", attempt, ".partial");
+    file_ = open(temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+    if (file_ >= 0) return absl::OkStatus();
+    if (errno != EEXIST) break;
+  }
+  return SystemError(path_, errno);
 }
 
 absl::Status ReplacingFile::Write(absl::string_view bytes) {

@@ -14,7 +14,7 @@ namespace plumbline {
 // PermissionDenied, ResourceExhausted or Unknown with what the system says.
 class ReplacingFile {
  public:
-  explicit ReplacingFile(const std::string& path);
+  explicit ReplacingFile(std::string path);
   ~ReplacingFile();
   ReplacingFile(const ReplacingFile&) = delete;
   ReplacingFile& operator=(const ReplacingFile&) = delete;

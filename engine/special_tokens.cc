@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "engine/gguf_reader.h"
 
 namespace plumbline {
 namespace {
@@ -13,7 +14,8 @@ constexpr size_t kMaxSpecialBytes = 1024;
 
 }  // namespace
 
-absl::StatusOr<SpecialTokens> SpecialTokens::Make(const Vocabulary& vocabulary) {
+absl::StatusOr<SpecialTokens> SpecialTokens::Make(const Vocabulary& vocabulary,
+                                                  absl::string_view file_name) {
   std::vector<Entry> user_defined;
   std::vector<Entry> all;
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
@@ -23,10 +25,11 @@ absl::StatusOr<SpecialTokens> SpecialTokens::Make(const Vocabulary& vocabulary) 
     const absl::string_view text = vocabulary.text(id);
     if (text.empty()) continue;
     if (text.size() > kMaxSpecialBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tokenizer.ggml.tokens[", id, "] is a special token of ", text.size(),
-                       " bytes, but special tokens may have ", kMaxSpecialBytes,
-                       "; write the file again with a shorter one"));
+      return GgufError(file_name,
+                       {.field = absl::StrCat("special token tokenizer.ggml.tokens[", id, "]"),
+                        .needed = absl::StrCat("1 to ", kMaxSpecialBytes, " bytes"),
+                        .had = absl::StrCat(text.size()),
+                        .fix = "write the file again with a shorter one"});
     }
     all.push_back({text, id});
     if (is_user_defined) user_defined.push_back({text, id});

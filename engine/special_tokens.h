@@ -23,8 +23,9 @@ struct TextFragment {
 class SpecialTokens {
  public:
   // `vocabulary` must outlive the object. InvalidArgument where a special token is too long to look
-  // for at every position of a text.
-  static absl::StatusOr<SpecialTokens> Make(const Vocabulary& vocabulary);
+  // for at every position of a text; `file_name` is for that message.
+  static absl::StatusOr<SpecialTokens> Make(const Vocabulary& vocabulary,
+                                            absl::string_view file_name);
 
   // Cuts `text` at the special tokens: at each position the longest. User-defined tokens always
   // count, control and unknown tokens only with `parse_special`. The fragments point into `text`

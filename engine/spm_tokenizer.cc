@@ -39,11 +39,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> SpmTokenizer::Load(const GgufFile& fi
   defaults.eos_id = 2;
   absl::StatusOr<Vocabulary> vocabulary = Vocabulary::Load(file, defaults);
   if (!vocabulary.ok()) return vocabulary.status();
-  absl::StatusOr<SpecialTokens> specials = SpecialTokens::Make(*vocabulary);
-  if (!specials.ok()) {
-    return absl::Status(specials.status().code(),
-                        absl::StrCat(file.name(), ": ", specials.status().message()));
-  }
+  absl::StatusOr<SpecialTokens> specials = SpecialTokens::Make(*vocabulary, file.name());
+  if (!specials.ok()) return specials.status();
   bool adds_space = true;
   if (file.Has(kSpaceKey)) {
     const absl::StatusOr<bool> given = file.GetBool(kSpaceKey);

@@ -2,8 +2,9 @@
 
 #include <cstddef>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/status.h"
 #include "engine/bpe_tokenizer.h"
+#include "engine/gguf_reader.h"
 #include "engine/spm_tokenizer.h"
 
 namespace plumbline {
@@ -43,22 +44,24 @@ class ByteTokenizer final : public Tokenizer {
   int32_t vocab_size_;
 };
 
+absl::Status UnknownModel(const GgufFile& file, absl::string_view had) {
+  return GgufError(file.name(), {.field = kModelKey,
+                                 .needed = "gpt2 (byte-level BPE) or llama (SentencePiece BPE)",
+                                 .had = had,
+                                 .fix = "use a file with a tokenizer of one of these kinds"});
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const GgufFile& file) {
   if (!file.Has(kModelKey)) {
-    return absl::InvalidArgumentError(absl::StrCat(file.name(), ": ", kModelKey,
-                                                   " is missing, so the file has no tokenizer; use "
-                                                   "a file that was written with its tokenizer"));
+    return UnknownModel(file, "no such key");
   }
   const absl::StatusOr<absl::string_view> model = file.GetString(kModelKey);
   if (!model.ok()) return model.status();
   if (*model == "gpt2") return BpeTokenizer::Load(file);
   if (*model == "llama") return SpmTokenizer::Load(file);
-  return absl::InvalidArgumentError(
-      absl::StrCat(file.name(), ": ", kModelKey, " is \"", *model,
-                   "\", but the known tokenizers are gpt2 "
-                   "(byte-level BPE) and llama (SentencePiece BPE); use a file with one of them"));
+  return UnknownModel(file, GgufQuote(*model));
 }
 
 std::unique_ptr<Tokenizer> MakeByteTokenizer(int32_t vocab_size) {

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "engine/gguf_reader.h"
 
 namespace plumbline {
 namespace {
@@ -32,8 +33,11 @@ constexpr absl::string_view kEndTexts[] = {
     "<|end_of_turn|>", "<|endofturn|>", "<end_of_utterance>", "<｜end▁of▁sentence｜>",
 };
 
-absl::Status Invalid(const GgufFile& file, absl::string_view sentence) {
-  return absl::InvalidArgumentError(absl::StrCat(file.name(), ": ", sentence));
+constexpr absl::string_view kWriteAgain = "write the file again with its whole tokenizer";
+
+absl::Status Invalid(const GgufFile& file, absl::string_view field, absl::string_view needed,
+                     absl::string_view had) {
+  return GgufError(file.name(), {.field = field, .needed = needed, .had = had, .fix = kWriteAgain});
 }
 
 // The byte that a name like <0x0A> stands for, or -1.
@@ -46,8 +50,7 @@ int ParseByteName(absl::string_view name) {
 }
 
 absl::Status WrongLength(const GgufFile& file, absl::string_view key, size_t had, size_t needed) {
-  return Invalid(file, absl::StrCat(key, " has ", had, " entries, but ", kTokensKey, " has ",
-                                    needed, "; write the file again with one entry per token"));
+  return Invalid(file, key, absl::StrCat(needed, " entries (one per token)"), absl::StrCat(had));
 }
 
 // The id under `key`, or `fallback` (where the vocabulary is large enough for it) without the key.
@@ -59,8 +62,7 @@ absl::StatusOr<int32_t> ReadSpecialId(const GgufFile& file, absl::string_view ke
   // Some writers say "none" so, as -1 in 32 bits with or without a sign.
   if (*id == -1 || *id == std::numeric_limits<uint32_t>::max()) return kNoToken;
   if (*id < 0 || *id >= size) {
-    return Invalid(file, absl::StrCat(key, " is ", *id, ", but the vocabulary has only ids 0 to ",
-                                      size - 1, "; write the file again with an id among them"));
+    return Invalid(file, key, absl::StrCat("an id from 0 to ", size - 1), absl::StrCat(*id));
   }
   return static_cast<int32_t>(*id);
 }
@@ -86,17 +88,14 @@ absl::StatusOr<Vocabulary> Vocabulary::Load(const GgufFile& file,
 
 absl::Status Vocabulary::LoadTexts(const GgufFile& file) {
   if (!file.Has(kTokensKey)) {
-    return Invalid(file, absl::StrCat(kTokensKey,
-                                      " is missing, so the file has no vocabulary; use "
-                                      "a file that was written with its tokenizer"));
+    return Invalid(file, kTokensKey, "a list of tokens", "no such key");
   }
   const absl::StatusOr<std::vector<absl::string_view>> texts = file.GetStrings(kTokensKey);
   if (!texts.ok()) return texts.status();
   constexpr size_t kMaxTokens = std::numeric_limits<int32_t>::max();
   if (texts->empty() || texts->size() > kMaxTokens) {
-    return Invalid(file,
-                   absl::StrCat(kTokensKey, " has ", texts->size(), " entries, but needs 1 to ",
-                                kMaxTokens, "; use a file with a whole vocabulary"));
+    return Invalid(file, kTokensKey, absl::StrCat("1 to ", kMaxTokens, " entries"),
+                   absl::StrCat(texts->size()));
   }
   texts_.reserve(texts->size());
   for (const absl::string_view text : *texts) texts_.emplace_back(text);
@@ -106,9 +105,7 @@ absl::Status Vocabulary::LoadTexts(const GgufFile& file) {
 absl::Status Vocabulary::LoadScores(const GgufFile& file, bool needed) {
   if (!file.Has(kScoresKey)) {
     if (!needed) return absl::OkStatus();
-    return Invalid(file, absl::StrCat(kScoresKey,
-                                      " is missing, but a SentencePiece vocabulary "
-                                      "needs one score per token; write the file again with them"));
+    return Invalid(file, kScoresKey, "a score per token, being of SentencePiece", "no such key");
   }
   absl::StatusOr<std::vector<float>> scores = file.GetFloats(kScoresKey);
   if (!scores.ok()) return scores.status();
@@ -117,8 +114,8 @@ absl::Status Vocabulary::LoadScores(const GgufFile& file, bool needed) {
   }
   for (size_t id = 0; id < scores->size(); ++id) {
     if (!std::isfinite((*scores)[id])) {
-      return Invalid(file, absl::StrCat(kScoresKey, "[", id, "] is ", (*scores)[id],
-                                        ", but must be a finite number; write the file again"));
+      return Invalid(file, absl::StrCat(kScoresKey, "[", id, "]"), "a finite number",
+                     absl::StrCat((*scores)[id]));
     }
   }
   scores_ = *std::move(scores);
@@ -160,8 +157,8 @@ absl::Status Vocabulary::LoadKinds(const GgufFile& file) {
   kinds_.reserve(kinds->size());
   for (const int64_t kind : *kinds) {
     if (kind < 0 || kind > static_cast<int64_t>(TokenKind::kByte)) {
-      return Invalid(file, absl::StrCat(kKindsKey, "[", kinds_.size(), "] is ", kind,
-                                        ", but the kinds are 0 to 6; write the file again"));
+      return Invalid(file, absl::StrCat(kKindsKey, "[", kinds_.size(), "]"), "a kind from 0 to 6",
+                     absl::StrCat(kind));
     }
     kinds_.push_back(static_cast<TokenKind>(kind));
   }
@@ -186,8 +183,7 @@ absl::Status Vocabulary::LoadAddBos(const GgufFile& file, bool by_default) {
   const absl::StatusOr<bool> add_bos = file.GetBool(kAddBosKey);
   if (!add_bos.ok()) return add_bos.status();
   if (*add_bos && bos_id_ == kNoToken) {
-    return Invalid(file, absl::StrCat(kAddBosKey, " is true, but ", kBosKey,
-                                      " names no token; write the file again with it"));
+    return Invalid(file, kBosKey, absl::StrCat("an id, as ", kAddBosKey, " is true"), "none");
   }
   add_bos_ = *add_bos;
   return absl::OkStatus();
@@ -203,9 +199,8 @@ absl::Status Vocabulary::IndexTokens(const GgufFile& file) {
     if (kinds_[id] == TokenKind::kByte) {
       const int byte = ParseByteName(text);
       if (byte < 0) {
-        return Invalid(file, absl::StrCat(kTokensKey, "[", id,
-                                          "] is of the byte kind, but is not "
-                                          "named <0x00> to <0xFF>; write the file again"));
+        return Invalid(file, absl::StrCat(kTokensKey, "[", id, "]"),
+                       "a name from <0x00> to <0xFF>, being of the byte kind", GgufQuote(text));
       }
       byte_ids_[byte] = id;
     }

@@ -102,6 +102,7 @@ const StepPlan& Scheduler::Plan() {
   // In order of admission. Only the newest sequence can lack more than one token, because nobody
   // is admitted after one that was cut: so this puts decode spans first, and leaves at least one
   // token for the newest.
+  // NOLINTNEXTLINE(modernize-loop-convert): a preemption shrinks running_ under way
   for (size_t i = 0; i < running_.size(); ++i) {
     Sequence& sequence = *running_[i];
     const int count = std::min(sequence.pending_tokens(), budget);

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace plumbline {
 namespace {
 
@@ -51,7 +53,7 @@ void DecodeUtf8(std::string* bytes, bool last, std::string* text) {
     const bool whole = lead.followers > 0 && length == lead.followers + 1;
     const bool cut = lead.followers > 0 && !whole && i + length == bytes->size();
     if (cut && !last) break;
-    text->append(whole ? absl::string_view(*bytes).substr(i, length) : kReplacement);
+    absl::StrAppend(text, whole ? absl::string_view(*bytes).substr(i, length) : kReplacement);
     i += length;
   }
   bytes->erase(0, i);

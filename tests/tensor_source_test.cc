@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -54,7 +54,7 @@ std::string WriteTemp(const std::string& name, const TinyGguf& tiny) {
 std::string OpenError(const TinyGguf& tiny) {
   const std::string path = WriteTemp("tensor_source_error.gguf", tiny);
   const auto source = OpenModel(path);
-  std::remove(path.c_str());
+  std::filesystem::remove(path);
   EXPECT_EQ(source.status().code(), absl::StatusCode::kInvalidArgument) << source.status();
   return std::string(source.status().message());
 }
@@ -165,7 +165,7 @@ TEST_P(TinyFileTest, ExpectedTensorsAreThoseOfTheFormat) {
   const TinyGguf tiny = MakeTinyGguf(GetParam());
   const std::string path = WriteTemp(absl::StrCat("tensor_source_", GetParam(), ".gguf"), tiny);
   const auto source = Open(path);
-  std::remove(path.c_str());
+  std::filesystem::remove(path);
   ASSERT_NE(source, nullptr);
   std::map<std::string, std::vector<int64_t>> expected;
   for (const TensorShape& shape : ExpectedTensors(source->config())) {
@@ -217,7 +217,7 @@ TEST(GgufSourceTest, TensorsThatWouldChangeTheOutputAreAnError) {
   tiny.tensors["rope_freqs.weight"] = {{8}, TensorType::kF32, 1.0F};
   const std::string path = WriteTemp("tensor_source_extra.gguf", tiny);
   const auto source = Open(path);
-  std::remove(path.c_str());
+  std::filesystem::remove(path);
   ASSERT_NE(source, nullptr);
   EXPECT_EQ(source->config().rope_factors.size(), 8U);
 }
@@ -225,7 +225,7 @@ TEST(GgufSourceTest, TensorsThatWouldChangeTheOutputAreAnError) {
 TEST(GgufSourceTest, ReadsAnyRows) {
   const std::string path = WriteTemp("tensor_source_rows.gguf", MakeTinyGguf("llama"));
   const auto source = Open(path);
-  std::remove(path.c_str());
+  std::filesystem::remove(path);
   ASSERT_NE(source, nullptr);
   std::vector<float> rows(2 * 96);
   ASSERT_TRUE(source->ReadRows({"blk.1.ffn_down.weight", 64, 96}, 3, 2, rows.data()).ok());
@@ -260,8 +260,8 @@ TEST(SyntheticSourceTest, ValuesAreFixed) {
   ASSERT_NE(source, nullptr);
   std::vector<float> row(64);
   ASSERT_TRUE(source->ReadRows({"blk.1.attn_q.weight", 64, 64}, 5, 1, row.data()).ok());
-  std::vector<uint32_t> bits;
-  for (int column = 0; column < 4; ++column) bits.push_back(std::bit_cast<uint32_t>(row[column]));
+  std::vector<uint32_t> bits(4);
+  for (size_t i = 0; i < bits.size(); ++i) bits[i] = std::bit_cast<uint32_t>(row[i]);
   EXPECT_THAT(bits, ElementsAre(0x3D850000U, 0xBB710000U, 0xBE560000U, 0x3DED0000U));
 }
 
@@ -389,7 +389,7 @@ TEST_P(ExportTest, FileHasTheValuesInMemory) {
   ASSERT_TRUE(written.ok()) << written;
   const auto memory = Open(model);
   const auto file = Open(path);
-  std::remove(path.c_str());
+  std::filesystem::remove(path);
   ASSERT_TRUE(memory != nullptr && file != nullptr);
   int64_t moved = 0;
   for (const TensorShape& shape : ExpectedTensors(memory->config())) {

@@ -1,5 +1,6 @@
 #include "tools/tokenize.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -16,6 +17,8 @@
 namespace plumbline {
 namespace {
 
+constexpr size_t kMostWordBytes = 40;  // of a word in a message
+
 absl::StatusOr<std::string> ReadAll(std::istream& in) {
   std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (in.bad()) return absl::DataLossError("reading the input failed; check where it comes from");
@@ -29,7 +32,8 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(absl::string_view text, int32_t vo
     int32_t id = 0;
     if (!absl::SimpleAtoi(word, &id) || id < 0 || id >= vocab_size) {
       return absl::InvalidArgumentError(
-          absl::StrCat("word ", ids.size() + 1, " of the input, \"", absl::CHexEscape(word),
+          absl::StrCat("word ", ids.size() + 1, " of the input, \"",
+                       absl::CHexEscape(word.substr(0, kMostWordBytes)),
                        "\", is no token id; give numbers from 0 to ", vocab_size - 1));
     }
     ids.push_back(id);

@@ -1,0 +1,58 @@
+// What this machine can do at the moment a benchmark runs: the matmul rate and the memory rate.
+//
+// Machines are shared and their speed drifts, so a case is timed between two limits: limit, case,
+// limit, case, ... Each repetition's ratio is the case's rate over the mean of the limits around
+// it; the figure is the median ratio, with quartiles.
+#ifndef PLUMBLINE_BENCH_LIMITS_H_
+#define PLUMBLINE_BENCH_LIMITS_H_
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/matmul.h"
+
+namespace plumbline {
+
+// A 512 x 4096 x 4096 matmul.
+class MatmulLimit {
+ public:
+  MatmulLimit(WeightDtype dtype, int threads);
+  // FLOP/s (two for each multiply-accumulate) of one call.
+  double Rate();
+
+ private:
+  std::unique_ptr<MatmulContext> context_;
+  std::unique_ptr<PackedMatrix> matrix_;
+  std::vector<std::byte> x_;
+  std::vector<float> y_;
+};
+
+// A plain read of 512 MiB by all threads.
+class ReadLimit {
+ public:
+  explicit ReadLimit(int threads);
+  // Bytes per second of one pass.
+  double Rate();
+
+ private:
+  int threads_;
+  std::vector<uint64_t> data_;
+};
+
+// Runs limit, case, limit, case, ..., limit, once per benchmark iteration, and reports the case's
+// rate, the limit's (medians) and the ratio as counters. `limit` and `measured` return rates in one
+// unit. The iteration's time is the case's.
+void RunPaired(benchmark::State& state, const std::function<double()>& limit,
+               const std::function<double()>& measured);
+
+// Seconds that `work` takes.
+double SecondsOf(const std::function<void()>& work);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_BENCH_LIMITS_H_

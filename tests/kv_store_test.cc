@@ -1,0 +1,123 @@
+#include "cache/kv_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace plumbline {
+namespace {
+
+using ::testing::HasSubstr;
+
+KvGeometry TwoGroups() {
+  KvGeometry geometry;
+  geometry.block_tokens = 3;
+  geometry.groups.push_back({2, 2, 8, 8, KvDtype::kF32});
+  geometry.groups.push_back({3, 1, 6, 0, KvDtype::kBf16});
+  return geometry;
+}
+
+TEST(KvStore, AllocatedBytesEqualTheGeometrys) {
+  const auto store = KvStore::Create(TwoGroups(), 5);
+  ASSERT_TRUE(store.ok()) << store.status();
+  // 3 tokens x (2 layers x 2 heads x 16 x 4 bytes + 3 layers x 6 x 2 bytes) = 3 x (256 + 36).
+  EXPECT_EQ((*store)->allocated_bytes(), 5 * 3 * 292);
+  EXPECT_EQ((*store)->allocated_bytes(), 5 * (*store)->geometry().BlockBytes());
+  EXPECT_EQ((*store)->num_blocks(), 5);
+}
+
+TEST(KvStore, BlocksAreDisjointFillTheMappingAndLieLayerByLayer) {
+  const auto store = KvStore::Create(TwoGroups(), 5);
+  ASSERT_TRUE(store.ok());
+  const std::byte* base = (*store)->LayerBlock(0, 0, 0).data();
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(base) % 4096, 0u);
+  const std::byte* next = base;
+  for (int group = 0; group < 2; ++group) {
+    const LayerGroup& shape = (*store)->geometry().groups[group];
+    for (int layer = 0; layer < shape.layers; ++layer) {
+      for (BlockId block = 0; block < 5; ++block) {
+        const absl::Span<std::byte> bytes = (*store)->LayerBlock(group, layer, block);
+        EXPECT_EQ(bytes.data(), next);
+        EXPECT_EQ(static_cast<int64_t>(bytes.size()), 3 * shape.LayerTokenBytes());
+        EXPECT_EQ(std::as_const(**store).LayerBlock(group, layer, block).data(), bytes.data());
+        next = bytes.data() + bytes.size();
+      }
+    }
+  }
+  EXPECT_EQ(next - base, (*store)->allocated_bytes());
+}
+
+TEST(KvStore, FreshMemoryIsZeroAndWritable) {
+  const auto store = KvStore::Create(TwoGroups(), 2);
+  ASSERT_TRUE(store.ok());
+  const absl::Span<std::byte> last = (*store)->LayerBlock(1, 2, 1);
+  EXPECT_TRUE(std::all_of(last.begin(), last.end(), [](std::byte b) { return b == std::byte{0}; }));
+  std::fill(last.begin(), last.end(), std::byte{7});
+  EXPECT_EQ(std::as_const(**store).LayerBlock(1, 2, 1).back(), std::byte{7});
+}
+
+TEST(KvStore, PoisonIsNanInEveryDtypeAndStaysInItsBlock) {
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
+    SCOPED_TRACE(std::string(KvDtypeName(dtype)));
+    KvGeometry geometry;
+    geometry.block_tokens = 2;
+    geometry.groups.push_back({3, 2, 4, 4, dtype});
+    const auto store = KvStore::Create(geometry, 3);
+    ASSERT_TRUE(store.ok());
+    (*store)->Poison(1);
+    for (int layer = 0; layer < 3; ++layer) {
+      for (BlockId block = 0; block < 3; ++block) {
+        const absl::Span<const std::byte> bytes = (*store)->LayerBlock(0, layer, block);
+        const auto width = static_cast<size_t>(KvDtypeBytes(dtype));
+        for (size_t at = 0; at < bytes.size(); at += width) {
+          uint32_t bits = 0;
+          std::memcpy(&bits, bytes.data() + at, width);
+          if (block != 1) {
+            EXPECT_EQ(bits, 0u);
+          } else if (dtype == KvDtype::kF16) {  // all exponent bits, and some of the mantissa's
+            EXPECT_TRUE((bits & 0x7C00u) == 0x7C00u && (bits & 0x03FFu) != 0) << bits;
+          } else {  // bf16 is the upper half of an f32
+            EXPECT_TRUE(std::isnan(std::bit_cast<float>(width == 2 ? bits << 16 : bits))) << bits;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(KvStore, NoBlocksIsNoError) {
+  const auto store = KvStore::Create(TwoGroups(), 0);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->allocated_bytes(), 0);
+}
+
+TEST(KvStore, BadGeometryAndOverflowAreInvalid) {
+  EXPECT_EQ(KvStore::Create(KvGeometry(), 1).status().code(), absl::StatusCode::kInvalidArgument);
+  KvGeometry huge;
+  huge.block_tokens = 1 << 12;
+  huge.groups.push_back({1 << 16, 1 << 16, 1 << 16, 1 << 16, KvDtype::kF16});  // 2^62 bytes
+  ASSERT_TRUE(huge.Validate().ok());
+  const auto store = KvStore::Create(huge, 2);
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("2 blocks"));
+}
+
+TEST(KvStore, MoreThanTheAddressSpaceIsExhaustion) {
+  KvGeometry huge;
+  huge.block_tokens = 1 << 12;
+  huge.groups.push_back({1 << 16, 1 << 16, 1 << 16, 1 << 16, KvDtype::kF16});
+  const auto store = KvStore::Create(huge, 1);
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("4611686018427387904 bytes needed"));
+}
+
+}  // namespace
+}  // namespace plumbline

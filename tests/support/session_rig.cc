@@ -1,0 +1,53 @@
+#include "tests/support/session_rig.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "cache/block_pool.h"
+#include "cache/kv_store.h"
+#include "scheduler/clock.h"
+#include "scheduler/executor.h"
+#include "scheduler/session.h"
+
+namespace plumbline {
+
+std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
+                                       const std::vector<Request>& requests) {
+  const ModelOptions& run = model.options();
+  SessionOptions session_options;
+  session_options.check_invariants = true;
+  session_options.scheduler.geometry = model.config().CacheGeometry(run.kv_dtype, run.block_tokens);
+  session_options.scheduler.context = model.config().context;
+  session_options.scheduler.step_tokens = options.step_tokens;
+  session_options.scheduler.max_running = options.max_running;
+  auto store = KvStore::Create(session_options.scheduler.geometry, options.num_blocks);
+  EXPECT_TRUE(store.ok()) << store.status();
+  if (!store.ok()) return {};
+  for (BlockId block = 0; block < options.num_blocks; ++block) (*store)->Poison(block);
+  BlockPool pool(options.num_blocks, [&](BlockId block) { (*store)->Poison(block); });
+  ModelExecutor executor(model, **store);
+  const SteadyClock clock;
+  std::vector<RequestResult> results(requests.size());
+  {
+    Session session(session_options, executor, pool, clock);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      session.Submit(requests[i],
+                     [&results, i](RequestResult result) { results[i] = std::move(result); });
+    }
+    session.RunUntilIdle();
+    EXPECT_TRUE(session.invariants().ok()) << session.invariants();
+  }
+  EXPECT_EQ(pool.num_used(), 0);
+  return results;
+}
+
+Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs) {
+  Request request;
+  request.prompt = std::move(prompt);
+  request.max_new_tokens = max_new_tokens;
+  request.logprobs = logprobs;
+  return request;
+}
+
+}  // namespace plumbline

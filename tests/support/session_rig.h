@@ -1,0 +1,29 @@
+// Requests on a real model through the session, over a cache that is poisoned where it is free.
+#ifndef PLUMBLINE_TESTS_SUPPORT_SESSION_RIG_H_
+#define PLUMBLINE_TESTS_SUPPORT_SESSION_RIG_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/model.h"
+#include "scheduler/request.h"
+
+namespace plumbline {
+
+struct SessionRigOptions {
+  int num_blocks = 64;
+  int step_tokens = 512;
+  int max_running = 64;
+};
+
+// Runs all requests to their ends and returns their results in the order given. Adds a test
+// failure where the cache cannot be made, an invariant breaks, or a block does not come back.
+std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
+                                       const std::vector<Request>& requests);
+
+// A greedy request with `logprobs` log-probabilities for each of `max_new_tokens` tokens.
+Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_TESTS_SUPPORT_SESSION_RIG_H_

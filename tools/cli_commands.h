@@ -1,0 +1,36 @@
+// The subcommands and their options, as the command-line library knows them.
+#ifndef PLUMBLINE_TOOLS_CLI_COMMANDS_H_
+#define PLUMBLINE_TOOLS_CLI_COMMANDS_H_
+
+#include <functional>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "tools/cli.h"
+#include "tools/generate.h"
+#include "tools/inspect.h"
+#include "tools/synth.h"
+#include "tools/tokenize.h"
+
+namespace plumbline {
+
+// What a command line said.
+struct Commands {
+  GenerateOptions generate;
+  InspectOptions inspect;
+  TokenizeOptions tokenize;
+  SynthOptions synth;
+  bool no_bos = false;
+  std::string log_level = "info";
+  std::string usage_error;            // what the library cannot check; empty: none
+  std::function<absl::Status()> run;  // the subcommand's work, set by parsing
+};
+
+// Adds all options and subcommands to `app`. Parsing then fills `commands`; both and `streams` must
+// outlive the parsed app.
+void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_TOOLS_CLI_COMMANDS_H_

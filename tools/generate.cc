@@ -1,0 +1,188 @@
+#include "tools/generate.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cache/block_pool.h"
+#include "cache/kv_store.h"
+#include "engine/model.h"
+#include "scheduler/clock.h"
+#include "scheduler/executor.h"
+#include "scheduler/session.h"
+#include "scheduler/text_stream.h"
+#include "spdlog/spdlog.h"
+#include "tools/generate_json.h"
+#include "tools/generate_report.h"
+#include "tools/generate_setup.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "tools/table.h"
+
+namespace plumbline {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Model>> LoadModel(const GenerateSetup& setup) {
+  const ModelConfig& config = setup.source->config();
+  Progress progress(absl::StrCat("loading ", config.name), TotalElements(config));
+  const std::unique_ptr<TensorSource> source = WithProgress(*setup.source, progress);
+  return Model::Load(*source, setup.model_options);
+}
+
+std::vector<int32_t> EndTokens(const Tokenizer& tokenizer) {
+  std::vector<int32_t> ends;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (tokenizer.is_end(id)) ends.push_back(id);
+  }
+  return ends;
+}
+
+// Writes one request's text as it comes, and takes everybody's results.
+class Run {
+ public:
+  Run(const GenerateOptions& options, const GenerateSetup& setup, std::ostream& out)
+      : options_(options),
+        setup_(setup),
+        out_(out),
+        streams_text_(!options.json && setup.prompts.size() == 1),
+        ends_(EndTokens(*setup.tokenizer)) {
+    for (const std::string& prompt : setup.prompts) {
+      streams_.emplace_back(*setup.tokenizer, options.stop);
+      requests_.push_back({prompt, "", {}});
+    }
+  }
+
+  // Runs all requests to their ends. True where Ctrl-C ended them.
+  bool Execute(Model& model, KvStore& store) {
+    BlockPool pool(setup_.cache_blocks);
+    ModelExecutor executor(model, store);
+    Progress progress(streams_text_ ? "reading the prompt" : "running", ExpectedTokens());
+    progress_ = &progress;
+    const std::unique_ptr<Executor> reporting = WithProgress(executor, progress);
+    SessionOptions session_options;
+    session_options.scheduler.step_tokens = setup_.model_options.max_step_tokens;
+    session_options.scheduler.max_running = setup_.model_options.max_step_spans;
+    session_options.scheduler.geometry = setup_.geometry;
+    const SteadyClock clock;
+    Session session(session_options, *reporting, pool, clock);
+    session_ = &session;
+    for (size_t i = 0; i < streams_.size(); ++i) Submit(i, clock.NowSeconds());
+    const InterruptScope interrupt(session);
+    spdlog::debug("running {} prompts in a cache of {} blocks", streams_.size(),
+                  setup_.cache_blocks);
+    session.RunUntilIdle();
+    return interrupt.interrupted();
+  }
+
+  std::vector<GeneratedRequest> TakeRequests() { return std::move(requests_); }
+
+ private:
+  int64_t ExpectedTokens() const {
+    int64_t tokens = 0;
+    for (const auto& ids : setup_.prompt_ids) {
+      tokens += static_cast<int64_t>(ids.size());
+      if (!streams_text_) tokens += options_.max_new_tokens - 1;
+    }
+    return tokens;
+  }
+
+  void Submit(size_t index, double now) {
+    Request request;
+    request.prompt = setup_.prompt_ids[index];
+    request.max_new_tokens = options_.max_new_tokens;
+    request.sampling = options_.sampling;
+    request.end_tokens = ends_;
+    request.logprobs = options_.logprobs;
+    request.arrival_seconds = now;
+    request.on_token = [this, index](const TokenEvent& event) {
+      Show(streams_[index].Push(event.token));
+      return !streams_[index].stopped();
+    };
+    session_->Submit(std::move(request), [this, index](RequestResult result) {
+      Show(streams_[index].Finish());
+      requests_[index].text = streams_[index].text();
+      requests_[index].result = std::move(result);
+    });
+  }
+
+  void Show(const std::string& text) {
+    if (!streams_text_) return;
+    progress_->Stop();  // both may share a terminal
+    out_ << text << std::flush;
+    if (!out_) session_->CancelAll();  // nobody reads on
+  }
+
+  const GenerateOptions& options_;
+  const GenerateSetup& setup_;
+  std::ostream& out_;
+  const bool streams_text_;
+  const std::vector<int32_t> ends_;
+  std::deque<TextStream> streams_;
+  std::vector<GeneratedRequest> requests_;
+  Session* session_ = nullptr;    // while Execute runs
+  Progress* progress_ = nullptr;  // while Execute runs
+};
+
+GenerateRun Describe(const GenerateSetup& setup, const Model& model, const KvStore& store) {
+  GenerateRun run;
+  run.model = setup.model;
+  run.config = model.config();
+  run.weights = model.options().weights;
+  run.kv_dtype = model.options().kv_dtype;
+  run.threads = model.options().threads;
+  run.weight_bytes = Total(model.weight_sizes().bytes);
+  run.pool_bytes = store.allocated_bytes();
+  run.same_bits_exception = model.same_bits_exception();
+  run.matmul_implementations = model.matmul_implementations();
+  run.shape = CostShape::From(run.config, WeightDtypeBytes(run.weights), KvDtypeBytes(run.kv_dtype),
+                              model.options().block_tokens);
+  return run;
+}
+
+absl::Status Outcome(const GenerateRun& run, bool interrupted, const std::ostream& out) {
+  if (!out) {
+    return absl::DataLossError(
+        "the output cannot be written: check that its disk has room and its reader still runs");
+  }
+  for (size_t i = 0; i < run.requests.size(); ++i) {
+    const RequestResult& result = run.requests[i].result;
+    if (result.reason != FinishReason::kError) continue;
+    return absl::Status(result.status.code() == absl::StatusCode::kCancelled
+                            ? absl::StatusCode::kInternal
+                            : result.status.code(),
+                        absl::StrCat("prompt ", i + 1, ": ", result.status.message()));
+  }
+  return interrupted ? absl::CancelledError("interrupted") : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::ostream& out) {
+  const absl::StatusOr<GenerateSetup> setup = PrepareGenerate(options);
+  if (!setup.ok()) return setup.status();
+  const absl::StatusOr<std::unique_ptr<Model>> model = LoadModel(*setup);
+  if (!model.ok()) return model.status();
+  const absl::StatusOr<std::unique_ptr<KvStore>> store =
+      KvStore::Create(setup->geometry, setup->cache_blocks);
+  if (!store.ok()) return store.status();
+
+  if (echo_prompt && !options.json && setup->prompts.size() == 1) {
+    out << "\033[2m" << setup->prompts[0] << "\033[0m" << std::flush;
+  }
+  Run run(options, *setup, out);
+  const bool interrupted = run.Execute(**model, **store);
+  GenerateRun facts = Describe(*setup, **model, **store);
+  facts.logprobs = options.logprobs;
+  facts.requests = run.TakeRequests();
+  if (options.json) {
+    out << GenerateJson(facts);
+  } else {
+    out << GenerateReport(facts);
+  }
+  out.flush();
+  return Outcome(facts, interrupted, out);
+}
+
+}  // namespace plumbline

@@ -1,0 +1,125 @@
+#include "tools/generate_json.h"
+
+#include <cmath>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "nlohmann/json.hpp"
+
+namespace plumbline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Never throws: bytes that are no UTF-8 become U+FFFD.
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json Pair(int64_t measured, int64_t formula) {
+  return Json{{"measured", measured}, {"formula", formula}};
+}
+
+Json OrNull(double seconds) { return seconds < 0 ? Json() : Json(seconds); }
+
+std::string ClassKey(WorkClass work_class) {
+  return absl::StrReplaceAll(WorkClassName(work_class), {{" ", "_"}, {"-", "_"}});
+}
+
+Json StepJson(const RequestStep& step) {
+  Json json;
+  json["seconds"] = step.seconds;
+  json["new_tokens"] = step.new_tokens;
+  json["context_tokens"] = step.context_tokens;
+  json["step_tokens"] = step.step_tokens;
+  json["macs"] = Pair(step.measured_macs.TotalUseful(), step.formula_macs.TotalUseful());
+  json["executed_macs"] =
+      Pair(step.measured_macs.TotalExecuted(), step.formula_macs.TotalExecuted());
+  json["bytes"] = Pair(Total(step.measured_bytes), Total(step.formula_bytes));
+  Json& classes = json["classes"];
+  for (size_t c = 0; c < kNumWorkClasses; ++c) {
+    Json& entry = classes[ClassKey(static_cast<WorkClass>(c))];
+    entry["macs"] = Pair(step.measured_macs.useful[c], step.formula_macs.useful[c]);
+    entry["executed_macs"] = Pair(step.measured_macs.executed[c], step.formula_macs.executed[c]);
+    entry["bytes"] = Pair(step.measured_bytes[c], step.formula_bytes[c]);
+  }
+  return json;
+}
+
+Json CacheJson(const RequestCache& cache, int64_t pool_bytes) {
+  Json json;
+  json["block_tokens"] = cache.block_tokens;
+  json["blocks"] = cache.blocks;
+  json["token_bytes"] = cache.token_bytes;
+  json["used_bytes"] = Pair(cache.used_bytes_measured, cache.used_bytes_formula);
+  json["allocated_bytes"] = Pair(cache.allocated_bytes_measured, cache.allocated_bytes_formula);
+  json["waste_tokens"] = cache.waste_tokens;
+  json["pool_bytes"] = pool_bytes;
+  return json;
+}
+
+// By hand: the library has no say in the number of digits.
+std::string LogprobsText(const std::vector<std::vector<TokenLogprob>>& rows) {
+  const auto entry = [](std::string* out, const TokenLogprob& candidate) {
+    const double logprob = static_cast<double>(candidate.logprob);
+    absl::StrAppend(out, "[", candidate.token, ",",
+                    std::isfinite(logprob) ? absl::StrFormat("%.9g", logprob) : "null", "]");
+  };
+  const auto row = [&entry](std::string* out, const std::vector<TokenLogprob>& candidates) {
+    absl::StrAppend(out, "[", absl::StrJoin(candidates, ",", entry), "]");
+  };
+  return absl::StrCat("[", absl::StrJoin(rows, ",", row), "]");
+}
+
+Json RunJson(const GenerateRun& run) {
+  Json json;
+  json["model"] = run.model;
+  json["architecture"] = run.config.architecture;
+  json["weights"] = std::string(WeightDtypeName(run.weights));
+  json["kv_dtype"] = std::string(KvDtypeName(run.kv_dtype));
+  json["threads"] = run.threads;
+  json["same_bits"] = run.same_bits_exception.empty();
+  if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
+  json["matmul"] = run.matmul_implementations;
+  return json;
+}
+
+// One request's object: `json` and what belongs to the request.
+std::string RequestText(const GenerateRun& run, const GeneratedRequest& request, Json json) {
+  const RequestResult& result = request.result;
+  json["prompt_token_ids"] = result.prompt;
+  json["output_token_ids"] = result.output;
+  json["text"] = request.text;
+  json["finish_reason"] = std::string(FinishReasonName(result.reason));
+  if (!result.status.ok()) json["error"] = std::string(result.status.message());
+  json["ttft_seconds"] = OrNull(result.ttft_seconds());
+  json["queue_seconds"] = OrNull(result.queue_seconds());
+  json["preemptions"] = result.preemptions;
+  Json& steps = json["steps"] = Json::array();
+  for (const RequestStep& step : result.steps) steps.push_back(StepJson(step));
+  json["cache"] = CacheJson(result.cache, run.pool_bytes);
+  std::string text = Dump(json);
+  if (run.logprobs == 0) return text;
+  text.pop_back();
+  return absl::StrCat(text, ",\"top_logprobs\":", LogprobsText(result.logprobs), "}");
+}
+
+}  // namespace
+
+std::string GenerateJson(const GenerateRun& run) {
+  if (run.requests.size() == 1) {
+    return absl::StrCat(RequestText(run, run.requests[0], RunJson(run)), "\n");
+  }
+  std::vector<std::string> requests;
+  for (const GeneratedRequest& request : run.requests) {
+    requests.push_back(RequestText(run, request, Json::object()));
+  }
+  std::string text = Dump(RunJson(run));
+  text.pop_back();
+  return absl::StrCat(text, ",\"requests\":[", absl::StrJoin(requests, ","), "]}\n");
+}
+
+}  // namespace plumbline

@@ -1,0 +1,112 @@
+#include "tools/generate_report.h"
+
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/generate_tables.h"
+#include "tools/table.h"
+
+namespace plumbline {
+namespace {
+
+constexpr const char* kLegend =
+    "MAC: one multiply-accumulate. k, M, G are 1e3, 1e6, 1e9. article: what the two\n"
+    "articles' own formulas give for this shape; - where they have none.\n";
+
+std::string Rate(double tokens, double seconds) {
+  return tokens > 0 && seconds > 0 ? FormatSi(tokens / seconds) : "-";
+}
+
+std::string RequestTable(const GenerateRun& run) {
+  Table table(
+      {"Request", "prompt", "output", "finish", "queue", "prefill", "first token", "tokens/s"});
+  for (size_t i = 0; i < run.requests.size(); ++i) {
+    const RequestResult& result = run.requests[i].result;
+    const double ttft = result.ttft_seconds();
+    const double decode = result.finish_seconds - result.first_token_seconds;
+    table.AddRow({Cell::Text(absl::StrCat("  ", i + 1)),
+                  Cell::Count(static_cast<int64_t>(result.prompt.size())),
+                  Cell::Count(static_cast<int64_t>(result.output.size())),
+                  Cell::Text(FinishReasonName(result.reason)),
+                  Cell::Text(FormatSeconds(result.queue_seconds())),
+                  Cell::Text(FormatSeconds(ttft < 0 ? ttft : ttft - result.queue_seconds())),
+                  Cell::Text(FormatSeconds(ttft)),
+                  Cell::Text(Rate(static_cast<double>(result.output.size()) - 1, decode))});
+  }
+  return table.ToString();
+}
+
+std::string Heading(const GenerateRun& run) {
+  std::string out = WrapText(absl::StrCat(
+      CutText(Printable(run.config.name), 40), " (", run.config.architecture, "), weights ",
+      WeightDtypeName(run.weights), " ", FormatSi(static_cast<double>(run.weight_bytes)),
+      "B, cache ", KvDtypeName(run.kv_dtype), ", ", run.threads,
+      run.threads == 1 ? " thread" : " threads"));
+  if (!run.same_bits_exception.empty()) {
+    absl::StrAppend(&out, WrapText(absl::StrCat("Same bits is not promised here: ",
+                                                Printable(run.same_bits_exception)),
+                                   2));
+  }
+  return out;
+}
+
+std::string Texts(const GenerateRun& run) {
+  std::string out;
+  for (size_t i = 0; i < run.requests.size(); ++i) {
+    absl::StrAppend(&out, "--- request ", i + 1, ": ",
+                    CutText(Printable(run.requests[i].prompt), 60), "\n", run.requests[i].text,
+                    "\n");
+  }
+  return out;
+}
+
+std::string Verdict(const GenerateRun& run) {
+  const Agreement agreement = CompareWithFormulas(run);
+  if (agreement.differences == 0) {
+    return WrapText(absl::StrCat("All ", FormatCount(agreement.figures),
+                                 " counts equal their formulas, to the unit."));
+  }
+  return WrapText(absl::StrCat("!= ", FormatCount(agreement.differences), " of ",
+                               FormatCount(agreement.figures),
+                               " counts differ from their formulas: a bug, or a finding."));
+}
+
+using Counts = std::array<int64_t, kNumWorkClasses>;
+
+void Compare(const Counts& measured, const Counts& formula, Agreement& agreement) {
+  for (size_t c = 0; c < kNumWorkClasses; ++c) {
+    ++agreement.figures;
+    if (measured[c] != formula[c]) ++agreement.differences;
+  }
+}
+
+}  // namespace
+
+Agreement CompareWithFormulas(const GenerateRun& run) {
+  Agreement agreement;
+  for (const GeneratedRequest& request : run.requests) {
+    const RequestResult& result = request.result;
+    for (const RequestStep& step : result.steps) {
+      Compare(step.measured_macs.useful, step.formula_macs.useful, agreement);
+      Compare(step.measured_macs.executed, step.formula_macs.executed, agreement);
+      Compare(step.measured_bytes, step.formula_bytes, agreement);
+    }
+    if (WasCutOff(result)) continue;
+    agreement.figures += 2;
+    const RequestCache& cache = result.cache;
+    if (cache.used_bytes_measured != cache.used_bytes_formula) ++agreement.differences;
+    if (cache.allocated_bytes_measured != cache.allocated_bytes_formula) ++agreement.differences;
+  }
+  return agreement;
+}
+
+std::string GenerateReport(const GenerateRun& run) {
+  const bool one = run.requests.size() == 1;
+  return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", Heading(run), "\n", RequestTable(run),
+                      DecodeStepTable(run), FigureTables(run), CacheTable(run), "\n", Verdict(run),
+                      kLegend);
+}
+
+}  // namespace plumbline
