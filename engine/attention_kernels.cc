@@ -97,7 +97,7 @@ HWY_NOINLINE void AddValuesTail(const SegmentView& segment, const QueryRows& til
   using T = typename Loader::T;
   const size_t count = static_cast<size_t>(segment.head_dim - column);
   float* out = tile.partials[row] + column;
-  Vec sum = hn::MaskedLoad(hn::FirstN(F(), count), F(), out);
+  Vec sum = LoadFirstN(F(), out, count);
   for (int key = begin; key < end; ++key) {
     const T* value = reinterpret_cast<const T*>(segment.values[key / kKeyGroup]) +
                      static_cast<ptrdiff_t>(key % kKeyGroup) * segment.head_dim + column;
@@ -155,7 +155,10 @@ void SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float*
   for (int key = 0; key < visible; key += kLanes) {
     const auto mask = hn::FirstN(f, static_cast<size_t>(std::min(kLanes, visible - key)));
     const Vec score = hn::IfThenElse(mask, hn::LoadU(f, row + key), maximum);
-    const Vec weight = hn::IfThenElseZero(mask, hn::Exp(f, hn::Sub(score, maximum)));
+    // hn::Exp makes 0 of NaN, which would hide a fault in what the row sees.
+    const Vec exponent = hn::Sub(score, maximum);
+    const Vec exp = hn::IfThenElse(hn::IsNaN(exponent), exponent, hn::Exp(f, exponent));
+    const Vec weight = hn::IfThenElseZero(mask, exp);
     hn::StoreU(weight, f, row + key);
     sum = hn::Add(sum, weight);
   }
@@ -247,8 +250,9 @@ void Finish(const float* HWY_RESTRICT running, int head_dim, float* HWY_RESTRICT
     hn::StoreU(hn::Mul(hn::LoadU(f, running + i), inverse), f, out + i);
   }
   if (i == head_dim) return;
-  const auto mask = hn::FirstN(f, static_cast<size_t>(head_dim - i));
-  hn::BlendedStore(hn::Mul(hn::MaskedLoad(mask, f, running + i), inverse), mask, f, out + i);
+  const auto count = static_cast<size_t>(head_dim - i);
+  const Vec values = LoadFirstN(f, running + i, count);
+  hn::BlendedStore(hn::Mul(values, inverse), hn::FirstN(f, count), f, out + i);
 }
 
 const char* TargetName() { return hwy::TargetName(HWY_TARGET); }

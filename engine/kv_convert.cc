@@ -46,7 +46,7 @@ void Narrow(KvDtype dtype, const float* HWY_RESTRICT from, int count, std::byte*
   const LoadBf16::H half;
   for (int i = 0; i < count; i += kLanes) {
     const auto n = static_cast<size_t>(std::min(kLanes, count - i));
-    const Vec value = hn::MaskedLoad(hn::FirstN(f, n), f, from + i);
+    const Vec value = LoadFirstN(f, from + i, n);
     const auto bits = dtype == KvDtype::kBf16
                           ? NarrowBf16(value)
                           : hn::BitCast(half, hn::DemoteTo(LoadF16::H(), value));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <dnnl.hpp>
 #include <map>
 #include <new>
 #include <tuple>
@@ -12,7 +13,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "dnnl.hpp"
 #include "engine/kv_convert.h"
 
 namespace plumbline {

@@ -43,11 +43,45 @@ absl::Status CheckMemory(const ModelConfig& config, const ModelOptions& options)
                    "): free some memory, or run a smaller model or --weights bf16"));
 }
 
+bool SameGeometry(const KvGeometry& a, const KvGeometry& b) {
+  const auto same = [](const LayerGroup& x, const LayerGroup& y) {
+    return x.layers == y.layers && x.kv_heads == y.kv_heads && x.key_width == y.key_width &&
+           x.value_width == y.value_width && x.dtype == y.dtype;
+  };
+  return a.block_tokens == b.block_tokens &&
+         std::equal(a.groups.begin(), a.groups.end(), b.groups.begin(), b.groups.end(), same);
+}
+
+// InvalidArgument for arrays whose sizes do not fit each other: nothing may be read beyond them.
+absl::Status CheckArrays(const StepBatch& batch) {
+  int64_t rows = 0;
+  int64_t logit_rows = 0;
+  for (const BatchSpan& span : batch.spans) {
+    if (span.row != rows || span.count < 1) {
+      return absl::InvalidArgumentError("the rows of the spans do not follow one another");
+    }
+    if (span.table < 0 || span.blocks < 0 ||
+        int64_t{span.table} + span.blocks > static_cast<int64_t>(batch.block_ids.size())) {
+      return absl::InvalidArgumentError("a span's block table lies outside the batch's block ids");
+    }
+    rows += span.count;
+    logit_rows += span.logit_rows;
+  }
+  if (rows != batch.num_tokens() || rows != static_cast<int64_t>(batch.positions.size()) ||
+      logit_rows != batch.num_logit_rows) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the spans have ", rows, " rows and want ", logit_rows,
+        " rows of logits, but the batch has ", batch.num_tokens(), " tokens, ",
+        batch.positions.size(), " positions and ", batch.num_logit_rows, " rows of logits"));
+  }
+  return absl::OkStatus();
+}
+
 // InvalidArgument for a span that does not fit the model or its own table.
 absl::Status CheckSpan(const StepBatch& batch, const BatchSpan& span, int context,
                        int block_tokens) {
   const int64_t end = int64_t{span.first_position} + span.count;
-  if (span.count < 1 || span.first_position < 0 || end > context) {
+  if (span.first_position < 0 || end > context) {
     return absl::InvalidArgumentError(absl::StrCat("positions ", span.first_position, " to ", end,
                                                    " are outside the model's context of ", context,
                                                    " tokens: shorten the prompt"));
@@ -99,11 +133,8 @@ absl::Status Transformer::Check(const StepBatch& batch, const KvStore& store) co
         batch.num_logit_rows, " rows of logits is outside 1 to ", options_.max_step_tokens, ", ",
         options_.max_step_spans, " and ", options_.max_logit_rows));
   }
-  if (store.geometry().block_tokens != options_.block_tokens ||
-      store.geometry().groups.size() != 1 ||
-      store.geometry().groups[0].dtype != options_.kv_dtype ||
-      store.geometry().TokenBytes() !=
-          config_.CacheGeometry(options_.kv_dtype, options_.block_tokens).TokenBytes()) {
+  if (!SameGeometry(store.geometry(),
+                    config_.CacheGeometry(options_.kv_dtype, options_.block_tokens))) {
     return absl::InvalidArgumentError("the cache was not made for this model and its options");
   }
   for (const int32_t token : batch.token_ids) {
@@ -112,13 +143,11 @@ absl::Status Transformer::Check(const StepBatch& batch, const KvStore& store) co
           absl::StrCat("token ", token, " is outside the vocabulary of ", config_.vocab));
     }
   }
-  int row = 0;
+  absl::Status status = CheckArrays(batch);
   for (const BatchSpan& span : batch.spans) {
-    if (span.row != row) return absl::InvalidArgumentError("spans leave a gap between their rows");
-    absl::Status status = CheckSpan(batch, span, config_.context, options_.block_tokens);
-    if (!status.ok()) return status;
-    row += span.count;
+    if (status.ok()) status = CheckSpan(batch, span, config_.context, options_.block_tokens);
   }
+  if (!status.ok()) return status;
   for (const BlockId block : batch.block_ids) {
     if (block < 0 || block >= store.num_blocks()) {
       return absl::InvalidArgumentError(absl::StrCat("block ", block, " is outside the cache of ",

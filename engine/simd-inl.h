@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "hwy/highway.h"
 
@@ -21,12 +22,25 @@ using F = hn::CappedTag<float, 16>;
 using Vec = hn::Vec<F>;
 constexpr int kLanes = HWY_MIN(HWY_LANES(float), 16);
 
+// The first n elements, then zeros; nothing beyond them is read. Where the CPU has no masked loads
+// of this width, Highway 1.0.3's read a whole vector (on SSE4 an aligned one, which faults).
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFirstN(D d, const hn::TFromD<D>* p, size_t n) {
+  constexpr bool kMasks = HWY_TARGET <= HWY_AVX3 || (HWY_TARGET == HWY_AVX2 && sizeof(*p) == 4);
+  if constexpr (kMasks) {
+    return hn::MaskedLoad(hn::FirstN(d, n), d, p);
+  } else {
+    if (n == hn::Lanes(d)) return hn::LoadU(d, p);
+    HWY_ALIGN hn::TFromD<D> first[kLanes] = {};
+    std::memcpy(first, p, n * sizeof(*p));
+    return hn::Load(d, first);
+  }
+}
+
 struct LoadF32 {
   using T = float;
   static HWY_INLINE Vec Load(const T* p) { return hn::LoadU(F(), p); }
-  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
-    return hn::MaskedLoad(hn::FirstN(F(), n), F(), p);
-  }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return LoadFirstN(F(), p, n); }
 };
 
 struct LoadBf16 {
@@ -37,9 +51,7 @@ struct LoadBf16 {
     return hn::BitCast(F(), hn::ShiftLeft<16>(hn::PromoteTo(U(), half)));
   }
   static HWY_INLINE Vec Load(const T* p) { return Widen(hn::LoadU(H(), p)); }
-  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
-    return Widen(hn::MaskedLoad(hn::FirstN(H(), n), H(), p));
-  }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return Widen(LoadFirstN(H(), p, n)); }
 };
 
 struct LoadF16 {
@@ -48,7 +60,7 @@ struct LoadF16 {
   using B = hn::Rebind<uint16_t, F>;
   static HWY_INLINE Vec Load(const T* p) { return hn::PromoteTo(F(), hn::LoadU(H(), p)); }
   static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
-    const auto bits = hn::MaskedLoad(hn::FirstN(B(), n), B(), reinterpret_cast<const uint16_t*>(p));
+    const auto bits = LoadFirstN(B(), reinterpret_cast<const uint16_t*>(p), n);
     return hn::PromoteTo(F(), hn::BitCast(H(), bits));
   }
 };

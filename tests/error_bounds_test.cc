@@ -76,7 +76,7 @@ TEST(DotErrorBoundTest, HoldsForRoundedSumsAndNoticesALostTerm) {
 }
 
 struct AttentionInputs {
-  AttentionShape shape;
+  DenseAttentionShape shape;
   std::vector<double> q, k, v;
 };
 
@@ -119,13 +119,13 @@ TEST(AttentionErrorBoundTest, NoticesAShiftedMaskASwappedHeadAndAWrongScale) {
   Rounder exact = Rounder::Exact();
   for (const Precision& precision : {kF32Precision, kBf16Precision}) {
     for (const int shift : {-1, 1}) {
-      AttentionShape shape = in.shape;
+      DenseAttentionShape shape = in.shape;
       shape.first += shift;
       EXPECT_GT(WorstAttentionRatio(reference, RoundedAttention(shape, in.q, in.k, in.v, exact),
                                     precision),
                 1.0);
     }
-    AttentionShape shape = in.shape;
+    DenseAttentionShape shape = in.shape;
     shape.scale = 1.25 * in.shape.Scale();
     EXPECT_GT(
         WorstAttentionRatio(reference, RoundedAttention(shape, in.q, in.k, in.v, exact), precision),

@@ -1,5 +1,7 @@
 #include "engine/tensor_source.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -44,8 +46,9 @@ std::vector<float> ReadAll(const TensorSource& source, const TensorShape& shape)
   return values;
 }
 
+// The process is part of the name: the runner starts several tests of this file at once.
 std::string WriteTemp(const std::string& name, const TinyGguf& tiny) {
-  std::string path = ::testing::TempDir() + name;
+  std::string path = absl::StrCat(::testing::TempDir(), getpid(), "_", name);
   std::ofstream(path, std::ios::binary) << tiny.Serialize();
   return path;
 }

@@ -36,7 +36,7 @@ std::vector<double> SoftmaxNumerators(std::vector<double> scores, Rounder& round
 }
 
 // out: [head_dim], left alone where the row sees no key.
-void AttendOneHead(const AttentionShape& shape, int64_t row, int64_t head,
+void AttendOneHead(const DenseAttentionShape& shape, int64_t row, int64_t head,
                    absl::Span<const double> q, absl::Span<const double> k,
                    absl::Span<const double> v, Rounder& rounder, double* out) {
   const int64_t visible = shape.VisibleKeys(row);
@@ -63,11 +63,11 @@ void AttendOneHead(const AttentionShape& shape, int64_t row, int64_t head,
 
 }  // namespace
 
-double AttentionShape::Scale() const {
+double DenseAttentionShape::Scale() const {
   return scale != 0 ? scale : 1 / std::sqrt(static_cast<double>(head_dim));
 }
 
-int64_t AttentionShape::VisibleKeys(int64_t row) const {
+int64_t DenseAttentionShape::VisibleKeys(int64_t row) const {
   return std::clamp<int64_t>(first + row + 1, 0, keys);
 }
 
@@ -80,7 +80,7 @@ double AttentionResult::ErrorBound(int64_t index, const Precision& precision) co
       precision);
 }
 
-std::vector<double> RoundedAttention(const AttentionShape& shape, absl::Span<const double> q,
+std::vector<double> RoundedAttention(const DenseAttentionShape& shape, absl::Span<const double> q,
                                      absl::Span<const double> k, absl::Span<const double> v,
                                      Rounder& rounder) {
   const int64_t dim = shape.head_dim;
@@ -94,7 +94,7 @@ std::vector<double> RoundedAttention(const AttentionShape& shape, absl::Span<con
   return out;
 }
 
-AttentionResult ReferenceAttention(const AttentionShape& shape, absl::Span<const double> q,
+AttentionResult ReferenceAttention(const DenseAttentionShape& shape, absl::Span<const double> q,
                                    absl::Span<const double> k, absl::Span<const double> v) {
   AttentionResult result;
   result.shape = shape;

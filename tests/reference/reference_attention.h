@@ -12,7 +12,7 @@
 
 namespace plumbline {
 
-struct AttentionShape {
+struct DenseAttentionShape {
   int64_t rows = 0;   // c: rows of the span
   int64_t first = 0;  // position of row 0; row i sees keys 0 .. first + i (and no more than there
                       // are; a row that sees none gives zeros)
@@ -27,7 +27,7 @@ struct AttentionShape {
 };
 
 struct AttentionResult {
-  AttentionShape shape;
+  DenseAttentionShape shape;
   std::vector<double> out;                  // [rows, heads, head_dim]
   std::vector<double> abs_weighted_values;  // [rows, heads, head_dim]: sum_j p_j |v_j|
   std::vector<double> abs_total_values;     // [rows, heads, head_dim]: sum_j |v_j|
@@ -39,12 +39,12 @@ struct AttentionResult {
 
 // q: [rows, heads, head_dim]; k, v: [keys, kv_heads, head_dim].
 // REQUIRES: the spans have these sizes; rows and keys may be 0.
-AttentionResult ReferenceAttention(const AttentionShape& shape, absl::Span<const double> q,
+AttentionResult ReferenceAttention(const DenseAttentionShape& shape, absl::Span<const double> q,
                                    absl::Span<const double> k, absl::Span<const double> v);
 
 // The output alone, with the roundings of `rounder`. K and V are taken as they are (already
 // stored).
-std::vector<double> RoundedAttention(const AttentionShape& shape, absl::Span<const double> q,
+std::vector<double> RoundedAttention(const DenseAttentionShape& shape, absl::Span<const double> q,
                                      absl::Span<const double> k, absl::Span<const double> v,
                                      Rounder& rounder);
 

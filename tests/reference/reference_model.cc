@@ -120,7 +120,7 @@ ReferenceModel::Rows ReferenceModel::Attend(const Layer& layer, const Rows& norm
       v.push_back(rounder.Operand(rounder.Stored(*x)));
     }
   }
-  AttentionShape shape;
+  DenseAttentionShape shape;
   shape.rows = shape.keys = static_cast<int64_t>(normed.size());
   shape.first = faults.visible_shift;
   shape.heads = config_.heads;

@@ -18,29 +18,6 @@ check_format() {
   sources '*.cc' '*.h' | xargs -0 clang-format --dry-run -Werror
 }
 
-# forbid_includes FOLDER FORBIDDEN_REGEX: fails if a file of the folder includes such a header.
-forbid_includes() {
-  local folder=$1 forbidden=$2
-  if grep -rnE --include='*.cc' --include='*.h' "^ *# *include *[\"<]$forbidden" "$folder"; then
-    echo "the includes above must not be in $folder/ (cache <- engine <- scheduler <- tools)" >&2
-    return 1
-  fi
-}
-
-check_includes() {
-  forbid_includes cache '(engine|scheduler|tools|tests|bench)/'
-  forbid_includes engine '(scheduler|tools|tests|bench)/'
-  forbid_includes scheduler '(tools|tests|bench)/'
-  forbid_includes tools '(tests|bench)/'
-  local knows_dnnl
-  knows_dnnl=$(grep -rlE --include='*.cc' --include='*.h' '^ *# *include *[<"].*dnnl' \
-    "${source_folders[@]}")
-  if [[ $knows_dnnl != engine/matmul.cc ]]; then
-    printf 'only engine/matmul.cc may include headers of oneDNN; found in:\n%s\n' "$knows_dnnl" >&2
-    return 1
-  fi
-}
-
 # tidy_file BUILD_DIR FILE: its findings, or nothing. A g++ flag that clang does not know is none.
 tidy_file() {
   local findings

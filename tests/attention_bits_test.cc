@@ -1,0 +1,137 @@
+// Law 1 for attention alone: a row's output has the same bits whatever the block size, the chunks,
+// the companions and the threads. No matmul takes part, so it holds on every machine.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/attention_harness.h"
+
+namespace plumbline {
+namespace {
+
+struct HeadShape {
+  int heads;
+  int kv_heads;
+  int head_dim;
+};
+using Param = std::tuple<KvDtype, HeadShape>;
+
+constexpr int kTokens = 530;  // two segment edges and a bit
+
+struct Way {
+  int block_tokens = 16;
+  int chunk = kTokens;
+  int threads = 1;
+};
+
+class AttentionBitsTest : public testing::TestWithParam<Param> {
+ protected:
+  static AttentionHarnessOptions Options(const Way& way) {
+    const auto& [dtype, heads] = GetParam();
+    AttentionHarnessOptions options;
+    options.shape = {heads.heads, heads.kv_heads, heads.head_dim, way.threads};
+    options.dtype = dtype;
+    options.block_tokens = way.block_tokens;
+    options.seed = static_cast<uint64_t>(way.block_tokens);
+    return options;
+  }
+  // Outputs of every token of the sequence, run in chunks.
+  std::vector<std::byte> RunAlone(const Way& way) const {
+    AttentionHarness harness(Options(way), {sequence_});
+    std::vector<std::byte> out;
+    for (int first = 0; first < kTokens; first += way.chunk) {
+      const AttentionStep step = harness.Run({{0, first, std::min(way.chunk, kTokens - first)}});
+      out.insert(out.end(), step.out.begin(), step.out.end());
+    }
+    return out;
+  }
+
+  const AttentionSequence sequence_ = RandomAttentionSequence(Options({}).shape, kTokens, 11);
+  const std::vector<std::byte> expected_ = RunAlone({});
+};
+
+TEST_P(AttentionBitsTest, SameWhateverTheBlocks) {
+  for (const int block_tokens : {1, 7, 15, 17, 48, 64, 100, 256, 600}) {
+    EXPECT_TRUE(RunAlone({block_tokens, kTokens, 1}) == expected_) << block_tokens;
+  }
+}
+
+TEST_P(AttentionBitsTest, SameWhateverTheChunksAndThreads) {
+  for (const int threads : {1, 2, 8}) {
+    for (const int chunk : {1, 7, 64, 200, kTokens}) {
+      EXPECT_TRUE(RunAlone({16, chunk, threads}) == expected_) << chunk << ", threads " << threads;
+    }
+    EXPECT_TRUE(RunAlone({7, 64, threads}) == expected_) << "threads " << threads;
+  }
+}
+
+TEST_P(AttentionBitsTest, SameWhateverTheCompanions) {
+  const std::vector<AttentionSequence> sequences = {
+      RandomAttentionSequence(Options({}).shape, 300, 21), sequence_,
+      RandomAttentionSequence(Options({}).shape, 40, 22)};
+  for (const int threads : {1, 2, 8}) {
+    for (const int block_tokens : {16, 100}) {
+      AttentionHarness harness(Options({block_tokens, kTokens, threads}), sequences);
+      for (const auto& [first, count] :
+           {std::pair(0, 129), std::pair(129, 400), std::pair(529, 1)}) {
+        // A decode step before it and a prompt chunk behind it.
+        const AttentionStep step = harness.Run({{0, 299, 1}, {1, first, count}, {2, 3, 37}});
+        const auto rows = absl::MakeConstSpan(step.out).subspan(harness.OutputBytes(1),
+                                                                harness.OutputBytes(count));
+        const auto same =
+            absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(first), rows.size());
+        EXPECT_TRUE(rows == same) << first << ", blocks of " << block_tokens;
+      }
+    }
+  }
+}
+
+// Many threads and one long row: the row's segments are split over the threads, many rows: not.
+TEST_P(AttentionBitsTest, SameWhetherSegmentsAreSplitOrNot) {
+  for (const int threads : {2, 3, 8, 16}) {
+    AttentionHarness harness(Options({16, 1, threads}), {sequence_});
+    for (const int position : {255, 256, 511, 512, kTokens - 1}) {
+      const AttentionStep step = harness.Run({{0, position, 1}});
+      const auto same =
+          absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(position), step.out.size());
+      EXPECT_TRUE(absl::MakeConstSpan(step.out) == same) << position << ", threads " << threads;
+    }
+  }
+}
+
+TEST_P(AttentionBitsTest, NoticesAnotherOrderOfTheKeys) {
+  // The same keys and values in another order: the same sum, but rounded otherwise.
+  AttentionSequence swapped = sequence_;
+  const AttentionShape shape = Options({}).shape;
+  const auto width = static_cast<ptrdiff_t>(shape.kv_heads) * shape.head_dim;
+  for (std::vector<float>* stored : {&swapped.keys, &swapped.values}) {
+    std::swap_ranges(stored->begin(), stored->begin() + width, stored->begin() + 300 * width);
+  }
+  AttentionHarness harness(Options({}), {swapped});
+  const AttentionStep step = harness.Run({{0, kTokens - 1, 1}});
+  const auto row = absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(kTokens - 1));
+  EXPECT_FALSE(absl::MakeConstSpan(step.out) == row);
+  EXPECT_LE(WorstAttentionRatio(harness.Reference({0, kTokens - 1, 1}), WeightDtype::kF32, row),
+            2.0);  // both lie within a bound of the exact result
+}
+
+std::string ParamName(const testing::TestParamInfo<Param>& test) {
+  const auto& [dtype, shape] = test.param;
+  return std::string(KvDtypeName(dtype)) + "_" + std::to_string(shape.heads) + "on" +
+         std::to_string(shape.kv_heads) + "of" + std::to_string(shape.head_dim);
+}
+
+constexpr HeadShape kShapes[] = {{4, 4, 16}, {6, 2, 40}, {8, 1, 64}, {2, 2, 17}, {130, 1, 8}};
+INSTANTIATE_TEST_SUITE_P(Shapes, AttentionBitsTest,
+                         testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16,
+                                                          KvDtype::kBf16),
+                                          testing::ValuesIn(kShapes)),
+                         ParamName);
+
+}  // namespace
+}  // namespace plumbline
