@@ -27,7 +27,7 @@ std::string ReadFile(const std::string& path) {
 class Scratch {
  public:
   Scratch() {
-    std::string name = testing::TempDir() + "/plumbline-run-XXXXXX";
+    std::string name = testing::TempDir() + "/plumbline-run-" + std::string(6, 'X');
     if (mkdtemp(name.data()) != nullptr) path_ = name;
   }
   ~Scratch() {

@@ -2,11 +2,15 @@
 #ifndef PLUMBLINE_TESTS_SUPPORT_SCHEDULER_HARNESS_H_
 #define PLUMBLINE_TESTS_SUPPORT_SCHEDULER_HARNESS_H_
 
+#include <cstdint>
 #include <map>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "cache/block_pool.h"
+#include "gtest/gtest.h"
 #include "scheduler/ledger.h"
 #include "scheduler/sampler.h"
 #include "scheduler/scheduler.h"
@@ -110,6 +114,33 @@ class SchedulerHarness {
   Sampler sampler_;
   std::vector<SampleOutcome> outcomes_;
 };
+
+// A greedy request whose prompt counts up from `first_token`, modulo the fake vocabulary of 50.
+inline Request MakeRequest(int prompt_tokens, int max_new_tokens, int32_t first_token = 1) {
+  Request request;
+  request.prompt.resize(static_cast<size_t>(prompt_tokens));
+  std::iota(request.prompt.begin(), request.prompt.end(), first_token);
+  for (int32_t& token : request.prompt) token %= 50;
+  request.max_new_tokens = max_new_tokens;
+  return request;
+}
+
+// The id of an added request; a test failure where it is rejected.
+inline RequestId MustAdd(SchedulerHarness& harness, Request request) {
+  const absl::StatusOr<RequestId> id = harness.scheduler.Add(std::move(request));
+  EXPECT_TRUE(id.ok()) << id.status();
+  return id.value_or(-1);
+}
+
+// Nothing went wrong on the way, and nothing is left.
+inline void ExpectCleanEnd(const SchedulerHarness& harness) {
+  EXPECT_TRUE(harness.executor.violation().ok()) << harness.executor.violation();
+  EXPECT_TRUE(harness.planned_invariants.ok()) << harness.planned_invariants;
+  const absl::Status status = harness.scheduler.CheckInvariants();
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_FALSE(harness.scheduler.has_work());
+  EXPECT_EQ(harness.pool.num_used(), 0);
+}
 
 }  // namespace plumbline
 

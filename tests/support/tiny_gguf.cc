@@ -1,5 +1,8 @@
 #include "tests/support/tiny_gguf.h"
 
+#include <cstddef>
+
+#include "absl/types/span.h"
 #include "engine/gguf_writer.h"
 #include "gtest/gtest.h"
 
@@ -98,6 +101,14 @@ TinyGguf MakeTinyGguf(const std::string& architecture) {
     }
   }
   return file;
+}
+
+absl::StatusOr<ModelConfig> ReadConfig(const TinyGguf& tiny) {
+  const std::string bytes = tiny.Serialize();
+  const auto file = GgufFile::Parse(
+      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()), "tiny");
+  if (!file.ok()) return file.status();
+  return ConfigFromGguf(**file);
 }
 
 }  // namespace plumbline

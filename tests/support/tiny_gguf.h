@@ -9,7 +9,9 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "engine/gguf.h"
+#include "engine/model_config.h"
 
 namespace plumbline {
 
@@ -33,6 +35,9 @@ struct TinyGguf {
 // Two layers of width 64 with 4 heads (2 KV heads; gpt2: 4), ffn 96, vocabulary 300, context 128.
 // `architecture`: llama (untied), qwen2 (QKV biases, tied) or gpt2 (tied).
 TinyGguf MakeTinyGguf(const std::string& architecture);
+
+// The config in the file that Serialize gives.
+absl::StatusOr<ModelConfig> ReadConfig(const TinyGguf& tiny);
 
 }  // namespace plumbline
 

@@ -50,11 +50,7 @@ def merge(symbols, pair):
 
 
 def train_bpe(text):
-    """Returns (vocabulary, merges).
-
-    The vocabulary is the byte symbols in code-point order, then the merges by falling pair count,
-    then END.
-    """
+    """Returns (vocabulary: bytes by code point, merges by falling pair count, END; merges)."""
     count = collections.Counter(words(text))
     split = {word: list(word) for word in count}
     vocab, merges = sorted(BYTE_TO_CHAR.values(), key=ord), []
@@ -169,14 +165,10 @@ def validation_loss(model, ids):
 
 
 def train(model, train_ids, valid_ids, minutes, checkpoint):
-    """Trains by wall clock with a cosine rate.
-
-    Every 50 steps the weights go to `checkpoint` if their validation loss is the lowest so far.
-    """
+    """Trains by wall clock, cosine rate; every 50 steps the best weights go to `checkpoint`."""
     matrices = [p for p in model.parameters() if p.dim() > 1]
     gains = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.1},
-              {"params": gains, "weight_decay": 0.0}]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": gains, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95))
     start, best, step = time.time(), math.inf, 0
     while (done := (time.time() - start) / (60 * minutes)) < 1:
