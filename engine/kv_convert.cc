@@ -47,9 +47,7 @@ void Narrow(KvDtype dtype, const float* HWY_RESTRICT from, int count, std::byte*
   for (int i = 0; i < count; i += kLanes) {
     const auto n = static_cast<size_t>(std::min(kLanes, count - i));
     const Vec value = LoadFirstN(f, from + i, n);
-    const auto bits = dtype == KvDtype::kBf16
-                          ? NarrowBf16(value)
-                          : hn::BitCast(half, hn::DemoteTo(LoadF16::H(), value));
+    const auto bits = dtype == KvDtype::kBf16 ? NarrowBf16(value) : NarrowF16(value);
     hn::BlendedStore(bits, hn::FirstN(half, n), half, out + i);
   }
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "engine/float_convert.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -32,7 +33,8 @@ HWY_INLINE hn::Vec<D> LoadFirstN(D d, const hn::TFromD<D>* p, size_t n) {
   } else {
     if (n == hn::Lanes(d)) return hn::LoadU(d, p);
     HWY_ALIGN hn::TFromD<D> first[kLanes] = {};
-    std::memcpy(first, p, n * sizeof(*p));
+    // n is at most the lanes; g++ warns where it cannot see that.
+    std::memcpy(first, p, HWY_MIN(n, size_t{kLanes}) * sizeof(*p));
     return hn::Load(d, first);
   }
 }
@@ -54,16 +56,41 @@ struct LoadBf16 {
   static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return Widen(LoadFirstN(H(), p, n)); }
 };
 
+// x86 CPUs before AVX2 have no conversion of their own, and Highway's stand-in neither rounds to
+// nearest nor keeps subnormals: element by element, then.
+constexpr bool kConvertsF16 = !(HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2);
+
 struct LoadF16 {
-  using T = hwy::float16_t;
-  using H = hn::Rebind<hwy::float16_t, F>;
-  using B = hn::Rebind<uint16_t, F>;
-  static HWY_INLINE Vec Load(const T* p) { return hn::PromoteTo(F(), hn::LoadU(H(), p)); }
-  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) {
-    const auto bits = LoadFirstN(B(), reinterpret_cast<const uint16_t*>(p), n);
-    return hn::PromoteTo(F(), hn::BitCast(H(), bits));
+  using T = uint16_t;
+  using H = hn::Rebind<uint16_t, F>;
+  using Native = hn::Rebind<hwy::float16_t, F>;
+  static HWY_INLINE Vec Widen(hn::Vec<H> half) {
+    if constexpr (kConvertsF16) {
+      return hn::PromoteTo(F(), hn::BitCast(Native(), half));
+    } else {
+      HWY_ALIGN uint16_t bits[kLanes];
+      HWY_ALIGN float values[kLanes];
+      hn::Store(half, H(), bits);
+      for (int i = 0; i < kLanes; ++i) values[i] = F16ToF32(bits[i]);
+      return hn::Load(F(), values);
+    }
   }
+  static HWY_INLINE Vec Load(const T* p) { return Widen(hn::LoadU(H(), p)); }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return Widen(LoadFirstN(H(), p, n)); }
 };
+
+// Rounds kLanes floats to nearest even; NaN stays NaN.
+HWY_INLINE hn::Vec<LoadF16::H> NarrowF16(Vec value) {
+  if constexpr (kConvertsF16) {
+    return hn::BitCast(LoadF16::H(), hn::DemoteTo(LoadF16::Native(), value));
+  } else {
+    HWY_ALIGN float values[kLanes];
+    HWY_ALIGN uint16_t bits[kLanes];
+    hn::Store(value, F(), values);
+    for (int i = 0; i < kLanes; ++i) bits[i] = F32ToF16(values[i]);
+    return hn::Load(LoadF16::H(), bits);
+  }
+}
 
 // Rounds kLanes floats to nearest even; NaN stays NaN (made quiet).
 HWY_INLINE hn::Vec<LoadBf16::H> NarrowBf16(Vec value) {
