@@ -1,7 +1,7 @@
 #include "bench/step_rig.h"
 
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <numeric>
 
 #include "bench/limits.h"
@@ -13,7 +13,7 @@ namespace {
 template <class T>
 T ValueOrExit(absl::StatusOr<T> value) {
   if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
+    std::cerr << value.status() << "\n";
     std::exit(1);
   }
   return *std::move(value);

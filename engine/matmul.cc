@@ -219,7 +219,7 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
     dnnl::memory from({{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba},
                       shared.engine, plain.get());
     auto impl =
-        std::unique_ptr<Impl>(new Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
+        std::make_unique<Impl>(Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
     dnnl::reorder(from, impl->weights).execute(shared.stream, from, impl->weights);
     shared.stream.wait();
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));

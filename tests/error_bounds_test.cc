@@ -30,6 +30,7 @@ std::vector<double> RandomValues(size_t count, uint64_t seed, double unit) {
 
 std::vector<int32_t> Tokens(int count, int vocab) {
   std::vector<int32_t> tokens;
+  tokens.reserve(count);
   for (int i = 0; i < count; ++i) tokens.push_back((i * 37 + 11) % vocab);
   return tokens;
 }

@@ -96,7 +96,7 @@ TEST(GenerateTest, PromptsOfAFileFollowTheOthers) {
   const std::string path = testing::TempDir() + "/plumbline-generate-prompts.txt";
   std::ofstream(path, std::ios::binary) << "JULIET:\r\n\n   \nNURSE:";
   const Json json = Generate({"-p", "ROMEO:", "-f", path, "-n", "2"});
-  std::remove(path.c_str());
+  ASSERT_EQ(std::remove(path.c_str()), 0);
   ASSERT_EQ(json.at("requests").size(), 3u);
   const Json juliet = Generate({"-p", "JULIET:", "-n", "2"});
   EXPECT_EQ(json.at("requests")[1].at("prompt_token_ids"), juliet.at("prompt_token_ids"));

@@ -115,7 +115,7 @@ TEST(GgufWriterTest, FileSizeLimitIsResourceExhausted) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   const absl::Status status = writer.Write(path);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
-  std::signal(SIGXFSZ, handler);
+  ASSERT_NE(std::signal(SIGXFSZ, handler), SIG_ERR);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_TRUE(IsOneSentence(status, path));
   EXPECT_EQ(CountBeside(path), 0);

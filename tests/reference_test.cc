@@ -177,6 +177,7 @@ TEST(ReferenceByHandTest, Gpt2WithFusedQkvAndTiedHead) {
 
 std::vector<int32_t> Tokens(int count) {
   std::vector<int32_t> tokens;
+  tokens.reserve(count);
   for (int i = 0; i < count; ++i) tokens.push_back((i * 41 + 3) % 96);
   return tokens;
 }
