@@ -74,6 +74,7 @@ TEST(Sampler, TemperatureShapesTheDistribution) {
   params.seed = 11;
   const std::vector<float> logits = {0, 0.5, 1, -0.25, -kInf, 0.75};
   std::vector<double> weights;
+  weights.reserve(logits.size());
   for (const float logit : logits) weights.push_back(std::exp(logit / 0.5));
   ExpectDistribution(Histogram(logits, params, 50000), weights);
 }
@@ -172,6 +173,7 @@ TEST(Sampler, DrawsDependOnSeedAndIndexAlone) {
   params.seed = 42;
   Sampler used;
   std::vector<int32_t> first;
+  first.reserve(200);
   for (int i = 0; i < 200; ++i) first.push_back(Token(used, logits, params, {}, i));
   Token(used, std::vector<float>(1000, 1.0f), params);  // other scratch
   for (int i = 199; i >= 0; --i) {

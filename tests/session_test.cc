@@ -130,7 +130,7 @@ TEST(Session, CallbacksMaySubmitAndCancel) {
   };
   ticket = harness.Submit(std::move(first));
   RequestResult second;
-  harness.session.Submit(MakeRequest(2, 1), [&](RequestResult) {
+  harness.session.Submit(MakeRequest(2, 1), [&](const RequestResult&) {
     harness.session.Submit(MakeRequest(2, 3), [&](RequestResult r) { second = std::move(r); });
   });
   harness.session.RunUntilIdle();
@@ -149,10 +149,10 @@ TEST(Session, DestructorEndsWhatIsLeft) {
     SessionOptions options;
     options.scheduler.geometry = executor.geometry();
     Session session(options, executor, pool, clock);
-    session.Submit(MakeRequest(9, 20), [&](RequestResult r) { ended[0] = r.reason; });
+    session.Submit(MakeRequest(9, 20), [&](const RequestResult& r) { ended[0] = r.reason; });
     session.Step();
     EXPECT_GT(pool.num_used(), 0);
-    session.Submit(MakeRequest(9, 20), [&](RequestResult r) { ended[1] = r.reason; });
+    session.Submit(MakeRequest(9, 20), [&](const RequestResult& r) { ended[1] = r.reason; });
     session.Submit(MakeRequest(9, 20), nullptr);
   }
   EXPECT_EQ(ended, (std::map<int, FinishReason>{{0, FinishReason::kCancelled},

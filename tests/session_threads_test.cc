@@ -26,7 +26,7 @@ TEST(Session, CancelAllWorksFromASignalHandler) {
   interrupted = &harness.session;
   const auto before = std::signal(SIGUSR1, [](int) { interrupted.load()->CancelAll(); });
   harness.session.RunUntilIdle();
-  std::signal(SIGUSR1, before);
+  ASSERT_NE(std::signal(SIGUSR1, before), SIG_ERR);
   EXPECT_EQ(harness.Only(0).reason, FinishReason::kCancelled);
   EXPECT_EQ(harness.Only(0).output.size(), 1u);
   harness.ExpectClean();
@@ -48,7 +48,7 @@ TEST(Session, ServeWakesForMailThatComesWhileItSleeps) {
   std::thread loop([&] { harness.session.Serve(); });
   for (int i = 0; i < 20; ++i) {
     std::atomic<bool> done = false;
-    harness.session.Submit(MakeRequest(2, 2), [&](RequestResult) { done = true; });
+    harness.session.Submit(MakeRequest(2, 2), [&](const RequestResult&) { done = true; });
     while (!done) std::this_thread::yield();
   }
   harness.session.Stop();
@@ -63,6 +63,7 @@ TEST(Session, ThreadsSubmitAndCancelWhileTheLoopRuns) {
   SessionHarness harness(options);
   std::thread loop([&] { harness.session.Serve(); });
   std::vector<std::thread> clients;
+  clients.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     clients.emplace_back([&harness, t] {
       for (int i = 0; i < kRequests; ++i) {

@@ -25,6 +25,7 @@ std::vector<RigStep> MixedChunks(const std::vector<std::vector<int32_t>>& sequen
                                  uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<int> left;
+  left.reserve(sequences.size());
   for (const auto& sequence : sequences) left.push_back(static_cast<int>(sequence.size()));
   std::vector<RigStep> steps;
   while (std::any_of(left.begin(), left.end(), [](int n) { return n > 0; })) {
@@ -52,6 +53,32 @@ std::vector<std::vector<int32_t>> RandomSequences(const std::vector<int>& length
   return sequences;
 }
 
+namespace {
+
+// A poisoned cache and its blocks in a seeded order.
+struct Cache {
+  std::unique_ptr<KvStore> store;
+  std::vector<BlockId> free;
+};
+
+Cache MakeCache(const KvGeometry& geometry, const std::vector<std::vector<int32_t>>& sequences,
+                uint64_t seed) {
+  int num_blocks = 3;  // some that nobody owns
+  for (const auto& sequence : sequences) {
+    num_blocks += static_cast<int>(geometry.BlocksFor(static_cast<int64_t>(sequence.size())));
+  }
+  auto store = KvStore::Create(geometry, num_blocks);
+  EXPECT_TRUE(store.ok()) << store.status();
+  Cache cache{*std::move(store), std::vector<BlockId>(num_blocks)};
+  std::iota(cache.free.begin(), cache.free.end(), 0);
+  std::mt19937_64 random(seed);
+  std::shuffle(cache.free.begin(), cache.free.end(), random);
+  for (const BlockId block : cache.free) cache.store->Poison(block);
+  return cache;
+}
+
+}  // namespace
+
 EngineRig::EngineRig(const TensorSource& source, const RigOptions& options) : options_(options) {
   ModelOptions model_options;
   model_options.weights = options.weights;
@@ -75,18 +102,7 @@ std::vector<std::vector<uint32_t>> EngineRig::Run(
   const KvGeometry geometry = config.CacheGeometry(options_.kv, options_.block_tokens);
   const CostShape shape = CostShape::From(config, WeightDtypeBytes(options_.weights),
                                           KvDtypeBytes(options_.kv), options_.block_tokens);
-  int num_blocks = 3;  // some that nobody owns
-  for (const auto& sequence : sequences) {
-    num_blocks += static_cast<int>(geometry.BlocksFor(static_cast<int64_t>(sequence.size())));
-  }
-  auto store = KvStore::Create(geometry, num_blocks);
-  EXPECT_TRUE(store.ok()) << store.status();
-  std::vector<BlockId> free(num_blocks);
-  std::iota(free.begin(), free.end(), 0);
-  std::mt19937_64 random(options_.seed);
-  std::shuffle(free.begin(), free.end(), random);
-  for (const BlockId block : free) (*store)->Poison(block);
-
+  Cache cache = MakeCache(geometry, sequences, options_.seed);
   std::vector<std::vector<BlockId>> tables(sequences.size());
   std::vector<int> done(sequences.size(), 0);
   std::vector<std::vector<uint32_t>> bits(sequences.size());
@@ -99,8 +115,8 @@ std::vector<std::vector<uint32_t>> EngineRig::Run(
       auto& table = tables[span.sequence];
       const int first = done[span.sequence];
       while (static_cast<int>(table.size()) < geometry.BlocksFor(first + span.count)) {
-        table.push_back(free.back());
-        free.pop_back();
+        table.push_back(cache.free.back());
+        cache.free.pop_back();
       }
       const auto tokens = absl::MakeConstSpan(sequences[span.sequence]).subspan(first, span.count);
       batch.AddSpan(tokens, first, span.count, table);
@@ -109,7 +125,7 @@ std::vector<std::vector<uint32_t>> EngineRig::Run(
       done[span.sequence] += span.count;
     }
     entry.formula_bytes = StepBytes(shape, spans);
-    const auto logits = model_->Forward(batch, **store, &entry.measured);
+    const auto logits = model_->Forward(batch, *cache.store, &entry.measured);
     EXPECT_TRUE(logits.ok()) << logits.status();
     if (!logits.ok()) return bits;
     for (size_t i = 0, at = 0; i < step.size(); ++i) {

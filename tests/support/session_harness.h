@@ -42,7 +42,7 @@ class SessionHarness {
     const std::lock_guard<std::mutex> lock(mutex_);
     return results_.size();
   }
-  void ExpectClean() {
+  void ExpectClean() const {
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();
     EXPECT_TRUE(executor.violation().ok()) << executor.violation();
     EXPECT_FALSE(session.scheduler().has_work());
