@@ -130,8 +130,10 @@ bool IsSource(const std::filesystem::path& path) {
 
 // The sources in the six folders under `root`.
 std::vector<SourceFile> ReadTree(const std::filesystem::path& root) {
-  std::vector<std::string> folders(kLayers.begin(), kLayers.end());
-  folders.insert(folders.end(), kOnlookers.begin(), kOnlookers.end());
+  std::vector<std::string> folders;
+  folders.reserve(kLayers.size() + kOnlookers.size());
+  for (absl::string_view folder : kLayers) folders.emplace_back(folder);
+  for (absl::string_view folder : kOnlookers) folders.emplace_back(folder);
   std::vector<SourceFile> tree;
   for (const std::string& folder : folders) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
