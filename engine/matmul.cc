@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/kv_convert.h"
+#include "engine/parallel.h"
 
 namespace plumbline {
 namespace {
@@ -125,7 +126,11 @@ struct MatmulContext::Impl {
   std::map<std::tuple<int64_t, int64_t, WeightDtype>, std::unique_ptr<CallSet>> shapes;
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
-  void UseThreads() const { omp_set_num_threads(threads); }
+  // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
+  void UseThreads() const {
+    omp_set_dynamic(0);
+    omp_set_num_threads(threads);
+  }
   CallSet& Shape(int64_t outputs, int64_t inputs, WeightDtype dtype);
 };
 
@@ -143,7 +148,7 @@ int MatmulContext::threads() const { return impl_->threads; }
 absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
   try {
     auto impl = std::make_unique<Impl>();
-    impl->threads = threads;
+    impl->threads = UsableThreads(threads);
     impl->UseThreads();
     impl->engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
     impl->stream = dnnl::stream(impl->engine);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/machine.h"
+#include "engine/parallel.h"
 #include "engine/transformer.h"
 
 namespace plumbline {
@@ -106,9 +107,11 @@ absl::Status CheckSpan(const StepBatch& batch, const BatchSpan& span, int contex
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const TensorSource& source,
-                                                   const ModelOptions& options) {
+                                                   const ModelOptions& wanted) {
   const ModelConfig& config = source.config();
-  absl::Status status = CheckOptions(config, options);
+  absl::Status status = CheckOptions(config, wanted);
+  ModelOptions options = wanted;
+  options.threads = UsableThreads(wanted.threads);
   if (status.ok()) status = CheckMemory(config, options);
   if (!status.ok()) return status;
   try {

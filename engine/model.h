@@ -22,7 +22,7 @@ struct ModelOptions {
   WeightDtype weights = WeightDtype::kF32;
   KvDtype kv_dtype = KvDtype::kF32;
   int block_tokens = 16;
-  int threads = 1;            // of the matmuls and kernels
+  int threads = 1;            // of matmuls and kernels; OMP_THREAD_LIMIT may leave fewer
   int max_step_tokens = 512;  // rows of the largest step; scratch is sized by it
   int max_step_spans = 256;
   int max_logit_rows = 256;  // of one step

@@ -10,6 +10,10 @@
 
 namespace plumbline {
 
+// As many of the wanted threads as OpenMP gives this process (OMP_THREAD_LIMIT). oneDNN must never
+// ask for more: it cuts its work by what it asked for, and would leave the rest undone.
+inline int UsableThreads(int wanted) { return std::min(wanted, omp_get_thread_limit()); }
+
 // Calls fn(i) for i in [0, n), each thread on one run of neighbours.
 template <class Fn>
 void ParallelFor(int threads, int64_t n, const Fn& fn) {
