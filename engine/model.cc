@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/machine.h"
-#include "engine/parallel.h"
 #include "engine/transformer.h"
 
 namespace plumbline {
@@ -107,11 +106,9 @@ absl::Status CheckSpan(const StepBatch& batch, const BatchSpan& span, int contex
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const TensorSource& source,
-                                                   const ModelOptions& wanted) {
+                                                   const ModelOptions& options) {
   const ModelConfig& config = source.config();
-  absl::Status status = CheckOptions(config, wanted);
-  ModelOptions options = wanted;
-  options.threads = UsableThreads(wanted.threads);
+  absl::Status status = CheckOptions(config, options);
   if (status.ok()) status = CheckMemory(config, options);
   if (!status.ok()) return status;
   try {
@@ -119,7 +116,9 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const TensorSource& source,
     if (!context.ok()) return context.status();
     auto weights = LoadWeights(source, options.weights, **context);
     if (!weights.ok()) return weights.status();
-    return std::make_unique<Transformer>(config, options, *std::move(context), *std::move(weights));
+    ModelOptions usable = options;
+    usable.threads = (*context)->threads();
+    return std::make_unique<Transformer>(config, usable, *std::move(context), *std::move(weights));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat("no memory for the scratch of a step of ",
                                                      options.max_step_tokens,
