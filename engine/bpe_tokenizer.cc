@@ -98,19 +98,7 @@ BpeTokenizer::BpeTokenizer(Vocabulary vocabulary, SpecialTokens specials, Pretok
   }
 }
 
-std::string BpeTokenizer::TokenBytes(int32_t id) const {
-  switch (vocabulary().kind(id)) {
-    case TokenKind::kControl:
-    case TokenKind::kUnknown:
-      return "";
-    case TokenKind::kUserDefined:
-      return std::string(vocabulary().text(id));
-    case TokenKind::kByte:
-      return {static_cast<char>(vocabulary().ByteOf(id))};
-    default:
-      return FromByteLevel(vocabulary().text(id));
-  }
-}
+std::string BpeTokenizer::PlainBytes(absl::string_view text) const { return FromByteLevel(text); }
 
 absl::Status BpeTokenizer::EncodeText(absl::string_view text, std::vector<int32_t>& ids) const {
   const absl::StatusOr<std::vector<absl::string_view>> pieces = pretokenizer_.Split(text);

@@ -28,7 +28,6 @@ class BpeTokenizer final : public VocabularyTokenizer {
   // not needed afterwards.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const GgufFile& file);
 
-  std::string TokenBytes(int32_t id) const override;
   bool drops_leading_space() const override { return false; }
 
  private:
@@ -39,6 +38,7 @@ class BpeTokenizer final : public VocabularyTokenizer {
   static absl::StatusOr<Merges> LoadMerges(const GgufFile& file, const Vocabulary& vocabulary);
   static uint64_t PairKey(int32_t left, int32_t right);
 
+  std::string PlainBytes(absl::string_view text) const override;
   absl::Status EncodeText(absl::string_view text, std::vector<int32_t>& ids) const override;
   absl::Status EncodePiece(absl::string_view piece, std::vector<int32_t>& ids) const;
 

@@ -51,18 +51,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> SpmTokenizer::Load(const GgufFile& fi
       new SpmTokenizer(*std::move(vocabulary), *std::move(specials), adds_space));
 }
 
-std::string SpmTokenizer::TokenBytes(int32_t id) const {
-  switch (vocabulary().kind(id)) {
-    case TokenKind::kControl:
-    case TokenKind::kUnknown:
-      return "";
-    case TokenKind::kUserDefined:
-      return std::string(vocabulary().text(id));
-    case TokenKind::kByte:
-      return {static_cast<char>(vocabulary().ByteOf(id))};
-    default:
-      return absl::StrReplaceAll(vocabulary().text(id), {{kSpaceMark, " "}});
-  }
+std::string SpmTokenizer::PlainBytes(absl::string_view text) const {
+  return absl::StrReplaceAll(text, {{kSpaceMark, " "}});
 }
 
 std::string SpmTokenizer::Decode(absl::Span<const int32_t> ids) const {

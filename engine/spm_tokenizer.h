@@ -28,7 +28,6 @@ class SpmTokenizer final : public VocabularyTokenizer {
   // InvalidArgument for a vocabulary that does not fit. The file is not needed afterwards.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const GgufFile& file);
 
-  std::string TokenBytes(int32_t id) const override;
   std::string Decode(absl::Span<const int32_t> ids) const override;
   // Only a space that Encode can have put there: not that of a user-defined token.
   bool drops_leading_space() const override { return adds_space_; }
@@ -37,6 +36,7 @@ class SpmTokenizer final : public VocabularyTokenizer {
   SpmTokenizer(Vocabulary vocabulary, SpecialTokens specials, bool adds_space)
       : VocabularyTokenizer(std::move(vocabulary), std::move(specials)), adds_space_(adds_space) {}
 
+  std::string PlainBytes(absl::string_view text) const override;
   absl::Status EncodeText(absl::string_view text, std::vector<int32_t>& ids) const override;
   // Appends the tokens of a character that has none of its own.
   absl::Status EncodeBytes(absl::string_view character, std::vector<int32_t>& ids) const;

@@ -29,6 +29,20 @@ absl::StatusOr<std::vector<int32_t>> VocabularyTokenizer::Encode(
   return ids;
 }
 
+std::string VocabularyTokenizer::TokenBytes(int32_t id) const {
+  switch (vocabulary_.kind(id)) {
+    case TokenKind::kControl:
+    case TokenKind::kUnknown:
+      return "";
+    case TokenKind::kUserDefined:
+      return std::string(vocabulary_.text(id));
+    case TokenKind::kByte:
+      return {static_cast<char>(vocabulary_.ByteOf(id))};
+    default:
+      return PlainBytes(vocabulary_.text(id));
+  }
+}
+
 std::string VocabularyTokenizer::Decode(absl::Span<const int32_t> ids) const {
   std::string bytes;
   for (const int32_t id : ids) bytes += TokenBytes(id);

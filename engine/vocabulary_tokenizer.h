@@ -25,6 +25,7 @@ class VocabularyTokenizer : public Tokenizer {
 
   absl::StatusOr<std::vector<int32_t>> Encode(absl::string_view text,
                                               const EncodeOptions& options) const final;
+  std::string TokenBytes(int32_t id) const final;
   std::string Decode(absl::Span<const int32_t> ids) const override;
   int32_t vocab_size() const final { return vocabulary_.size(); }
   bool is_end(int32_t id) const final { return vocabulary_.is_end(id); }
@@ -37,6 +38,9 @@ class VocabularyTokenizer : public Tokenizer {
   // Appends the tokens of ordinary text: never empty, with no special token in it, and standing at
   // the start or right after a special token.
   virtual absl::Status EncodeText(absl::string_view text, std::vector<int32_t>& ids) const = 0;
+
+  // The bytes that an ordinary token's text in the vocabulary stands for.
+  virtual std::string PlainBytes(absl::string_view text) const = 0;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
