@@ -1,17 +1,13 @@
 // One stream's decode steps against a plain read of memory by all threads, in the same run.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-
 #include "bench/limits.h"
-#include "bench/step_rig.h"
 #include "engine/machine.h"
 
 namespace plumbline {
 namespace {
 
 constexpr char kModel[] = "synthetic:llama-160m,kv_heads=4,context=32768";
-constexpr int kChunk = 512;
 constexpr int kSteps = 8;
 
 // Bytes per second that the step must read (weights, keys and values) over the whole step;
@@ -25,8 +21,7 @@ void BM_Decode(benchmark::State& state) {
     return;
   }
   const KvDtype kv = dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
-  StepRig rig(kModel, dtype, kv, threads, context + kSteps);
-  for (int at = 0; at < context; at += kChunk) rig.Run(at, std::min(kChunk, context - at));
+  const std::unique_ptr<StepRig> rig = RigOrExit(kModel, dtype, kv, threads, context + kSteps);
   ReadLimit limit(threads);
   RunPaired(
       state, [&] { return limit.Rate(); },
@@ -34,8 +29,9 @@ void BM_Decode(benchmark::State& state) {
         double seconds = 0;
         double bytes = 0;
         for (int i = 0; i < kSteps; ++i) {
-          seconds += rig.Run(context + i, 1);
-          bytes += static_cast<double>(Total(rig.work().bytes));
+          const StepSample sample = RunOrExit(*rig, {context + i, 1, 1});
+          seconds += sample.seconds;
+          bytes += static_cast<double>(Total(sample.work.bytes));
         }
         return bytes / seconds;
       });

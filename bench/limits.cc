@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <iostream>
 #include <numeric>
 
 #include "engine/parallel.h"
+#include "engine/tensor_source.h"
 
 namespace plumbline {
 namespace {
@@ -23,7 +26,30 @@ double Quantile(std::vector<double> samples, double share) {
   return samples[low] * (1 - part) + samples[high] * part;
 }
 
+template <class T>
+T ValueOrExit(absl::StatusOr<T> value) {
+  if (!value.ok()) {
+    std::cerr << value.status() << "\n";
+    std::exit(1);
+  }
+  return *std::move(value);
+}
+
 }  // namespace
+
+std::unique_ptr<StepRig> RigOrExit(const std::string& model, WeightDtype weights, KvDtype kv,
+                                   int threads, int64_t cache_tokens) {
+  StepRigOptions options;
+  options.model.weights = weights;
+  options.model.kv_dtype = kv;
+  options.model.threads = threads;
+  options.cache_tokens = cache_tokens;
+  return ValueOrExit(StepRig::Create(*ValueOrExit(OpenModel(model)), options));
+}
+
+StepSample RunOrExit(StepRig& rig, const SpanShape& span) {
+  return ValueOrExit(rig.Run(absl::MakeConstSpan(&span, 1)));
+}
 
 double SecondsOf(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();

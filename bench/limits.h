@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/matmul.h"
+#include "tools/step_rig.h"
 
 namespace plumbline {
 
@@ -49,6 +51,12 @@ class ReadLimit {
 // unit. The iteration's time is the case's.
 void RunPaired(benchmark::State& state, const std::function<double()>& limit,
                const std::function<double()>& measured);
+
+// A rig for `model` (a name that OpenModel takes) with room for `cache_tokens` tokens, and one step
+// on it. Both end the program with a message where they fail: there is nothing to measure then.
+std::unique_ptr<StepRig> RigOrExit(const std::string& model, WeightDtype weights, KvDtype kv,
+                                   int threads, int64_t cache_tokens);
+StepSample RunOrExit(StepRig& rig, const SpanShape& span);
 
 // Seconds that `work` takes.
 double SecondsOf(const std::function<void()>& work);

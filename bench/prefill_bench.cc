@@ -2,7 +2,6 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/limits.h"
-#include "bench/step_rig.h"
 #include "engine/machine.h"
 
 namespace plumbline {
@@ -20,13 +19,13 @@ void BM_Prefill512(benchmark::State& state) {
     return;
   }
   const KvDtype kv = dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
-  StepRig rig(kModel, dtype, kv, threads, kTokens);
+  const std::unique_ptr<StepRig> rig = RigOrExit(kModel, dtype, kv, threads, kTokens);
   MatmulLimit limit(dtype, threads);
   RunPaired(
       state, [&] { return limit.Rate(); },
       [&] {
-        const double seconds = rig.Run(0, kTokens);
-        return 2.0 * static_cast<double>(rig.work().TotalMacs().TotalUseful()) / seconds;
+        const StepSample sample = RunOrExit(*rig, {0, kTokens, 1});
+        return 2.0 * static_cast<double>(sample.work.TotalMacs().TotalUseful()) / sample.seconds;
       });
 }
 BENCHMARK(BM_Prefill512)

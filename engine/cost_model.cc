@@ -34,7 +34,7 @@ int64_t TileKeys(const CostShape& s, const SpanShape& span) {
 
 }  // namespace
 
-CostShape CostShape::From(const ModelConfig& config, int weight_bytes, int cache_bytes,
+CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                           int block_tokens) {
   CostShape s;
   s.L = config.layers;
@@ -45,8 +45,10 @@ CostShape CostShape::From(const ModelConfig& config, int weight_bytes, int cache
   s.F = config.ffn;
   s.m = config.feed_forward_matrices();
   s.V = config.vocab;
-  s.weight_bytes = weight_bytes;
-  s.cache_bytes = cache_bytes;
+  s.weight_dtype = weights;
+  s.cache_dtype = cache;
+  s.weight_bytes = WeightDtypeBytes(weights);
+  s.cache_bytes = KvDtypeBytes(cache);
   s.block_tokens = block_tokens;
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
@@ -81,6 +83,10 @@ int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
     }
   }
   return pairs * s.g;  // of all heads
+}
+
+int64_t SpanSoftmaxPairs(const CostShape& s, const SpanShape& span) {
+  return s.L * s.h * SpanPairs(span);
 }
 
 MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "cache/kv_geometry.h"
 #include "engine/model_config.h"
+#include "engine/weight_dtype.h"
 #include "engine/work.h"
 
 namespace plumbline {
@@ -19,6 +21,8 @@ namespace plumbline {
 // What the formulas need to know of a model and of how it runs.
 struct CostShape {
   int64_t L = 0, d = 0, h = 0, g = 0, e = 0, F = 0, m = 0, V = 0;
+  WeightDtype weight_dtype = WeightDtype::kF32;
+  KvDtype cache_dtype = KvDtype::kF32;
   int64_t weight_bytes = 4;  // b_w, of a matrix element
   int64_t cache_bytes = 4;   // b, of a cached element
   int64_t block_tokens = 16;
@@ -31,7 +35,7 @@ struct CostShape {
   int64_t last_bias_elements = 0;
   int64_t embedding_elements = 0;
 
-  static CostShape From(const ModelConfig& config, int weight_bytes, int cache_bytes,
+  static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);
 };
 
@@ -50,6 +54,9 @@ int64_t SpanExecutedScorePairs(const CostShape& shape, const SpanShape& span);
 // Multiply-accumulates of one span by class: D_PROJ_MAC, D_CORE_MAC (half scores, half weighted
 // values), D_FFN_MAC, D_HEAD_MAC.
 MacCounts SpanMacs(const CostShape& shape, const SpanShape& span);
+// Query-key pairs of one span that go through a softmax, over all heads and layers: L h pairs. The
+// operations of D_SOFTMAX_OPS are three for each.
+int64_t SpanSoftmaxPairs(const CostShape& shape, const SpanShape& span);
 // Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
 ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
 // How many calls a step of `rows` rows makes for each weight matrix (matmul.h): whole calls of 512

@@ -12,6 +12,8 @@ absl::string_view WorkClassName(WorkClass work_class) {
       return "projections";
     case WorkClass::kScores:
       return "scores";
+    case WorkClass::kSoftmax:
+      return "softmax";
     case WorkClass::kWeightedValues:
       return "weighted values";
     case WorkClass::kFeedForward:
@@ -26,6 +28,10 @@ absl::string_view WorkClassName(WorkClass work_class) {
 
 int64_t Total(const ByteCounts& bytes) {
   return std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
+}
+
+double Total(const ClassSeconds& seconds) {
+  return std::accumulate(seconds.begin(), seconds.end(), 0.0);
 }
 
 int64_t MacCounts::TotalUseful() const { return Total(useful); }
@@ -43,6 +49,8 @@ MacCounts& MacCounts::operator+=(const MacCounts& other) {
 void StepWork::Reset(int num_spans) {
   spans.assign(static_cast<size_t>(num_spans), MacCounts());
   bytes = {};
+  softmax_pairs = 0;
+  seconds = {};
 }
 
 void StepWork::AddRows(WorkClass work_class, const StepBatch& batch, int row, int rows,

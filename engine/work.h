@@ -15,12 +15,13 @@ namespace plumbline {
 enum class WorkClass : uint8_t {
   kProjections,     // Q, K, V and output matrices
   kScores,          // query-key products; bytes: keys read and written
+  kSoftmax,         // exp, sum and divide of the scores: no products, no bytes of its own
   kWeightedValues,  // weights times values; bytes: values read and written
   kFeedForward,
   kHead,
-  kOther,  // biases, norms, embedding rows: bytes only
+  kOther,  // embedding, norms, RoPE, activations, conversions: bytes and time, no products
 };
-inline constexpr int kNumWorkClasses = 6;
+inline constexpr int kNumWorkClasses = 7;
 absl::string_view WorkClassName(WorkClass work_class);
 
 // Multiply-accumulates by class, indexed by WorkClass.
@@ -39,11 +40,22 @@ struct MacCounts {
 using ByteCounts = std::array<int64_t, kNumWorkClasses>;
 int64_t Total(const ByteCounts& bytes);
 
-// One step: operations by span, bytes for the step as a whole (a weight matrix is read once for
-// all spans of a call).
+// Wall-clock seconds by class, indexed by WorkClass.
+using ClassSeconds = std::array<double, kNumWorkClasses>;
+double Total(const ClassSeconds& seconds);
+
+// One step: operations by span; bytes and times for the step as a whole (a weight matrix is read
+// once for all spans of a call).
 struct StepWork {
   std::vector<MacCounts> spans;  // [num_spans], in the batch's order
   ByteCounts bytes = {};
+  // Query-key pairs that went through a softmax, over all heads and layers; D_SOFTMAX_OPS counts
+  // three operations for each.
+  int64_t softmax_pairs = 0;
+  // The wall clock of the forward pass, cut at the ends of its parts: the classes add up to the
+  // whole pass. Scores, softmax and weighted values run interleaved in every tile: their share of
+  // attention's wall clock is their share of its threads' time.
+  ClassSeconds seconds = {};
 
   // Zeroes everything for a step of `num_spans` spans.
   void Reset(int num_spans);

@@ -8,8 +8,7 @@ absl::StatusOr<absl::Span<const float>> ModelExecutor::Run(const StepBatch& batc
 
 CostShape ModelExecutor::cost_shape() const {
   const ModelOptions& options = model_.options();
-  return CostShape::From(model_.config(), WeightDtypeBytes(options.weights),
-                         KvDtypeBytes(options.kv_dtype), options.block_tokens);
+  return CostShape::From(model_.config(), options.weights, options.kv_dtype, options.block_tokens);
 }
 
 }  // namespace plumbline

@@ -84,7 +84,7 @@ TEST_P(Counters, DecodingAddsUpToPrefillAndTheHeads) {
   const auto sequences = RandomSequences({kTokens}, 96, kSeed);
   EngineRig rig(*source_, {WeightDtype::kF32, KvDtype::kF32, 16, 1, kSeed});
   ASSERT_TRUE(rig.ok());
-  const CostShape shape = CostShape::From(source_->config(), 4, 4, 16);
+  const CostShape shape = CostShape::From(source_->config(), WeightDtype::kF32, KvDtype::kF32, 16);
   std::vector<RigWork> decode;
   rig.Run(sequences, AloneInChunks(sequences, 1), &decode);
   int64_t sum = 0;
@@ -107,7 +107,7 @@ TEST_P(Counters, DecodeStepReadsTheFloorOfBytes) {
   const auto sequences = RandomSequences({40}, 96, kSeed);
   EngineRig rig(*source_, {WeightDtype::kF32, KvDtype::kBf16, 16, 1, kSeed});
   ASSERT_TRUE(rig.ok());
-  const CostShape shape = CostShape::From(source_->config(), 4, 2, 16);
+  const CostShape shape = CostShape::From(source_->config(), WeightDtype::kF32, KvDtype::kBf16, 16);
   std::vector<RigWork> work;
   rig.Run(sequences, AloneInChunks(sequences, 1), &work);
   const ByteCounts& bytes = work.back().measured.bytes;

@@ -136,8 +136,7 @@ GenerateRun Describe(const GenerateSetup& setup, const Model& model, const KvSto
   run.pool_bytes = store.allocated_bytes();
   run.same_bits_exception = model.same_bits_exception();
   run.matmul_implementations = model.matmul_implementations();
-  run.shape = CostShape::From(run.config, WeightDtypeBytes(run.weights), KvDtypeBytes(run.kv_dtype),
-                              model.options().block_tokens);
+  run.shape = CostShape::From(run.config, run.weights, run.kv_dtype, model.options().block_tokens);
   return run;
 }
 

@@ -100,8 +100,8 @@ std::vector<std::vector<uint32_t>> EngineRig::Run(
     std::vector<RigWork>* work) {
   const ModelConfig& config = model_->config();
   const KvGeometry geometry = config.CacheGeometry(options_.kv, options_.block_tokens);
-  const CostShape shape = CostShape::From(config, WeightDtypeBytes(options_.weights),
-                                          KvDtypeBytes(options_.kv), options_.block_tokens);
+  const CostShape shape =
+      CostShape::From(config, options_.weights, options_.kv, options_.block_tokens);
   Cache cache = MakeCache(geometry, sequences, options_.seed);
   std::vector<std::vector<BlockId>> tables(sequences.size());
   std::vector<int> done(sequences.size(), 0);
