@@ -31,6 +31,9 @@ struct Commands {
 // outlive the parsed app.
 void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 
+// The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
+void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_TOOLS_CLI_COMMANDS_H_

@@ -1,0 +1,85 @@
+#include "tools/cli_options.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace plumbline {
+namespace {
+
+// The library would take -1 for the largest number.
+CLI::Validator IsSeed() {
+  const auto check = [](const std::string& input) {
+    uint64_t seed = 0;
+    if (absl::SimpleAtoi(input, &seed)) return std::string();
+    return absl::StrCat("\"", input, "\" is not a whole number from 0 to 2^64 - 1");
+  };
+  return CLI::Validator(check, "");
+}
+
+}  // namespace
+
+// CLI::Range would let NaN pass.
+CLI::Option* AddReal(CLI::App* app, const std::string& name, double& value, double low, double high,
+                     const std::string& help) {
+  const auto check = [=](const std::string& input) {
+    double number = 0;
+    if (absl::SimpleAtod(input, &number) && number >= low && number <= high) return std::string();
+    return absl::StrCat("\"", input, "\" is not a number from ", low, " to ", high);
+  };
+  return app->add_option(name, value, help)
+      ->type_name("X")
+      ->check(CLI::Validator(check, ""))
+      ->capture_default_str();
+}
+
+CLI::Option* AddChoice(CLI::App* app, const std::string& name, std::string& value,
+                       const std::vector<std::string>& choices, const std::string& help) {
+  return app->add_option(name, value, help)
+      ->type_name(absl::StrJoin(choices, "|"))
+      ->check(CLI::IsMember(choices).description(""))
+      ->capture_default_str();
+}
+
+CLI::Validator NotEmpty() {
+  const auto check = [](const std::string& input) {
+    return input.empty() ? std::string("at least one character is needed") : std::string();
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Option* AddText(CLI::App* app, const std::string& names, std::string& value,
+                     const std::string& type, const std::string& help) {
+  return app->add_option(names, value, help)->type_name(type)->check(NotEmpty());
+}
+
+// The library would read brackets and braces as lists.
+CLI::Option* AddTexts(CLI::App* app, const std::string& names, std::vector<std::string>& texts,
+                      const std::string& help, const std::string& type) {
+  const auto take = [&texts](const CLI::results_t& results) {
+    texts = results;
+    return true;
+  };
+  return app->add_option(names, take, help)
+      ->type_name(type)
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+CLI::Option* AddSeed(CLI::App* app, uint64_t& seed, const std::string& help) {
+  return app->add_option("--seed", seed, help)
+      ->type_name("N")
+      ->check(IsSeed())
+      ->capture_default_str();
+}
+
+CLI::Option* AddModel(CLI::App* app, const std::string& names, std::string& model) {
+  return AddText(app, names, model, "MODEL", "GGUF file or synthetic:NAME[,key=value...]");
+}
+
+CLI::Option* AddThreads(CLI::App* app, int& threads) {
+  return AddWhole(app, "--threads", threads, 1, kMaxThreads, "default: the cores it may use");
+}
+
+}  // namespace plumbline
