@@ -87,8 +87,8 @@ double ReadProbe::Rate(int threads, int64_t bytes) {
 
 absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads) {
   auto probe = std::unique_ptr<AnchorProbe>(new AnchorProbe());
-  auto matmul = MatmulProbe::Create(threads, WeightDtype::kF32, kAnchorOutputs, kAnchorInputs,
-                                    kAnchorRows);
+  auto matmul =
+      MatmulProbe::Create(threads, WeightDtype::kF32, kAnchorOutputs, kAnchorInputs, kAnchorRows);
   if (!matmul.ok()) return matmul.status();
   probe->matmul_ = *std::move(matmul);
   auto read = ReadProbe::Create(threads, kAnchorReadBytes);

@@ -8,20 +8,13 @@
 #include "engine/limit_probe.h"
 #include "engine/machine.h"
 #include "engine/parallel.h"
+#include "engine/quantile.h"
 #include "engine/step_clock.h"
 
 namespace plumbline {
 namespace {
 
 constexpr int kMostRepetitions = 25;
-
-double Quantile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, sorted.size() - 1);
-  const double part = at - static_cast<double>(low);
-  return sorted[low] * (1 - part) + sorted[high] * part;
-}
 
 absl::Status Stopped() { return absl::CancelledError("the measurement was interrupted"); }
 
@@ -55,9 +48,7 @@ absl::Status SetUp(int threads, MachineProfile* profile, std::vector<Measurement
 
 }  // namespace
 
-Rate RateOf(std::vector<double>& samples) {
-  if (samples.empty()) return {};
-  std::sort(samples.begin(), samples.end());
+Rate RateOf(const std::vector<double>& samples) {
   const double median = Quantile(samples, 0.5);
   const double range = Quantile(samples, 0.75) - Quantile(samples, 0.25);
   return {median, median > 0 ? range / median : 0};
@@ -110,8 +101,7 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   for (Measurement& m : measurements) {
     for (size_t t = 0; t < m.targets.size(); ++t) *m.targets[t] = RateOf(m.samples[t]);
   }
-  std::vector<double> flops = result.matmul_flops_per_second;
-  profile.anchors = {RateOf(flops).per_second, RateOf(reads).per_second};
+  profile.anchors = {Quantile(result.matmul_flops_per_second, 0.5), Quantile(reads, 0.5)};
   status = profile.Validate();
   if (!status.ok()) return status;
   return result;

@@ -1,4 +1,5 @@
-// Measures what this machine does: every rate of a MachineProfile, through the engine's own kernels.
+// Measures what this machine does: every rate of a MachineProfile, through the engine's own
+// kernels.
 #ifndef PLUMBLINE_ENGINE_MACHINE_MEASURE_H_
 #define PLUMBLINE_ENGINE_MACHINE_MEASURE_H_
 
@@ -33,8 +34,8 @@ struct MachineMeasurement {
 absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
                                                   absl::FunctionRef<bool(double)> progress);
 
-// Median and (third quartile - first) / median. {0, 0} for no samples; reorders them.
-Rate RateOf(std::vector<double>& samples);
+// Median and (third quartile - first) / median. {0, 0} for no samples.
+Rate RateOf(const std::vector<double>& samples);
 
 // One thing to measure: each call of `sample` fills one number per second for each target.
 // For measure_*.cc.

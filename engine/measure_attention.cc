@@ -103,8 +103,7 @@ class AttentionRig {
   // Of all threads: bytes of keys in the time of scores, of values in that of weighted values.
   void ByteRates(absl::Span<double> rates) {
     Sample();
-    const auto all =
-        static_cast<double>(ticks_.scores() + ticks_.softmax() + ticks_.values());
+    const auto all = static_cast<double>(ticks_.scores() + ticks_.softmax() + ticks_.values());
     rates[0] = static_cast<double>(bytes_) * all / static_cast<double>(ticks_.scores()) / seconds_;
     rates[1] = static_cast<double>(bytes_) * all / static_cast<double>(ticks_.values()) / seconds_;
   }
@@ -149,8 +148,7 @@ class AttentionRig {
   double seconds_per_tick_ = 0;
 };
 
-absl::Status AddKernel(int threads, AttentionRates* rates,
-                       std::vector<Measurement>* measurements) {
+absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measurement>* measurements) {
   const int kv_heads = kHotKvHeadsPerThread * threads;
   // Up to six rows: the heads of one token. A whole tile: six heads of 16 tokens.
   const bool tile = rates->rows == kTileRates;
@@ -170,8 +168,8 @@ absl::Status AddKernel(int threads, AttentionRates* rates,
 
 absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* measurements) {
   const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads};
-  const int64_t span_bytes = int64_t{2} * kStreamKvHeads * kHeadDims[0] * kStreamContext *
-                             KvDtypeBytes(rates->dtype);
+  const int64_t span_bytes =
+      int64_t{2} * kStreamKvHeads * kHeadDims[0] * kStreamContext * KvDtypeBytes(rates->dtype);
   const auto spans = static_cast<int>((kStreamBytes + span_bytes - 1) / span_bytes);
   auto rig = AttentionRig::Create(shape, rates->dtype, spans, kStreamContext, 1);
   if (!rig.ok()) return rig.status();
@@ -198,7 +196,8 @@ absl::Status AddAttentionMeasurements(int threads, MachineProfile* profile,
                                       std::vector<Measurement>* measurements) {
   for (const KvDtype dtype : kDtypes) {
     for (const int head_dim : kHeadDims) {
-      for (const int rows : kRows) profile->attention.push_back({dtype, head_dim, rows, {}, {}, {}});
+      for (const int rows : kRows)
+        profile->attention.push_back({dtype, head_dim, rows, {}, {}, {}});
     }
     profile->caches.push_back({dtype, {}, {}, {}, {}});
   }

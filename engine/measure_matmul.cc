@@ -47,8 +47,8 @@ struct Stream {
       if (!status.ok()) return status;
       next = (next + 1) % matrices.size();
     }
-    rates[0] = static_cast<double>(count) *
-               static_cast<double>(matrices[0]->element_bytes_read()) / (SteadySeconds() - start);
+    rates[0] = static_cast<double>(count) * static_cast<double>(matrices[0]->element_bytes_read()) /
+               (SteadySeconds() - start);
     return absl::OkStatus();
   }
 };
@@ -77,8 +77,7 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
 Measurement HotMeasurement(std::shared_ptr<MatmulProbe> probe, double macs, int64_t rows,
                            const Rate* calls, Rate* target) {
   return {{target}, [=](absl::Span<double> rates) {
-            const double per_call =
-                1 / PerSecond(1, [&] { probe->Seconds(rows); });
+            const double per_call = 1 / PerSecond(1, [&] { probe->Seconds(rows); });
             const double overhead = calls->per_second > 0 ? 1 / calls->per_second : 0;
             // A call so small that the overhead is most of it tells little: keep a fifth.
             rates[0] = macs / std::max(per_call - overhead, per_call / 5);
@@ -88,8 +87,7 @@ Measurement HotMeasurement(std::shared_ptr<MatmulProbe> probe, double macs, int6
 
 absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
                       std::vector<Measurement>* measurements) {
-  const auto narrow =
-      MatmulProbe::Create(threads, dtype, kNarrowOutputs, kNarrowInputs, kMostRows);
+  auto narrow = MatmulProbe::Create(threads, dtype, kNarrowOutputs, kNarrowInputs, kMostRows);
   if (!narrow.ok()) return narrow.status();
   auto wide = MatmulProbe::Create(threads, dtype, kWideOutputs, kWideInputs, kMostRows);
   if (!wide.ok()) return wide.status();
@@ -98,18 +96,17 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
   const std::shared_ptr<MatmulProbe> narrow_probe(std::move(*narrow));
   const std::shared_ptr<MatmulProbe> wide_probe(std::move(*wide));
   for (const int64_t rows : kRows) {
-    MatmulRates& rates = *std::find_if(
-        profile->matmuls.begin(), profile->matmuls.end(),
-        [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
+    MatmulRates& rates =
+        *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
+                      [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
     const auto of_row = static_cast<double>(rows);
     measurements->push_back(HotMeasurement(narrow_probe, of_row * kNarrowOutputs * kNarrowInputs,
                                            rows, &profile->matmul_calls, &rates.narrow_macs));
     measurements->push_back(HotMeasurement(wide_probe, of_row * kWideOutputs * kWideInputs, rows,
                                            &profile->matmul_calls, &rates.wide_macs));
-    measurements->push_back({{&rates.streamed_bytes},
-                             [stream = *stream, rows](absl::Span<double> out) {
-                               return stream->Sample(rows, out);
-                             }});
+    measurements->push_back(
+        {{&rates.streamed_bytes},
+         [stream = *stream, rows](absl::Span<double> out) { return stream->Sample(rows, out); }});
   }
   return absl::OkStatus();
 }
@@ -123,7 +120,8 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   if (!tiny.ok()) return tiny.status();
   const std::shared_ptr<MatmulProbe> probe(std::move(*tiny));
   // Known before the hot rates, from which it is taken off.
-  profile->matmul_calls.per_second = PerSecond(1, [&] { probe->Seconds(1); }, 0.01);
+  profile->matmul_calls.per_second = PerSecond(
+      1, [&] { probe->Seconds(1); }, 0.01);
   measurements->push_back({{&profile->matmul_calls}, [probe](absl::Span<double> rates) {
                              rates[0] = PerSecond(1, [&] { probe->Seconds(1); });
                              return absl::OkStatus();
@@ -152,9 +150,11 @@ absl::Status AddReadMeasurements(int threads, MachineProfile* profile,
   for (const int64_t bytes : kReadBytes) profile->reads.push_back({threads, bytes, {}});
   for (ReadRate& read : profile->reads) {
     measurements->push_back(
-        {{&read.read_bytes}, [probe, used = read.threads, bytes = read.bytes](absl::Span<double> out) {
+        {{&read.read_bytes},
+         [probe, used = read.threads, bytes = read.bytes](absl::Span<double> out) {
            // Small sizes are read many times over, so that a region's cost does not weigh.
-           out[0] = PerSecond(1, [&] { probe->Rate(used, bytes); }, 0.001) *
+           out[0] = PerSecond(
+                        1, [&] { probe->Rate(used, bytes); }, 0.001) *
                     static_cast<double>(bytes);
            return absl::OkStatus();
          }});

@@ -79,7 +79,8 @@ void RotateRow(RowBuffers& b, size_t row) {
 void Angles(RowBuffers& b, size_t row) {
   float* out = b.state.data() + row * kWidth;
   for (int i = 0; i < kWidth / 2; ++i) {
-    const double angle = static_cast<double>(row * 131 + 1) * static_cast<double>(b.gain[i]) / (i + 1);
+    const double angle =
+        static_cast<double>(row * 131 + 1) * static_cast<double>(b.gain[i]) / (i + 1);
     out[2 * i] = static_cast<float>(std::cos(angle));
     out[2 * i + 1] = static_cast<float>(std::sin(angle));
   }
@@ -107,9 +108,8 @@ void AddRowMeasurements(int threads, MachineProfile* profile,
                b.in.data() + row * 2 * kFfn);
   });
   measurements->push_back({{&profile->parallel_regions}, [threads](absl::Span<double> out) {
-                             out[0] = PerSecond(1, [&] {
-                               ParallelFor(threads, threads, [](int64_t) {});
-                             });
+                             out[0] = PerSecond(
+                                 1, [&] { ParallelFor(threads, threads, [](int64_t) {}); });
                              return absl::OkStatus();
                            }});
 }

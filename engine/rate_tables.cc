@@ -70,8 +70,7 @@ MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
   MatmulCost cost;
   const double narrow = between(&MatmulRates::narrow_macs);
   const double wide = between(&MatmulRates::wide_macs);
-  cost.output_seconds =
-      std::max(0.0, (narrow - wide) / (1.0 / kNarrowInputs - 1.0 / kWideInputs));
+  cost.output_seconds = std::max(0.0, (narrow - wide) / (1.0 / kNarrowInputs - 1.0 / kWideInputs));
   cost.mac_seconds = wide - cost.output_seconds / kWideInputs;
   // Bytes take longer to stream the more rows each is used for.
   cost.streamed_byte_seconds = between(&MatmulRates::streamed_bytes);

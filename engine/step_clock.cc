@@ -28,7 +28,8 @@ double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-StepClock::StepClock(ClassSeconds* seconds, Now now) : seconds_(*seconds), now_(now), last_(now()) {}
+StepClock::StepClock(ClassSeconds* seconds, Now now)
+    : seconds_(*seconds), now_(now), last_(now()) {}
 
 double StepClock::Elapsed() {
   const double now = now_();

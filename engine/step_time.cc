@@ -129,8 +129,7 @@ void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLo
   const TileCost cost = step.tables.Tile(s.cache_dtype, s.e, tile_tokens * (s.h / s.g),
                                          s.block_tokens % kKeyGroup != 0);
   const double pairs = Real(s.h * SpanPairs(span));
-  const double scores =
-      Real(SpanExecutedScorePairs(s, span)) * Real(s.e) * cost.score_seconds;
+  const double scores = Real(SpanExecutedScorePairs(s, span)) * Real(s.e) * cost.score_seconds;
   const double softmax = pairs * cost.softmax_seconds;
   const double values = pairs * Real(s.e) * cost.value_seconds;
   const int64_t end = span.first + span.count;
@@ -144,8 +143,9 @@ void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLo
   load.value_seconds += values;
   load.tasks += tiles * tasks_of_tile;
   load.merges = load.merges || tasks_of_tile > 1;
-  load.largest_task_seconds = std::max(
-      load.largest_task_seconds, (scores + softmax + values) * longest / Real(tiles * tasks_of_tile));
+  load.largest_task_seconds =
+      std::max(load.largest_task_seconds,
+               (scores + softmax + values) * longest / Real(tiles * tasks_of_tile));
 }
 
 // How much longer the busiest thread works than all would if the work could be shared evenly.
@@ -181,8 +181,7 @@ void AddAttention(const Step& step, StepTime& time) {
   const double scale = Real(s.L) * Imbalance(load, threads) / threads;
   const ByteCounts bytes = StepBytes(s, step.spans);
   const CacheRates& cache = step.tables.Cache(s.cache_dtype);
-  const double regions =
-      (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
+  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
   const double overhead = Real(s.L) * regions / step.profile.parallel_regions.per_second;
   const auto add = [&](WorkClass c, double seconds, const Rate* streamed) {
     ClassTime& part = step.Class(time, c);
@@ -229,13 +228,13 @@ void AddRows(const Step& step, StepTime& time) {
   const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
   other.compute_seconds = rows * (once + Real(s.L) * layer) + logit_rows * norm;
   // What the rows' elements take to pass through the caches, where they are too many for them.
-  const double row_bytes =
-      2 * Real(s.d) * Real(4 + 8 + s.weight_bytes) + Real((s.h + 2 * s.g) * s.e) * 8 +
-      Real((s.m - 1) * s.F) * 4 + Real(s.F * s.weight_bytes);
+  const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.weight_bytes) +
+                           Real((s.h + 2 * s.g) * s.e) * 8 + Real((s.m - 1) * s.F) * 4 +
+                           Real(s.F * s.weight_bytes);
   const double layer_bytes = row_bytes * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + 4 * s.L : 0) +
-                          (step.logit_rows > 1 ? 1 : 0);
+  const int64_t regions =
+      (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + 4 * s.L : 0) + (step.logit_rows > 1 ? 1 : 0);
   other.overhead_seconds = Real(regions) / step.profile.parallel_regions.per_second;
 }
 

@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "tools/calibrate.h"
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
@@ -21,6 +22,7 @@ struct Commands {
   InspectOptions inspect;
   TokenizeOptions tokenize;
   SynthOptions synth;
+  CalibrateOptions calibrate;
   bool no_bos = false;
   std::string log_level = "info";
   std::string usage_error;            // what the library cannot check; empty: none
@@ -33,6 +35,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
+void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 
 }  // namespace plumbline
 
