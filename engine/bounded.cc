@@ -24,6 +24,12 @@ double Underflow(double result, bool operands_are_zero) {
   return !operands_are_zero && std::abs(result) < kTiny ? kLeast : 0;
 }
 
+// An error over the least that its divisor may be; that may be 0, and then there is no bound.
+double Over(double error, double least_divisor) {
+  if (error == 0) return 0;
+  return least_divisor > 0 ? error / least_divisor : std::numeric_limits<double>::infinity();
+}
+
 // Both ends of the interval, one step further out than computed: v + e itself was rounded.
 double Low(const Bounded& a) {
   return a.exact() ? a.value
@@ -89,7 +95,7 @@ Bounded Log2(const Bounded& a) {
   const bool power_of_two = a.exact() && std::frexp(a.value, &exponent) == 0.5;
   // The library is off by one unit in the last place at most.
   const double residual = power_of_two ? 0 : 2 * kUnitRoundoff * std::abs(log);
-  return Result(log, residual, a.error / ((a.value - a.error) * std::numbers::ln2));
+  return Result(log, residual, Over(a.error, (a.value - a.error) * std::numbers::ln2));
 }
 
 Bounded Floor(const Bounded& a) {

@@ -128,6 +128,12 @@ TEST(BoundedTest, FloorAtAWholeNumberAdmitsThatItMayBeOneOff) {
   EXPECT_EQ(Floor(Bounded{5.5, 0.1}).error, 0);
 }
 
+TEST(BoundedTest, ADivisorThatMayBeZeroLeavesNoBound) {
+  const Bounded may_be_zero = {1e-20, 1e-19};
+  EXPECT_EQ((Bounded{1} / may_be_zero).error, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(Log2(may_be_zero).error, std::numeric_limits<double>::infinity());
+}
+
 TEST(BoundedTest, UnderflowIsNotExact) {
   EXPECT_FALSE((Bounded{1e-200} * Bounded{1e-200}).exact());
   EXPECT_FALSE((Bounded{1e-300} / Bounded{1e300}).exact());
