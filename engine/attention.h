@@ -66,6 +66,10 @@ class PagedAttention {
   // go to weighted values; waiting for each other is in none.
   AttentionTicks ticks() const;
 
+  // Bytes of the buffers that stand in for stored scores: every thread's scratch, and the partials
+  // that the last Prepare took for split tiles.
+  int64_t scratch_bytes() const;
+
  private:
   // One KV head's rows of one tile over a run of segments: what one thread does in one go.
   struct Task {
