@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -27,7 +28,6 @@ constexpr int kMostSteps = 16;
 // A sample that takes longer than this is not repeated kRepetitions times.
 constexpr double kLongSeconds = 1.0;
 constexpr int kLongRepetitions = 2;
-constexpr int64_t kMostCacheBytes = int64_t{3} << 30;  // filling it takes time too
 constexpr int kMostStepTokens = 512;
 
 // Measures the points of one model.
@@ -56,12 +56,12 @@ int64_t ModelRunner::ChoosePoints(const ModelConfig& config, const GridModel& mo
                                   int model_index) {
   const Machine machine = DetectMachine();
   const KvGeometry geometry = config.CacheGeometry(model.kv_dtype, kBlockTokens);
-  // Packing takes a matrix twice, and the step's scratch something: a tenth is kept free.
+  // The synthetic source may hold the weights once more while they are packed, and the step's
+  // scratch takes something: a tenth is kept free. Where nothing is known, all points are tried.
   const int64_t weights = WeightBytesNeeded(config, model.weights);
-  const int64_t free = machine.free_memory_bytes == 0
-                           ? kMostCacheBytes
-                           : machine.free_memory_bytes / 10 * 9 - weights;
-  const int64_t room = std::min(free, kMostCacheBytes);
+  const int64_t room = machine.free_memory_bytes == 0
+                           ? std::numeric_limits<int64_t>::max()
+                           : machine.free_memory_bytes / 10 * 9 - 2 * weights;
   int64_t most = 0;
   for (const GridPoint& point : run_.grid.points) {
     if (point.model != model_index) continue;
