@@ -124,10 +124,12 @@ absl::StatusOr<std::vector<Estimate>> BootstrapRounds(int64_t rounds,
     }
     for (size_t f = 0; f < figures.size(); ++f) resampled[f].push_back(figures[f]);
   }
+  const int64_t fewest =
+      options.fewest_rounds > 0 ? std::min(options.fewest_rounds, rounds) : rounds;
   std::vector<Estimate> estimates;
   estimates.reserve(values.size());
   for (size_t f = 0; f < values.size(); ++f) {
-    estimates.push_back(PercentileEstimate(values[f], resampled[f], rounds, options.level));
+    estimates.push_back(PercentileEstimate(values[f], resampled[f], fewest, options.level));
   }
   return estimates;
 }

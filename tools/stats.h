@@ -58,6 +58,9 @@ struct BootstrapOptions {
   // Rounds that stay together: 1 where rounds are independent; more where neighbours in time are
   // alike. Blocks may begin at any round and wrap around (Politis and Romano 1992).
   int64_t block = 1;
+  // How many rounds the figure measured least has, if that is fewer than were drawn from: widens
+  // the interval accordingly. 0: all rounds.
+  int64_t fewest_rounds = 0;
 };
 
 // Figures of a resampled study: called with the rounds to use, in any order and with repeats.
