@@ -13,7 +13,6 @@ namespace {
 constexpr int64_t kReadBytes = int64_t{512} << 20;
 constexpr int64_t kRows = 512;
 constexpr int64_t kWidth = 4096;
-
 template <class T>
 T ValueOrExit(absl::StatusOr<T> value) {
   if (!value.ok()) {

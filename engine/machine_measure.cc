@@ -49,6 +49,7 @@ absl::Status SetUp(int threads, MachineProfile* profile, std::vector<Measurement
 }  // namespace
 
 Rate RateOf(const std::vector<double>& samples) {
+  if (samples.empty()) return {};
   const double median = Quantile(samples, 0.5);
   const double range = Quantile(samples, 0.75) - Quantile(samples, 0.25);
   return {median, median > 0 ? range / median : 0};

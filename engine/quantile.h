@@ -2,23 +2,18 @@
 #ifndef PLUMBLINE_ENGINE_QUANTILE_H_
 #define PLUMBLINE_ENGINE_QUANTILE_H_
 
-#include <algorithm>
-#include <cstddef>
 #include <vector>
+
+#include "absl/types/span.h"
 
 namespace plumbline {
 
-// The value below which `share` of the samples lie, straight between neighbours (type 7 of Hyndman
-// and Fan 1996); 0 for no samples. REQUIRES: 0 <= share <= 1.
-inline double Quantile(std::vector<double> samples, double share) {
-  if (samples.empty()) return 0;
-  std::sort(samples.begin(), samples.end());
-  const double at = share * static_cast<double>(samples.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, samples.size() - 1);
-  const double part = at - static_cast<double>(low);
-  return samples[low] * (1 - part) + samples[high] * part;
-}
+// The value below which `share` of the samples lie, linear between order statistics (definition 7
+// of Hyndman and Fan 1996). Infinite samples keep their place in the order. NaN where there are no
+// samples, one is NaN, or `share` is outside [0, 1]. Pure.
+double Quantile(absl::Span<const double> samples, double share);
+// The same of samples that may be reordered. REQUIRES: no NaN, not empty, share in [0, 1].
+double QuantileInPlace(std::vector<double>& samples, double share);
 
 }  // namespace plumbline
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/types/span.h"
 #include "engine/cgroup.h"
 #include "engine/machine.h"
 #include "engine/quantile.h"
@@ -62,10 +63,11 @@ std::vector<const Rate*> AllRates(const MachineProfile& profile) {
 }
 
 double FallOf(const std::vector<double>& rates) {
-  const auto third = static_cast<std::ptrdiff_t>(rates.size() / 3);
+  const size_t third = rates.size() / 3;
   if (third == 0) return 0;
-  const double first = Quantile({rates.begin(), rates.begin() + third}, 0.5);
-  const double last = Quantile({rates.end() - third, rates.end()}, 0.5);
+  const absl::Span<const double> all(rates);
+  const double first = Quantile(all.first(third), 0.5);
+  const double last = Quantile(all.last(third), 0.5);
   return 1 - last / first;
 }
 

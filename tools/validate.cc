@@ -175,6 +175,7 @@ ErrorSummary SummarizeErrors(const ValidateRun& run,
   for (const ValidatedPoint& point : run.points) {
     if (keep(point)) errors.push_back(std::fabs(point.Error()));
   }
+  if (errors.empty()) return {};
   return {static_cast<int64_t>(errors.size()), Quantile(errors, 0.5), Quantile(errors, 0.9)};
 }
 

@@ -1,0 +1,202 @@
+#include "tools/scale_findings_json.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_replace.h"
+#include "nlohmann/json.hpp"
+
+namespace plumbline {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json ToJson(const Estimate& estimate) {
+  return Json{{"value", Number(estimate.value)},
+              {"low", Number(estimate.low)},
+              {"high", Number(estimate.high)}};
+}
+
+std::string ClassKey(size_t work_class) {
+  return absl::StrReplaceAll(WorkClassName(static_cast<WorkClass>(work_class)),
+                             {{" ", "_"}, {"-", "_"}});
+}
+
+// `to_json` is the overload of ToJson for T.
+template <class T>
+Json List(const std::vector<T>& items, Json (*to_json)(const T&)) {
+  Json list = Json::array();
+  for (const T& item : items) list.push_back(to_json(item));
+  return list;
+}
+
+Json ToJson(const ScaleFit& fit) {
+  return Json{{"a", ToJson(fit.a)},
+              {"b", ToJson(fit.b)},
+              {"largest_residual", Number(fit.largest_residual)}};
+}
+
+Json ToJson(const ScaleLength& length) {
+  return Json{{"tokens", length.tokens},
+              {"repetitions", length.repetitions},
+              {"seconds", ToJson(length.seconds)},
+              {"tokens_per_second", ToJson(length.tokens_per_second)},
+              {"article_tokens_per_second", Number(length.article_tokens_per_second)},
+              {"article_ms", Number(length.article_ms)}};
+}
+
+Json ToJson(const ScaleDoubling& doubling) {
+  return Json{{"tokens", doubling.tokens},
+              {"whole", ToJson(doubling.whole)},
+              {"attention", ToJson(doubling.attention)},
+              {"causal_macs", Number(doubling.causal_macs)},
+              {"full_layer", Number(doubling.full_layer)}};
+}
+
+const char* Reach(const Estimate& measured) {
+  if (!measured.known()) return "unknown";
+  if (std::isinf(measured.value)) return "not_reached";
+  return measured.value == 0 ? "before_first" : "within";
+}
+
+Json ToJson(const ScaleCrossing& crossing) {
+  return Json{{"what", crossing.what},
+              {"reach", Reach(crossing.measured)},
+              {"measured_tokens", ToJson(crossing.measured)},
+              {"extrapolated_tokens", Number(crossing.extrapolated)},
+              {"counted_tokens", Number(crossing.counted)},
+              {"full_id", crossing.full_id},
+              {"full_tokens", Number(crossing.full)},
+              {"claim", crossing.claim},
+              {"last_tokens", Number(crossing.last_tokens)}};
+}
+
+Json ToJson(const ScaleShare& share) {
+  Json json = {{"tokens", share.tokens}};
+  for (size_t c = 0; c < kNumWorkClasses; ++c) {
+    json["classes"][ClassKey(c)] = {{"timed", ToJson(share.timed[c])},
+                                    {"counted", Number(share.counted[c])}};
+  }
+  json["article"] = {{"attention", Number(share.article_attention)},
+                     {"projections", Number(share.article_projections)},
+                     {"feed_forward", Number(share.article_feed_forward)}};
+  json["causal"] = {{"attention", Number(share.causal_attention)},
+                    {"projections", Number(share.causal_projections)},
+                    {"feed_forward", Number(share.causal_feed_forward)}};
+  json["softmax_operations"] = Number(share.softmax_operations);
+  return json;
+}
+
+Json ToJson(const ScaleVariant& row) {
+  return Json{{"value", row.value},
+              {"tokens", row.tokens},
+              {"decode", row.decode},
+              {"seconds", ToJson(row.seconds)},
+              {"time_ratio", ToJson(row.time_ratio)},
+              {"attention_ratio", ToJson(row.attention_ratio)},
+              {"core_mac_ratio", Number(row.core_mac_ratio)},
+              {"softmax_ratio", Number(row.softmax_ratio)},
+              {"cache_byte_ratio", Number(row.cache_byte_ratio)}};
+}
+
+Json ToJson(const ScaleVariants& variants) {
+  return Json{{"name", variants.name},
+              {"base", variants.base},
+              {"prefill_exponent", ToJson(variants.prefill_exponent)},
+              {"decode_exponent", ToJson(variants.decode_exponent)},
+              {"rows", List(variants.rows, ToJson)}};
+}
+
+Json ToJson(const ScaleContrast& row) {
+  return Json{{"name", row.name},
+              {"tokens", row.tokens},
+              {"time_ratio", ToJson(row.time_ratio)},
+              {"mac_ratio", Number(row.mac_ratio)},
+              {"peak_byte_ratio", Number(row.peak_byte_ratio)}};
+}
+
+Json ToJson(const ScalePredictionError& error) {
+  return Json{{"of", error.of},
+              {"samples", error.samples},
+              {"median", Number(error.median)},
+              {"p90", Number(error.p90)},
+              {"largest", Number(error.largest)},
+              {"largest_tokens", error.largest_tokens},
+              {"largest_class", error.largest_class}};
+}
+
+Json ToJson(const ScaleClaim& claim) {
+  return Json{{"id", claim.id},
+              {"claim", claim.claim},
+              {"measured", claim.measured},
+              {"verdict", ScaleVerdictName(claim.verdict)}};
+}
+
+Json ShapeJson(const CostShape& shape) {
+  return Json{{"layers", shape.L},
+              {"width", shape.d},
+              {"heads", shape.h},
+              {"kv_heads", shape.g},
+              {"head_dim", shape.e},
+              {"ffn", shape.F},
+              {"ffn_matrices", shape.m},
+              {"vocab", shape.V},
+              {"weight_bytes", shape.weight_bytes},
+              {"cache_bytes", shape.cache_bytes},
+              {"block_tokens", shape.block_tokens}};
+}
+
+Json HostJson(const ScaleHost& host) {
+  return Json{{"free_memory_bytes", host.free_memory_bytes},
+              {"tflops", Number(host.tflops)},
+              {"max_tokens_all_layers", Number(host.max_tokens_all_layers)},
+              {"max_tokens_one_layer", Number(host.max_tokens_one_layer)},
+              {"max_tokens_no_scores", Number(host.max_tokens_no_scores)}};
+}
+
+Json SteadinessJson(const ScaleSteadiness& steadiness) {
+  return Json{{"samples", steadiness.samples},
+              {"outliers", steadiness.outliers},
+              {"drift", Number(steadiness.drift.relative_change)},
+              {"drift_p_value", Number(steadiness.drift.p_value)},
+              {"drift_flagged", steadiness.drift.flagged}};
+}
+
+Json ToJson(const ScaleModelFindings& model) {
+  Json json;
+  json["model"] = model.model;
+  json["shape"] = ShapeJson(model.shape);
+  json["steadiness"] = SteadinessJson(model.steadiness);
+  json["exactness"] = {{"compared", model.exactness.compared},
+                       {"equal", model.exactness.equal},
+                       {"first_difference", model.exactness.first_difference}};
+  json["prefill_fit"] = ToJson(model.prefill_fit);
+  json["decode_fit"] = ToJson(model.decode_fit);
+  json["prefill_exponent"] = ToJson(model.prefill_exponent);
+  json["decode_exponent"] = ToJson(model.decode_exponent);
+  json["prefill"] = List(model.prefill, ToJson);
+  json["decode"] = List(model.decode, ToJson);
+  json["prefill_doublings"] = List(model.prefill_doublings, ToJson);
+  json["decode_doublings"] = List(model.decode_doublings, ToJson);
+  json["crossings"] = List(model.crossings, ToJson);
+  json["thresholds"] = List(model.thresholds, ToJson);
+  json["shares"] = List(model.shares, ToJson);
+  json["variants"] = List(model.variants, ToJson);
+  json["contrasts"] = List(model.contrasts.rows, ToJson);
+  json["sentences"] = model.contrasts.sentences;
+  json["predictions"] = List(model.predictions, ToJson);
+  json["host"] = HostJson(model.host);
+  json["claims"] = List(model.claims, ToJson);
+  return json;
+}
+
+}  // namespace
+
+nlohmann::ordered_json ScaleFindingsJson(const ScaleFindings& findings) {
+  return Json{{"seed", findings.seed}, {"models", List(findings.models, ToJson)}};
+}
+
+}  // namespace plumbline

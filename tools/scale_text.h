@@ -1,0 +1,22 @@
+// Figures of a scaling study as text.
+#ifndef PLUMBLINE_TOOLS_SCALE_TEXT_H_
+#define PLUMBLINE_TOOLS_SCALE_TEXT_H_
+
+#include <string>
+
+#include "tools/stats.h"
+
+namespace plumbline {
+
+// Three significant digits, or four from 1000 on: "0.0312", "2.97", "3,071". "-": unknown;
+// "inf": infinite.
+std::string FigureText(double value);
+// "2.97 [2.95, 2.99]"; the figure alone where its interval is unknown.
+std::string EstimateText(const Estimate& estimate);
+// A length that may lie outside of the sweep: "3,071 [2,990, 3,150]", "not reached",
+// "before the first".
+std::string ReachText(const Estimate& tokens);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_TOOLS_SCALE_TEXT_H_
