@@ -66,6 +66,7 @@ struct ScaleSample {
   ByteCounts bytes = {};
   ByteCounts formula_bytes = {};
   int64_t softmax_pairs = 0;
+  int64_t formula_softmax_pairs = 0;
   double predicted_seconds = -1;  // -1: no machine profile
   ClassSeconds predicted_class_seconds = {};
   Anchors anchors;  // taken beside this sample; zero: none
