@@ -8,6 +8,7 @@
 
 #include "engine/parallel.h"
 #include "engine/tensor_source.h"
+#include "tools/stats.h"
 
 namespace plumbline {
 namespace {
@@ -15,16 +16,6 @@ namespace {
 constexpr int64_t kRows = 512;
 constexpr int64_t kWidth = 4096;
 constexpr size_t kReadWords = (size_t{512} << 20) / sizeof(uint64_t);
-
-// The value below which `share` of the sorted samples lie.
-double Quantile(std::vector<double> samples, double share) {
-  std::sort(samples.begin(), samples.end());
-  const double at = share * static_cast<double>(samples.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, samples.size() - 1);
-  const double part = at - static_cast<double>(low);
-  return samples[low] * (1 - part) + samples[high] * part;
-}
 
 template <class T>
 T ValueOrExit(absl::StatusOr<T> value) {

@@ -1,0 +1,228 @@
+#include "tools/stats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tools/resampling.h"
+
+namespace plumbline {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+// Standard deviations of a normal per median and per mean absolute deviation.
+constexpr double kPerMedianDeviation = 1.4826;
+constexpr double kPerMeanDeviation = 1.2533;
+
+// Quantile of samples that may be reordered. REQUIRES: no NaN, not empty, share in [0, 1].
+double QuantileInPlace(std::vector<double>& samples, double share) {
+  const double at = share * static_cast<double>(samples.size() - 1);
+  const auto low = static_cast<size_t>(at);
+  const double part = at - static_cast<double>(low);
+  const auto nth = samples.begin() + static_cast<ptrdiff_t>(low);
+  std::nth_element(samples.begin(), nth, samples.end());
+  if (part == 0) return *nth;
+  const double next = *std::min_element(nth + 1, samples.end());
+  return *nth == next ? next : *nth * (1 - part) + next * part;  // equal: infinities stay
+}
+
+std::vector<double> Distances(absl::Span<const double> samples, double from) {
+  std::vector<double> distances;
+  distances.reserve(samples.size());
+  for (const double sample : samples) distances.push_back(std::abs(sample - from));
+  return distances;
+}
+
+absl::Status CheckPositive(absl::Span<const double> samples) {
+  for (const double sample : samples) {
+    if (std::isnan(sample) || (std::isfinite(sample) && sample > 0)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("a ratio needs finite samples above zero, and one is ", sample));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFinite(absl::Span<const double> samples) {
+  if (samples.empty()) return absl::InvalidArgumentError("a median needs at least one sample");
+  for (const double sample : samples) {
+    if (std::isfinite(sample)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("a median needs finite samples, and one is ", sample));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Estimate Estimate::Unknown() { return {kNaN, kNaN, kNaN}; }
+
+double Estimate::RelativeHalfWidth() const { return (high - low) / (2 * std::abs(value)); }
+
+double Quantile(absl::Span<const double> samples, double share) {
+  const auto is_nan = [](double x) { return std::isnan(x); };
+  if (samples.empty() || !(share >= 0 && share <= 1) ||
+      std::any_of(samples.begin(), samples.end(), is_nan)) {
+    return kNaN;
+  }
+  std::vector<double> copy(samples.begin(), samples.end());
+  return QuantileInPlace(copy, share);
+}
+
+double Median(absl::Span<const double> samples) { return Quantile(samples, 0.5); }
+
+std::vector<double> Taken(absl::Span<const double> samples) {
+  std::vector<double> taken;
+  taken.reserve(samples.size());
+  std::copy_if(samples.begin(), samples.end(), std::back_inserter(taken),
+               [](double x) { return !std::isnan(x); });
+  return taken;
+}
+
+double RobustSpread(absl::Span<const double> samples) {
+  return kPerMedianDeviation * Median(Distances(samples, Median(samples)));
+}
+
+int64_t CountOutliers(absl::Span<const double> samples, double limit) {
+  std::vector<double> finite;
+  std::copy_if(samples.begin(), samples.end(), std::back_inserter(finite),
+               [](double x) { return std::isfinite(x); });
+  int64_t outliers =
+      std::count_if(samples.begin(), samples.end(), [](double x) { return std::isinf(x); });
+  if (finite.empty()) return outliers;
+  const std::vector<double> distances = Distances(finite, Median(finite));
+  double spread = kPerMedianDeviation * Median(distances);
+  if (spread == 0) {
+    spread = kPerMeanDeviation * std::accumulate(distances.begin(), distances.end(), 0.0) /
+             static_cast<double>(distances.size());
+  }
+  outliers += std::count_if(distances.begin(), distances.end(),
+                            [&](double distance) { return distance > limit * spread; });
+  return outliers;
+}
+
+absl::StatusOr<std::vector<Estimate>> BootstrapRounds(int64_t rounds,
+                                                      const RoundStatistic& statistic,
+                                                      const BootstrapOptions& options) {
+  if (rounds < 1) return absl::InvalidArgumentError("an interval needs at least one round");
+  if (const absl::Status valid = CheckOptions(options); !valid.ok()) return valid;
+  std::vector<int64_t> draw(rounds);
+  std::iota(draw.begin(), draw.end(), 0);
+  const std::vector<double> values = statistic(draw);
+  std::vector<std::vector<double>> resampled(values.size());
+  RoundSampler sampler(rounds, options);
+  for (int i = 0; i < options.resamples; ++i) {
+    sampler.Draw(absl::MakeSpan(draw));
+    const std::vector<double> figures = statistic(draw);
+    if (figures.size() != values.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("a statistic gave ", figures.size(),
+                                                     " figures and ", values.size(),
+                                                     " before: it must always give the same ones"));
+    }
+    for (size_t f = 0; f < figures.size(); ++f) resampled[f].push_back(figures[f]);
+  }
+  std::vector<Estimate> estimates;
+  estimates.reserve(values.size());
+  for (size_t f = 0; f < values.size(); ++f) {
+    estimates.push_back(PercentileEstimate(values[f], resampled[f], rounds, options.level));
+  }
+  return estimates;
+}
+
+absl::StatusOr<Estimate> MedianEstimate(absl::Span<const double> samples,
+                                        const BootstrapOptions& options) {
+  if (const absl::Status valid = CheckFinite(samples); !valid.ok()) return valid;
+  std::vector<double> drawn(samples.size());
+  const auto median = [&](absl::Span<const int64_t> rounds) {
+    for (size_t i = 0; i < rounds.size(); ++i) drawn[i] = samples[rounds[i]];
+    return std::vector<double>{QuantileInPlace(drawn, 0.5)};
+  };
+  const auto estimates = BootstrapRounds(static_cast<int64_t>(samples.size()), median, options);
+  if (!estimates.ok()) return estimates.status();
+  return estimates->front();
+}
+
+absl::StatusOr<Estimate> PairedRatio(absl::Span<const double> numerator,
+                                     absl::Span<const double> denominator,
+                                     const BootstrapOptions& options) {
+  if (numerator.size() != denominator.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a paired ratio needs as many samples above as below, and has ",
+                     numerator.size(), " and ", denominator.size()));
+  }
+  for (const absl::Span<const double> side : {numerator, denominator}) {
+    if (const absl::Status valid = CheckPositive(side); !valid.ok()) return valid;
+  }
+  std::vector<double> ratios;
+  for (size_t i = 0; i < numerator.size(); ++i) ratios.push_back(numerator[i] / denominator[i]);
+  ratios = Taken(ratios);
+  if (ratios.empty()) {
+    return absl::InvalidArgumentError("a paired ratio needs a round that measured both sides");
+  }
+  return MedianEstimate(ratios, options);
+}
+
+absl::StatusOr<Estimate> UnpairedRatio(absl::Span<const double> numerator,
+                                       absl::Span<const double> denominator,
+                                       const BootstrapOptions& options) {
+  const std::vector<double> sides[2] = {Taken(numerator), Taken(denominator)};
+  for (const std::vector<double>& side : sides) {
+    if (side.empty()) return absl::InvalidArgumentError("a ratio needs samples on both sides");
+    if (const absl::Status valid = CheckPositive(side); !valid.ok()) return valid;
+  }
+  if (const absl::Status valid = CheckOptions(options); !valid.ok()) return valid;
+  std::vector<double> medians[2];
+  for (const int s : {0, 1}) {
+    BootstrapOptions own = options;
+    own.seed = options.seed + static_cast<uint64_t>(s);
+    RoundSampler sampler(static_cast<int64_t>(sides[s].size()), own);
+    std::vector<int64_t> draw(sides[s].size());
+    std::vector<double> drawn(sides[s].size());
+    for (int i = 0; i < options.resamples; ++i) {
+      sampler.Draw(absl::MakeSpan(draw));
+      std::transform(draw.begin(), draw.end(), drawn.begin(),
+                     [&](int64_t index) { return sides[s][index]; });
+      medians[s].push_back(QuantileInPlace(drawn, 0.5));
+    }
+  }
+  std::transform(medians[0].begin(), medians[0].end(), medians[1].begin(), medians[0].begin(),
+                 std::divides<>());
+  const auto fewest = static_cast<int64_t>(std::min(sides[0].size(), sides[1].size()));
+  return PercentileEstimate(Median(sides[0]) / Median(sides[1]), medians[0], fewest, options.level);
+}
+
+absl::StatusOr<MedianInterval> ExactMedianInterval(absl::Span<const double> samples, double level) {
+  if (const absl::Status valid = CheckFinite(samples); !valid.ok()) return valid;
+  if (!(level > 0 && level < 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("a level lies between 0 and 1, not at ", level));
+  }
+  std::vector<double> sorted(samples.begin(), samples.end());
+  std::sort(sorted.begin(), sorted.end());
+  // The median lies below the k-th sample where fewer than k of n fair coins fall on its low side;
+  // k grows while both such tails together leave `level` in the middle.
+  const auto n = static_cast<double>(sorted.size());
+  const auto exactly = [n](double low_ones) {  // of a binomial with n coins
+    return std::exp(std::lgamma(n + 1) - std::lgamma(low_ones + 1) - std::lgamma(n - low_ones + 1) -
+                    n * std::log(2.0));
+  };
+  size_t k = 1;
+  double tail = exactly(0);
+  for (; 2 * (k + 1) <= sorted.size(); ++k) {
+    const double further = tail + exactly(static_cast<double>(k));
+    if (2 * further > 1 - level) break;
+    tail = further;
+  }
+  return MedianInterval{{Median(sorted), sorted[k - 1], sorted[sorted.size() - k]},
+                        std::max(0.0, 1 - 2 * tail)};
+}
+
+Verdict JudgeRatio(const Estimate& second_over_first) {
+  if (second_over_first.high < 1) return Verdict::kBetter;
+  if (second_over_first.low > 1) return Verdict::kWorse;
+  return Verdict::kIndistinguishable;
+}
+
+}  // namespace plumbline
