@@ -36,30 +36,35 @@ void AddStep(const CostShape& shape, const std::vector<SpanShape>& spans, const 
 
 }  // namespace
 
-void FitToMemory(const ModelConfig& config, const ScaleEngineOptions& options, int64_t free_bytes,
-                 ScaleRun& run, std::vector<std::string>& left_out) {
-  if (free_bytes == 0) return;
+std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineOptions& options,
+                                   int64_t free_bytes, const std::vector<ScalePoint>& points,
+                                   const std::vector<int64_t>& indices,
+                                   std::vector<std::string>& left_out) {
+  if (free_bytes == 0) return indices;
   const int64_t weight_bytes = WeightBytesNeeded(config, options.weights);
-  const int64_t token_bytes =
-      config.CacheGeometry(options.kv_dtype, run.block_tokens).TokenBytes();
-  std::erase_if(run.points, [&](const ScalePoint& point) {
-    const int64_t left = free_bytes - weight_bytes;
+  const int64_t left = free_bytes - weight_bytes;
+  std::vector<int64_t> fitting;
+  for (const int64_t index : indices) {
+    const ScalePoint& point = points[static_cast<size_t>(index)];
+    const int64_t tokens = PointCacheTokens(point);
     // Divided, because the product may not fit.
-    if (left > 0 && PointCacheTokens(point) <= left / token_bytes) return false;
+    if (left > 0 && tokens <= left / KvTokenBytes(point.shape)) {
+      fitting.push_back(index);
+      continue;
+    }
     left_out.push_back(absl::StrCat(DescribePoint(point), ": weights of ",
                                     FormatBytes(weight_bytes), " and a cache of ",
-                                    FormatCount(PointCacheTokens(point)),
-                                    " tokens do not fit the free memory of ",
+                                    FormatCount(tokens), " tokens do not fit the free memory of ",
                                     FormatBytes(free_bytes)));
-    return true;
-  });
+  }
+  return fitting;
 }
 
 ScaleEngine::ScaleEngine(std::unique_ptr<StepRig> rig, ScaleEngineOptions options)
     : rig_(std::move(rig)), options_(std::move(options)) {}
 
 absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(const TensorSource& source,
-                                                               const ScaleRun& run,
+                                                               const std::vector<ScalePoint>& points,
                                                                const ScaleEngineOptions& options) {
   StepRigOptions rig_options;
   rig_options.seed = options.seed;
@@ -67,9 +72,9 @@ absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(const TensorSourc
   model.weights = options.weights;
   model.kv_dtype = options.kv_dtype;
   model.threads = options.threads;
-  model.block_tokens = run.block_tokens;
+  model.block_tokens = static_cast<int>(points.front().shape.block_tokens);
   int64_t step_tokens = kLeastStepTokens, spans = 1;
-  for (const ScalePoint& point : run.points) {
+  for (const ScalePoint& point : points) {
     step_tokens = std::max(step_tokens, StepTokens(point));
     spans = std::max(spans, point.streams);
     rig_options.cache_tokens = std::max(rig_options.cache_tokens, PointCacheTokens(point));

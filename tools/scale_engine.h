@@ -25,18 +25,20 @@ struct ScaleEngineOptions {
   std::function<bool()> cancelled;
 };
 
-// Takes the points out of `run` for which weights and cache do not fit `free_bytes`, largest cache
-// first, and says so in `left_out`, one sentence for each. 0 free bytes: not known, all stay.
-void FitToMemory(const ModelConfig& config, const ScaleEngineOptions& options, int64_t free_bytes,
-                 ScaleRun& run, std::vector<std::string>& left_out);
+// The points, of those with these indices, whose cache fits `free_bytes` beside the weights; 0 free
+// bytes: not known, all do. The others get a sentence each in `left_out`.
+std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineOptions& options,
+                                   int64_t free_bytes, const std::vector<ScalePoint>& points,
+                                   const std::vector<int64_t>& indices,
+                                   std::vector<std::string>& left_out);
 
 // One model with its cache. One thread at a time.
 class ScaleEngine final : public PointRunner {
  public:
-  // Loads the model, with steps, spans and a cache as large as the largest of the run's points.
-  // Errors of StepRig::Create.
+  // Loads the model, with steps, spans and a cache as large as the largest of these points.
+  // Errors of StepRig::Create. REQUIRES: at least one point, all of one shape.
   static absl::StatusOr<std::unique_ptr<ScaleEngine>> Load(const TensorSource& source,
-                                                           const ScaleRun& run,
+                                                           const std::vector<ScalePoint>& points,
                                                            const ScaleEngineOptions& options);
 
   // Errors of StepRig::Run; Cancelled as the options say.

@@ -21,8 +21,9 @@ struct ScaleStudy {
   std::vector<std::pair<std::string, std::string>> settings;
   double elapsed_seconds = 0;             // measuring and loading, over all sittings
   std::vector<int64_t> finished_runs;     // indices of ScalePlan::runs, ascending
+  int64_t settled_points = 0;  // points that were planned, or that a finished run added
   std::vector<std::string> left_out;      // what could not be measured, and why
-  std::string same_bits_exception;        // as Model says, of the last model loaded
+  std::string same_bits_exception;        // as Model says, of the last model loaded here
   ScaleData data;
 };
 

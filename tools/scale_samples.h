@@ -24,7 +24,7 @@ enum class ScaleSweep : uint8_t {
   kKvHeads,         // MHA, GQA, MQA
   kBlock,           // tokens of a cache block
   kChunk,           // tokens of a prompt chunk; whole prompts too
-  kNoCache,         // generation that recomputes the whole context for each token
+  kNoCache,         // a token that recomputes its whole context, t; chunk 0: one that need not
   kStoredFull,      // attention with stored scores, full square
   kStoredCausal,    // attention with stored scores, causal half
   kTiled,           // the same attention by tiles: nothing stored
@@ -38,6 +38,8 @@ enum class ScaleSweep : uint8_t {
 // "prefill", "decode", "batch", "layers", "heads", "kv_heads", "block", "chunk", "no_cache",
 // "stored_full", ...: the names in files.
 absl::string_view ScaleSweepName(ScaleSweep sweep);
+// The sweep of that name, in `*sweep`; false where there is none.
+bool ParseScaleSweep(absl::string_view name, ScaleSweep* sweep);
 
 struct ScalePoint {
   ScaleSweep sweep = ScaleSweep::kPrefill;
@@ -51,6 +53,8 @@ struct ScalePoint {
   // real buffers. 0: not measured.
   int64_t peak_score_bytes = 0;
   int64_t cache_bytes = 0;
+  int64_t cache_used_bytes = 0;  // of cache_bytes, what the sequences' tokens take
+  int64_t scratch_bytes = 0;     // of the buffers that hold a step's rows
 };
 
 // One repetition of a point: a whole prefill (all its chunks), one decode step, or one pass of a

@@ -19,34 +19,10 @@ constexpr int64_t kFewestDoublings = 16;  // 2^4: five lengths
 constexpr int64_t kSideLength = 512;      // tokens where the sweep varies something else
 constexpr int64_t kChunkPrompt = 2048;    // prompt of the sweeps over chunks and blocks
 constexpr int64_t kBriefChunkPrompt = 1024;
+constexpr int64_t kCounterLength = 4096;   // longest one of a counter-example
+constexpr int64_t kBriefCounterLength = 2048;
 constexpr int kLeastHeadDim = 32, kMostHeadDim = 256;
 constexpr double kMacsPerByte = 4;  // products a machine makes while it reads a byte, roughly
-
-// The groups by name, and the sweeps that each stands for.
-struct Group {
-  absl::string_view name;
-  std::vector<ScaleSweep> sweeps;
-};
-
-const std::vector<Group>& Groups() {
-  using S = ScaleSweep;
-  static const auto* const groups = new std::vector<Group>{
-      {"prefill", {S::kPrefill}},
-      {"decode", {S::kDecode}},
-      {"batch", {S::kBatch}},
-      {"chunk", {S::kChunk}},
-      {"block", {S::kBlock}},
-      {"layers", {S::kLayers}},
-      {"heads", {S::kHeads}},
-      {"kv_heads", {S::kKvHeads}},
-      {"no_cache", {S::kNoCache}},
-      {"attention", {S::kStoredFull, S::kStoredCausal, S::kTiled}},
-      {"softmax", {S::kFusedSoftmax, S::kUnfusedSoftmax}},
-      {"ffn", {S::kFusedFfn, S::kUnfusedFfn}},
-      {"paged", {S::kPaged, S::kContiguous}},
-  };
-  return *groups;
-}
 
 // Builds the plan of one model: points of the base as it was named, then its variants.
 class Planner {
@@ -57,10 +33,11 @@ class Planner {
     base_.block_tokens = options_.block_tokens;
   }
 
-  ScalePlan Build(const std::set<ScaleSweep>& wanted) {
-    for (const Group& group : Groups()) {
-      for (const ScaleSweep sweep : group.sweeps) {
-        if (wanted.count(sweep) > 0) AddSweep(sweep);
+  ScalePlan Build() {
+    for (const std::string& group : ScaleSweepGroups()) {
+      const auto& wanted = options_.sweeps;
+      if (wanted.empty() || std::find(wanted.begin(), wanted.end(), group) != wanted.end()) {
+        AddGroup(group);
       }
     }
     if (!base_.points.empty()) plan_.runs.insert(plan_.runs.begin(), std::move(base_));
@@ -102,63 +79,67 @@ class Planner {
     return point;
   }
 
-  void AddSweep(ScaleSweep sweep) {
-    switch (sweep) {
-      case ScaleSweep::kPrefill:
-        for (const int64_t n : DoublingLengths(Prompt(options_.max_prompt))) {
-          base_.points.push_back(Prefill(sweep, n, options_.chunk_tokens));
-        }
-        return;
-      case ScaleSweep::kDecode:
-        for (const int64_t t : DoublingLengths(Context(options_.max_context))) {
-          base_.points.push_back(Decode(sweep, t));
-        }
-        return;
-      case ScaleSweep::kBatch:
-        for (const int64_t streams : {1, 2, 4, 8, 16}) {
-          base_.points.push_back(Decode(sweep, Context(kSideLength), streams));
-        }
-        return;
-      case ScaleSweep::kChunk:
-        return AddChunks();
-      case ScaleSweep::kBlock:
-        return AddBlocks();
-      case ScaleSweep::kLayers:
-        return AddVariants(sweep, "layers", LayerCounts());
-      case ScaleSweep::kHeads:
-        return AddVariants(sweep, "heads", HeadCounts());
-      case ScaleSweep::kKvHeads:
-        return AddVariants(sweep, "kv_heads", KvHeadCounts());
-      case ScaleSweep::kNoCache:
-        for (const int64_t t : DoublingLengths(Prompt(options_.max_no_cache))) {
-          base_.points.push_back(Prefill(sweep, t, options_.chunk_tokens));
-        }
-        return;
-      default:
-        return AddCounterExample(sweep);
+  void AddGroup(const std::string& group) {
+    if (group == "prefill") {
+      for (const int64_t n : DoublingLengths(Prompt(options_.max_prompt))) {
+        base_.points.push_back(Prefill(ScaleSweep::kPrefill, n, options_.chunk_tokens));
+      }
+    } else if (group == "decode") {
+      for (const int64_t t : DoublingLengths(Context(options_.max_context))) {
+        base_.points.push_back(Decode(ScaleSweep::kDecode, t));
+      }
+    } else if (group == "batch") {
+      for (const int64_t streams : {1, 2, 4, 8, 16}) {
+        base_.points.push_back(Decode(ScaleSweep::kBatch, Context(kSideLength), streams));
+      }
+    } else if (group == "chunk") {
+      AddChunks();
+    } else if (group == "block") {
+      AddBlocks();
+    } else if (group == "layers") {
+      AddVariants(ScaleSweep::kLayers, "layers", LayerCounts());
+    } else if (group == "heads") {
+      AddVariants(ScaleSweep::kHeads, "heads", HeadCounts());
+    } else if (group == "kv_heads") {
+      AddVariants(ScaleSweep::kKvHeads, "kv_heads", KvHeadCounts());
+    } else {
+      AddCounter(group);
     }
   }
 
-  void AddCounterExample(ScaleSweep /*sweep*/) {}
+  void AddCounter(const std::string& group) {
+    const int64_t most = options_.brief ? kBriefCounterLength : kCounterLength;
+    std::vector<int64_t> lengths;
+    if (group == "no_cache") {
+      lengths = DoublingLengths(Prompt(options_.max_no_cache));
+    } else if (group == "paged") {
+      // Ragged: one sequence is as long as the longest may be, the others are not.
+      const int64_t longest = Context(most);
+      lengths = {std::max<int64_t>(1, longest / 8), std::max<int64_t>(1, longest / 4),
+                 std::max<int64_t>(1, longest / 2), longest};
+    } else {
+      lengths = DoublingLengths(Prompt(most));
+    }
+    plan_.runs.push_back({model_, options_.block_tokens, {}, group, std::move(lengths)});
+  }
 
+  // Small chunks; the usual one and the whole prompt run beside each other as a counter-example.
   void AddChunks() {
     const int64_t n = SidePrompt();
-    std::set<int64_t> chunks = {n};  // whole
-    for (const int64_t chunk : {32, 128, 512}) chunks.insert(std::min(chunk, n));
-    for (const int64_t chunk : chunks) {
+    for (const int64_t chunk : {32, 64, 128, 256}) {
+      if (chunk >= options_.chunk_tokens || chunk >= n) continue;
       base_.points.push_back(Prefill(ScaleSweep::kChunk, n, chunk));
     }
+    plan_.runs.push_back({model_, options_.block_tokens, {}, "chunk", {n}});
   }
 
   // A block's size is settled when the model loads, so each is a run of its own.
   void AddBlocks() {
     std::set<int> sizes = {1, 16, 256};
     if (!options_.brief) sizes.insert({4, 64});
+    sizes.insert(options_.block_tokens);
     for (const int size : sizes) {
-      ScaleRun run{model_, size, {Prefill(ScaleSweep::kBlock, SidePrompt(), options_.chunk_tokens),
-                                  Decode(ScaleSweep::kBlock, Context(kChunkPrompt))}};
-      for (ScalePoint& point : run.points) point.shape = Shape(config_, size);
-      plan_.runs.push_back(std::move(run));
+      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt), {model_, size, {}, "", {}}, config_);
     }
   }
 
@@ -217,19 +198,25 @@ class Planner {
                          spec.status().message()));
         continue;
       }
-      AddVariant(sweep, name, spec->config);
+      AddPair(sweep, Prompt(options_.brief ? kSideLength / 2 : kSideLength),
+              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}}, spec->config);
     }
   }
 
-  void AddVariant(ScaleSweep sweep, const std::string& name, const ModelConfig& config) {
-    ScaleRun run{name, options_.block_tokens,
-                 {Prefill(sweep, Prompt(kSideLength), options_.chunk_tokens),
-                  Decode(sweep, Context(options_.max_context / 2))}};
-    for (ScalePoint& point : run.points) {
-      point.model = name;
-      point.shape = Shape(config, options_.block_tokens);
+  // A prefill and a decode step of a run of its own, or of the base where that is what it is.
+  void AddPair(ScaleSweep sweep, int64_t prompt, int64_t context, ScaleRun run,
+               const ModelConfig& config) {
+    const bool is_base = run.block_tokens == options_.block_tokens &&
+                         config.layers == config_.layers && config.heads == config_.heads &&
+                         config.kv_heads == config_.kv_heads;
+    if (is_base) run.model = model_;
+    for (ScalePoint point :
+         {Prefill(sweep, prompt, options_.chunk_tokens), Decode(sweep, context)}) {
+      point.model = run.model;
+      point.shape = Shape(config, run.block_tokens);
+      (is_base ? base_ : run).points.push_back(std::move(point));
     }
-    plan_.runs.push_back(std::move(run));
+    if (!is_base) plan_.runs.push_back(std::move(run));
   }
 
   const ScaleSweepOptions& options_;
@@ -242,11 +229,9 @@ class Planner {
 }  // namespace
 
 const std::vector<std::string>& ScaleSweepGroups() {
-  static const auto* const names = [] {
-    auto* list = new std::vector<std::string>;
-    for (const Group& group : Groups()) list->emplace_back(group.name);
-    return list;
-  }();
+  static const auto* const names = new std::vector<std::string>{
+      "prefill", "decode",   "batch",    "chunk",     "no_cache", "attention", "softmax",
+      "ffn",     "paged",    "block",    "layers",    "heads",    "kv_heads"};
   return *names;
 }
 
@@ -272,20 +257,13 @@ std::vector<int64_t> DoublingLengths(int64_t max) {
 
 absl::StatusOr<ScalePlan> PlanScale(const ScaleSweepOptions& options, const std::string& model,
                                     const ModelConfig& config) {
-  std::set<ScaleSweep> wanted;
+  const std::vector<std::string>& groups = ScaleSweepGroups();
   for (const std::string& name : options.sweeps) {
-    const auto group = std::find_if(Groups().begin(), Groups().end(),
-                                    [&](const Group& g) { return g.name == name; });
-    if (group == Groups().end()) {
-      return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no sweep: use some of ",
-                                                     absl::StrJoin(ScaleSweepGroups(), ", ")));
-    }
-    wanted.insert(group->sweeps.begin(), group->sweeps.end());
+    if (std::find(groups.begin(), groups.end(), name) != groups.end()) continue;
+    return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no sweep: use some of ",
+                                                   absl::StrJoin(groups, ", ")));
   }
-  if (options.sweeps.empty()) {
-    for (const Group& group : Groups()) wanted.insert(group.sweeps.begin(), group.sweeps.end());
-  }
-  return Planner(options, model, config).Build(wanted);
+  return Planner(options, model, config).Build();
 }
 
 std::vector<std::vector<SpanShape>> PointSteps(const ScalePoint& point) {

@@ -20,17 +20,19 @@ struct ScaleSweepOptions {
   int64_t max_context = 8192;       // longest context of a decode step
   int chunk_tokens = 512;           // prompt tokens of a step, where that is not what varies
   int block_tokens = 16;            // of the cache, likewise
-  int64_t max_no_cache = 512;       // longest context of generation without a cache
+  int64_t max_no_cache = 1024;      // longest context of generation without a cache
   bool brief = false;               // fewer points in the sweeps beside prefill and decode
   WeightDtype weights = WeightDtype::kF32;
   KvDtype kv_dtype = KvDtype::kF32;
 };
 
-// What runs on one load of a model.
+// What runs on one load of a model: points, or a counter-example, whose points come as it runs.
 struct ScaleRun {
   std::string model;  // as OpenModel takes it
   int block_tokens = 16;
   std::vector<ScalePoint> points;
+  std::string counter;           // its group's name; empty: none
+  std::vector<int64_t> lengths;  // of the counter-example: prompts, or contexts
 };
 
 struct ScalePlan {
@@ -56,13 +58,13 @@ std::vector<int64_t> DoublingLengths(int64_t max);
 absl::StatusOr<ScalePlan> PlanScale(const ScaleSweepOptions& options, const std::string& model,
                                     const ModelConfig& config);
 
-// What the formulas say of one repetition of the point: a whole prefill, chunk by chunk, or one
-// decode step. Empty for a counter-example, which has formulas of its own.
+// The steps of one repetition of a point that is no counter-example: a whole prefill, chunk by
+// chunk, or one decode step.
 std::vector<std::vector<SpanShape>> PointSteps(const ScalePoint& point);
 // Cache tokens of the point's sequences together, each rounded up to whole blocks.
 int64_t PointCacheTokens(const ScalePoint& point);
-// Roughly the point's time, in the products that a machine makes while it makes one: tells how a
-// time budget is shared out, and nothing else.
+// Roughly the time of one repetition, in products: tells which point is the cheapest and how a time
+// budget is shared out, and nothing else.
 double PointCost(const ScalePoint& point);
 
 }  // namespace plumbline
