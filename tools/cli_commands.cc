@@ -122,6 +122,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   AddInspect(app, commands, streams);
   AddTokenize(app, commands, streams);
   AddSynth(app, commands);
+  AddScale(app, commands, streams);
   app.footer(
       "Start with:          plumbline generate -p \"ROMEO:\"\n"
       "More on a command:   plumbline generate --help\n"

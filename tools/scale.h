@@ -18,17 +18,17 @@ struct ScaleOptions {
   std::vector<std::string> sweeps;  // empty: all
   bool quick = false;
   std::optional<int64_t> max_tokens;  // of a prompt and a context
-  std::optional<double> minutes;      // for all models together, loading included
+  double minutes = 0;                 // for all models together, loading included; 0: usual
   double precision_percent = 2;       // half width of a median's interval at which a point stops
   int repetitions = 40;               // at most, of a point
   int chunk_tokens = 512;
   int block_tokens = 16;
-  bool no_cache = false;         // generation without a cache up to the longest prompt
-  int threads = 0;               // 0: all cores this process may use
-  std::string weights = "auto";  // auto, f32 or bf16
-  std::string kv_dtype = "auto"; // auto, f32, f16 or bf16
-  std::string output;            // folder for samples and page; empty: none is written
-  std::string resume;            // folder of an earlier run that goes on; empty: none
+  bool no_cache = false;          // generation without a cache up to the longest prompt
+  int threads = 0;                // 0: all cores this process may use
+  std::string weights = "auto";   // auto, f32 or bf16
+  std::string kv_dtype = "auto";  // auto, f32, f16 or bf16
+  std::string output;             // folder for samples and page; empty: none is written
+  std::string resume;             // folder of an earlier run that goes on; empty: none
   bool json = false;
 };
 

@@ -13,9 +13,9 @@ absl::Status RunCounterExample(const ScaleRun& run, int64_t chunk, const Counter
   if (run.counter == "ffn") return MeasureActivationFusion(options, run.lengths, &data);
   if (run.counter == "paged") return MeasurePaging(options, run.lengths, &data);
   std::vector<CounterLeftOut> lengths;
-  const absl::Status status =
-      run.counter == "softmax" ? MeasureSoftmaxFusion(options, run.lengths, &data, &lengths)
-                               : MeasureAttention(options, run.lengths, &data, &lengths);
+  const absl::Status status = run.counter == "softmax"
+                                  ? MeasureSoftmaxFusion(options, run.lengths, &data, &lengths)
+                                  : MeasureAttention(options, run.lengths, &data, &lengths);
   for (const CounterLeftOut& length : lengths) {
     left_out.push_back(absl::StrCat(ScaleSweepName(length.sweep), " of ", run.model, ", ",
                                     FormatCount(length.tokens), " tokens: ", length.reason));

@@ -52,10 +52,9 @@ std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineO
       fitting.push_back(index);
       continue;
     }
-    left_out.push_back(absl::StrCat(DescribePoint(point), ": weights of ",
-                                    FormatBytes(weight_bytes), " and a cache of ",
-                                    FormatCount(tokens), " tokens do not fit the free memory of ",
-                                    FormatBytes(free_bytes)));
+    left_out.push_back(absl::StrCat(
+        DescribePoint(point), ": weights of ", FormatBytes(weight_bytes), " and a cache of ",
+        FormatCount(tokens), " tokens do not fit the free memory of ", FormatBytes(free_bytes)));
   }
   return fitting;
 }
@@ -63,9 +62,9 @@ std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineO
 ScaleEngine::ScaleEngine(std::unique_ptr<StepRig> rig, ScaleEngineOptions options)
     : rig_(std::move(rig)), options_(std::move(options)) {}
 
-absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(const TensorSource& source,
-                                                               const std::vector<ScalePoint>& points,
-                                                               const ScaleEngineOptions& options) {
+absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(
+    const TensorSource& source, const std::vector<ScalePoint>& points,
+    const ScaleEngineOptions& options) {
   StepRigOptions rig_options;
   rig_options.seed = options.seed;
   ModelOptions& model = rig_options.model;

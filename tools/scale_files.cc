@@ -36,8 +36,8 @@ std::string CsvHeading() {
       "sweep,model,layers,width,heads,kv_heads,weights,kv_dtype,block_tokens,tokens,streams,chunk,"
       "filled,repetition,start_seconds,seconds";
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    const std::string name = absl::StrReplaceAll(WorkClassName(static_cast<WorkClass>(c)),
-                                                 {{" ", "_"}, {"-", "_"}});
+    const std::string name =
+        absl::StrReplaceAll(WorkClassName(static_cast<WorkClass>(c)), {{" ", "_"}, {"-", "_"}});
     for (const char* figure : {"seconds", "macs", "executed_macs", "formula_macs",
                                "formula_executed_macs", "bytes", "formula_bytes"}) {
       absl::StrAppend(&line, ",", name, "_", figure);

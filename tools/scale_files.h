@@ -19,11 +19,11 @@ struct ScaleStudy {
   // What was asked for and where, {name, value}, as a user would write them: two studies whose
   // settings are equal measure the same points in the same way.
   std::vector<std::pair<std::string, std::string>> settings;
-  double elapsed_seconds = 0;             // measuring and loading, over all sittings
-  std::vector<int64_t> finished_runs;     // indices of ScalePlan::runs, ascending
-  int64_t settled_points = 0;  // points that were planned, or that a finished run added
-  std::vector<std::string> left_out;      // what could not be measured, and why
-  std::string same_bits_exception;        // as Model says, of the last model loaded here
+  double elapsed_seconds = 0;          // measuring and loading, over all sittings
+  std::vector<int64_t> finished_runs;  // indices of ScalePlan::runs, ascending
+  int64_t settled_points = 0;          // points that were planned, or that a finished run added
+  std::vector<std::string> left_out;   // what could not be measured, and why
+  std::string same_bits_exception;     // as Model says, of the last model loaded here
   ScaleData data;
 };
 

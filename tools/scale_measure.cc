@@ -93,9 +93,9 @@ class Measurer {
     const double until = Until();
     if (hooks_.cancelled && hooks_.cancelled()) return absl::CancelledError("interrupted");
     if (until <= clock_.NowSeconds()) {
-      study_.left_out.push_back(absl::StrCat(
-          run.counter.empty() ? ScaleSweepName(run.points.front().sweep) : run.counter, " of ",
-          run.model, ": no time was left: give more with --minutes"));
+      study_.left_out.push_back(
+          absl::StrCat(run.counter.empty() ? ScaleSweepName(run.points.front().sweep) : run.counter,
+                       " of ", run.model, ": no time was left: give more with --minutes"));
       return absl::OkStatus();
     }
     return run.counter.empty() ? MeasurePointsOf(run, std::move(indices), until)
@@ -105,9 +105,8 @@ class Measurer {
   absl::Status MeasurePointsOf(const ScaleRun& run, std::vector<int64_t> indices, double until) {
     const auto source = OpenModel(run.model);
     if (!source.ok()) return source.status();
-    indices = PointsThatFit((*source)->config(), options_.engine,
-                            DetectMachine().free_memory_bytes, study_.data.points, indices,
-                            study_.left_out);
+    indices = PointsThatFit((*source)->config(), options_.engine, DetectMachine().free_memory_bytes,
+                            study_.data.points, indices, study_.left_out);
     if (indices.empty()) return absl::OkStatus();
     std::vector<ScalePoint> points;
     for (const int64_t index : indices) {
@@ -147,8 +146,8 @@ class Measurer {
       time_is_up = now > until;
       return !time_is_up && !(hooks_.cancelled && hooks_.cancelled());
     };
-    absl::Status status = RunCounterExample(run, options_.chunk_tokens, counter, study_.data,
-                                            study_.left_out);
+    absl::Status status =
+        RunCounterExample(run, options_.chunk_tokens, counter, study_.data, study_.left_out);
     if (absl::IsCancelled(status) && time_is_up) {
       study_.left_out.push_back(absl::StrCat("the rest of ", run.counter, " of ", run.model,
                                              ": no time was left: give more with --minutes"));

@@ -129,8 +129,8 @@ class Loop {
       if (!sample.ok()) return sample.status();
       times.push_back(sample->seconds);
       spent += sample->seconds;
-      stable = times.size() >= kLeastForStable &&
-               StableFrom(times) < static_cast<int64_t>(times.size());
+      stable =
+          times.size() >= kLeastForStable && StableFrom(times) < static_cast<int64_t>(times.size());
     } while (!stable && times.size() < kMostWarmUps && spent + times.back() < allowance);
     return absl::OkStatus();
   }

@@ -38,7 +38,8 @@ struct ScaleLoopOptions {
 struct ScaleLoopHooks {
   // Asked before each repetition; true ends the loop. May be empty.
   std::function<bool()> cancelled;
-  // Told after each repetition, warm-up or not, what part of the loop is done, 0 to 1. May be empty.
+  // Told after each repetition, warm-up or not, what part of the loop is done, 0 to 1. May be
+  // empty.
   std::function<void(double part)> progress;
   // Called after each round. An error ends the loop. May be empty.
   std::function<absl::Status()> after_round;

@@ -12,7 +12,7 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kLongest = 8192;           // prompt and context, where nothing is said
+constexpr int64_t kLongest = 8192;  // prompt and context, where nothing is said
 constexpr int64_t kQuickLongestPrompt = 2048;
 constexpr double kMinutes = 10;
 constexpr double kQuickMinutes = 1.15;  // leaves room for loading the last model and the report
@@ -23,8 +23,7 @@ constexpr double kSecondsPerMinute = 60;
 ScaleSweepOptions SweepOptions(const ScaleOptions& options, const NumericTypes& types) {
   ScaleSweepOptions sweeps;
   sweeps.sweeps = options.sweeps;
-  sweeps.max_prompt =
-      options.max_tokens.value_or(options.quick ? kQuickLongestPrompt : kLongest);
+  sweeps.max_prompt = options.max_tokens.value_or(options.quick ? kQuickLongestPrompt : kLongest);
   sweeps.max_context = options.max_tokens.value_or(kLongest);
   if (options.no_cache) sweeps.max_no_cache = sweeps.max_prompt;
   sweeps.chunk_tokens = options.chunk_tokens;
@@ -46,30 +45,32 @@ absl::StatusOr<std::vector<std::string>> Models(const ScaleOptions& options,
   absl::StatusOr<std::string> toy = FindToyModel();
   if (!toy.ok()) return toy.status();
   models.push_back(*std::move(toy));
-  models.push_back(WithKey("synthetic:gpt2-small", "context",
-                           std::max(sweeps.max_prompt, sweeps.max_context)));
+  models.push_back(
+      WithKey("synthetic:gpt2-small", "context", std::max(sweeps.max_prompt, sweeps.max_context)));
   return models;
 }
 
 // What two sittings of one study have in common.
-std::vector<std::pair<std::string, std::string>> Settings(
-    const ScaleOptions& options, const ScaleSweepOptions& sweeps,
-    const std::vector<std::string>& models, const Machine& machine, int threads) {
-  return {{"version", PLUMBLINE_VERSION},
-          {"models", absl::StrJoin(models, " ")},
-          {"sweeps", absl::StrJoin(sweeps.sweeps.empty() ? ScaleSweepGroups() : sweeps.sweeps, ",")},
-          {"quick", options.quick ? "yes" : "no"},
-          {"longest_prompt", absl::StrCat(sweeps.max_prompt)},
-          {"longest_context", absl::StrCat(sweeps.max_context)},
-          {"longest_without_cache", absl::StrCat(sweeps.max_no_cache)},
-          {"precision_percent", absl::StrCat(options.precision_percent)},
-          {"repetitions", absl::StrCat(options.repetitions)},
-          {"chunk_tokens", absl::StrCat(options.chunk_tokens)},
-          {"block_tokens", absl::StrCat(options.block_tokens)},
-          {"weights", std::string(WeightDtypeName(sweeps.weights))},
-          {"kv_dtype", std::string(KvDtypeName(sweeps.kv_dtype))},
-          {"threads", absl::StrCat(threads)},
-          {"cpu", machine.cpu_model}};
+std::vector<std::pair<std::string, std::string>> Settings(const ScaleOptions& options,
+                                                          const ScaleSweepOptions& sweeps,
+                                                          const std::vector<std::string>& models,
+                                                          const Machine& machine, int threads) {
+  return {
+      {"version", PLUMBLINE_VERSION},
+      {"models", absl::StrJoin(models, " ")},
+      {"sweeps", absl::StrJoin(sweeps.sweeps.empty() ? ScaleSweepGroups() : sweeps.sweeps, ",")},
+      {"quick", options.quick ? "yes" : "no"},
+      {"longest_prompt", absl::StrCat(sweeps.max_prompt)},
+      {"longest_context", absl::StrCat(sweeps.max_context)},
+      {"longest_without_cache", absl::StrCat(sweeps.max_no_cache)},
+      {"precision_percent", absl::StrCat(options.precision_percent)},
+      {"repetitions", absl::StrCat(options.repetitions)},
+      {"chunk_tokens", absl::StrCat(options.chunk_tokens)},
+      {"block_tokens", absl::StrCat(options.block_tokens)},
+      {"weights", std::string(WeightDtypeName(sweeps.weights))},
+      {"kv_dtype", std::string(KvDtypeName(sweeps.kv_dtype))},
+      {"threads", absl::StrCat(threads)},
+      {"cpu", machine.cpu_model}};
 }
 
 absl::Status PlanAll(const ScaleSweepOptions& sweeps, const std::vector<std::string>& models,
@@ -107,8 +108,8 @@ absl::StatusOr<ScaleSetup> PrepareScale(const ScaleOptions& options) {
   if (!options.resume.empty()) {
     const absl::StatusOr<std::string> text = ReadScaleFile(options.resume);
     if (!text.ok()) return text.status();
-    absl::Status status = ResumeScale(
-        *text, absl::StrCat(options.resume, "/", kScaleJsonFile), setup.study);
+    absl::Status status =
+        ResumeScale(*text, absl::StrCat(options.resume, "/", kScaleJsonFile), setup.study);
     if (!status.ok()) return status;
   }
   ScaleMeasureOptions& measure = setup.measure;
@@ -118,10 +119,11 @@ absl::StatusOr<ScaleSetup> PrepareScale(const ScaleOptions& options) {
   measure.stop.relative_half_width = options.precision_percent / 100;
   measure.most_repetitions = options.repetitions;
   measure.chunk_tokens = options.chunk_tokens;
-  measure.counter_repetitions = std::min(
-      options.repetitions, options.quick ? kQuickCounterRepetitions : kCounterRepetitions);
+  measure.counter_repetitions =
+      std::min(options.repetitions, options.quick ? kQuickCounterRepetitions : kCounterRepetitions);
+  const double usual_minutes = options.quick ? kQuickMinutes : kMinutes;
   measure.budget_seconds =
-      kSecondsPerMinute * options.minutes.value_or(options.quick ? kQuickMinutes : kMinutes);
+      kSecondsPerMinute * (options.minutes > 0 ? options.minutes : usual_minutes);
   return setup;
 }
 

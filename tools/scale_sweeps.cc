@@ -19,7 +19,7 @@ constexpr int64_t kFewestDoublings = 16;  // 2^4: five lengths
 constexpr int64_t kSideLength = 512;      // tokens where the sweep varies something else
 constexpr int64_t kChunkPrompt = 2048;    // prompt of the sweeps over chunks and blocks
 constexpr int64_t kBriefChunkPrompt = 1024;
-constexpr int64_t kCounterLength = 4096;   // longest one of a counter-example
+constexpr int64_t kCounterLength = 4096;  // longest one of a counter-example
 constexpr int64_t kBriefCounterLength = 2048;
 constexpr int kLeastHeadDim = 32, kMostHeadDim = 256;
 constexpr double kMacsPerByte = 4;  // products a machine makes while it reads a byte, roughly
@@ -51,9 +51,7 @@ class Planner {
   int64_t Context(int64_t wanted) const {
     return std::min<int64_t>({wanted, options_.max_context, config_.context});
   }
-  int64_t SidePrompt() const {
-    return Prompt(options_.brief ? kBriefChunkPrompt : kChunkPrompt);
-  }
+  int64_t SidePrompt() const { return Prompt(options_.brief ? kBriefChunkPrompt : kChunkPrompt); }
 
   CostShape Shape(const ModelConfig& config, int block_tokens) const {
     return CostShape::From(config, options_.weights, options_.kv_dtype, block_tokens);
@@ -139,7 +137,8 @@ class Planner {
     if (!options_.brief) sizes.insert({4, 64});
     sizes.insert(options_.block_tokens);
     for (const int size : sizes) {
-      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt), {model_, size, {}, "", {}}, config_);
+      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt), {model_, size, {}, "", {}},
+              config_);
     }
   }
 
@@ -193,13 +192,13 @@ class Planner {
       if (sweep == ScaleSweep::kHeads) name = WithKey(name, "kv_heads", value / group);
       const absl::StatusOr<SyntheticSpec> spec = ParseSyntheticName(name);
       if (!spec.ok()) {
-        plan_.left_out.push_back(
-            absl::StrCat(ScaleSweepName(sweep), " with ", key, "=", value, " of ", model_, ": ",
-                         spec.status().message()));
+        plan_.left_out.push_back(absl::StrCat(ScaleSweepName(sweep), " with ", key, "=", value,
+                                              " of ", model_, ": ", spec.status().message()));
         continue;
       }
       AddPair(sweep, Prompt(options_.brief ? kSideLength / 2 : kSideLength),
-              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}}, spec->config);
+              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}},
+              spec->config);
     }
   }
 
@@ -230,8 +229,8 @@ class Planner {
 
 const std::vector<std::string>& ScaleSweepGroups() {
   static const auto* const names = new std::vector<std::string>{
-      "prefill", "decode",   "batch",    "chunk",     "no_cache", "attention", "softmax",
-      "ffn",     "paged",    "block",    "layers",    "heads",    "kv_heads"};
+      "prefill", "decode", "batch", "chunk",  "no_cache", "attention", "softmax",
+      "ffn",     "paged",  "block", "layers", "heads",    "kv_heads"};
   return *names;
 }
 
@@ -260,8 +259,8 @@ absl::StatusOr<ScalePlan> PlanScale(const ScaleSweepOptions& options, const std:
   const std::vector<std::string>& groups = ScaleSweepGroups();
   for (const std::string& name : options.sweeps) {
     if (std::find(groups.begin(), groups.end(), name) != groups.end()) continue;
-    return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no sweep: use some of ",
-                                                   absl::StrJoin(groups, ", ")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" is no sweep: use some of ", absl::StrJoin(groups, ", ")));
   }
   return Planner(options, model, config).Build();
 }
