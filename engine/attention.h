@@ -60,6 +60,10 @@ class PagedAttention {
   void Run(const StepBatch& batch, const KvStore& store, int layer, const float* queries,
            int64_t query_stride, WeightDtype out_dtype, std::byte* out, StepWork* work);
 
+  // Bytes of the buffers that stand in for stored scores: every thread's scratch, and the partials
+  // that the last Prepare took for split tiles.
+  int64_t scratch_bytes() const;
+
  private:
   // One KV head's rows of one tile over a run of segments: what one thread does in one go.
   struct Task {

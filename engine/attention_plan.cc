@@ -78,4 +78,14 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
   }
 }
 
+int64_t PagedAttention::scratch_bytes() const {
+  int64_t floats = split_used_;
+  for (const Scratch& s : scratch_) {
+    for (const auto* buffer : {&s.scores, &s.keys, &s.values, &s.partial, &s.running, &s.row}) {
+      floats += static_cast<int64_t>(buffer->size());
+    }
+  }
+  return floats * static_cast<int64_t>(sizeof(float));
+}
+
 }  // namespace plumbline

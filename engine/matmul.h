@@ -80,6 +80,27 @@ class PackedMatrix {
   std::unique_ptr<Impl> impl_;
 };
 
+// A matrix of f32 in plain row-major order, rows `stride` floats apart. Not owned.
+struct PlainMatrix {
+  const float* data = nullptr;
+  int64_t stride = 0;
+};
+
+// c [rows, columns] = (accumulate ? c : 0) + a [rows, inner] b, in f32, nothing packed ahead: for
+// operands that are themselves computed. b is [inner, columns], or [columns, inner] where
+// `transpose_b`. Uses `threads` threads; one, within a parallel loop. The library packs parts of
+// the operands in memory of its own as it goes. Internal error where the library fails.
+struct PlainProduct {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  int64_t inner = 0;
+  PlainMatrix a;
+  PlainMatrix b;
+  bool transpose_b = false;
+  bool accumulate = false;
+};
+absl::Status MultiplyPlain(const PlainProduct& product, int threads, float* c, int64_t c_stride);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_ENGINE_MATMUL_H_

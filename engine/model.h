@@ -56,6 +56,9 @@ class Model {
   virtual const ModelConfig& config() const = 0;
   virtual const ModelOptions& options() const = 0;
   virtual const WeightSizes& weight_sizes() const = 0;
+  // Bytes of the buffers that hold one step's rows: they grow with max_step_tokens. Attention's own
+  // scratch and the library's are not among them.
+  virtual int64_t scratch_bytes() const = 0;
   // Empty where the same-bits law holds for this model on this machine; else why it does not (the
   // matmul implementations that run instead).
   virtual std::string same_bits_exception() const = 0;

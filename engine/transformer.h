@@ -24,6 +24,7 @@ class Transformer final : public Model {
   const ModelConfig& config() const override { return config_; }
   const ModelOptions& options() const override { return options_; }
   const WeightSizes& weight_sizes() const override { return sizes_; }
+  int64_t scratch_bytes() const override { return scratch_bytes_; }
   std::string same_bits_exception() const override;
   std::string matmul_implementations() const override;
 
@@ -74,6 +75,7 @@ class Transformer final : public Model {
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;
+  int64_t scratch_bytes_ = 0;  // of the buffers
   std::vector<int> row_span_;                          // [num_tokens]: the span of each row
   std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
   std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits

@@ -13,6 +13,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, Bl
     : options_(options), shape_(shape), pool_(pool), clock_(clock) {
   // So that every running sequence gets a token in every step.
   options_.max_running = std::min(options.max_running, options.step_tokens);
+  if (options.recompute_each_step) options_.max_running = 1;
   running_.reserve(static_cast<size_t>(options_.max_running));
   plan_.spans.reserve(static_cast<size_t>(options_.max_running));
 }
@@ -138,11 +139,16 @@ bool Scheduler::GrowOrPreempt(Sequence& sequence, int64_t tokens) {
 }
 
 void Scheduler::PreemptNewest() {
+  ++running_.back()->result.preemptions;
+  ForgetNewest();
+}
+
+// It waits again, first in line, as if it had never started.
+void Scheduler::ForgetNewest() {
   SequencePtr sequence = std::move(running_.back());
   running_.pop_back();
   sequence->table.Clear(pool_);
   sequence->computed_tokens = 0;
-  ++sequence->result.preemptions;
   waiting_.push_front(std::move(sequence));
 }
 

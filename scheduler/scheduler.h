@@ -34,6 +34,10 @@ struct SchedulerOptions {
   int context = 0;        // positions a sequence can have
   int vocab = 0;          // prompts' token ids lie below; 0: they are not checked
   KvGeometry geometry;    // of the store that the pool's blocks stand for
+  // Generation without a cache, as a counter-example to measure: a sequence that gets a token
+  // forgets all it has computed, so that the next token recomputes the whole context from position
+  // 0, in chunks of step_tokens. Sequences then run one at a time.
+  bool recompute_each_step = false;
 };
 
 // The step's outcome for one span that wanted logits.
@@ -102,6 +106,7 @@ class Scheduler {
   void FinishCancelled(double now);
   bool GrowOrPreempt(Sequence& sequence, int64_t tokens);
   void PreemptNewest();
+  void ForgetNewest();
   void AdmitWaiting(int budget);
   void AddSpan(Sequence& sequence, int count);
   void StampStep(Sequence& sequence, const StepPlan& plan, double now) const;

@@ -20,6 +20,8 @@ void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes)
   }
   RemoveFinished();
   plan_.spans.clear();
+  // The only sequence that ran has a new token and goes on.
+  if (options_.recompute_each_step && next > 0 && !running_.empty()) ForgetNewest();
 }
 
 void Scheduler::Abort(const StepPlan& plan, const absl::Status& status) {

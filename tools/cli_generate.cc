@@ -61,11 +61,14 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
   AddWhole(sub, "--logprobs", options.logprobs, 0, kMaxLogprobs,
            "with --json: the K likeliest at each token")
       ->capture_default_str();
+  sub->add_flag("--no-cache", options.no_cache,
+                "recompute the whole context for each token: what the cache saves, measured");
   sub->add_flag("--json", options.json, "print one JSON object and nothing else");
   sub->footer(
       "Examples:\n"
       "  plumbline generate -p \"ROMEO:\"\n"
       "  plumbline generate -p \"ROMEO:\" -p \"JULIET:\" --temperature 0.8 --seed 7\n"
+      "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
       "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
       "Ctrl-C ends the run and prints what there is; a second one ends at once.");

@@ -65,6 +65,7 @@ class Run {
     session_options.scheduler.step_tokens = setup_.model_options.max_step_tokens;
     session_options.scheduler.max_running = setup_.model_options.max_step_spans;
     session_options.scheduler.geometry = setup_.geometry;
+    session_options.scheduler.recompute_each_step = options_.no_cache;
     const SteadyClock clock;
     Session session(session_options, *reporting, pool, clock);
     session_ = &session;
@@ -83,9 +84,17 @@ class Run {
     int64_t tokens = 0;
     for (const auto& ids : setup_.prompt_ids) {
       tokens += static_cast<int64_t>(ids.size());
-      if (!streams_text_) tokens += options_.max_new_tokens - 1;
+      if (!streams_text_) tokens += LaterTokens(static_cast<int64_t>(ids.size()));
     }
     return tokens;
+  }
+
+  // Tokens computed after a prompt's own, where the output is as long as it may be.
+  int64_t LaterTokens(int64_t prompt) const {
+    if (!options_.no_cache) return options_.max_new_tokens - 1;
+    const int64_t room = setup_.source->config().context - prompt;
+    const int64_t later = std::min<int64_t>(options_.max_new_tokens - 1, room);
+    return later * prompt + later * (later + 1) / 2;
   }
 
   void Submit(size_t index, double now) {
@@ -174,6 +183,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   const bool interrupted = run.Execute(**model, **store);
   GenerateRun facts = Describe(*setup, **model, **store);
   facts.logprobs = options.logprobs;
+  facts.no_cache = options.no_cache;
   facts.requests = run.TakeRequests();
   if (options.json) {
     out << GenerateJson(facts);

@@ -33,6 +33,7 @@ struct GenerateOptions {
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
   int logprobs = 0;
+  bool no_cache = false;  // SchedulerOptions::recompute_each_step
   bool json = false;
 };
 
@@ -55,6 +56,7 @@ struct GenerateRun {
   std::string matmul_implementations;
   CostShape shape;
   int logprobs = 0;                        // as asked for
+  bool no_cache = false;                   // every token recomputed its whole context
   std::vector<GeneratedRequest> requests;  // in the order given
 };
 

@@ -83,6 +83,7 @@ Json RunJson(const GenerateRun& run) {
   json["threads"] = run.threads;
   json["same_bits"] = run.same_bits_exception.empty();
   if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
+  if (run.no_cache) json["no_cache"] = true;
   json["matmul"] = run.matmul_implementations;
   return json;
 }

@@ -44,6 +44,11 @@ std::string Heading(const GenerateRun& run) {
       WeightDtypeName(run.weights), " ", FormatSi(static_cast<double>(run.weight_bytes)),
       "B, cache ", KvDtypeName(run.kv_dtype), ", ", run.threads,
       run.threads == 1 ? " thread" : " threads"));
+  if (run.no_cache) {
+    absl::StrAppend(&out, WrapText("Without a cache: each token recomputes its whole context from "
+                                   "position 0, one request at a time. A step's cache is its "
+                                   "working set."));
+  }
   if (!run.same_bits_exception.empty()) {
     absl::StrAppend(&out, WrapText(absl::StrCat("Same bits is not promised here: ",
                                                 Printable(run.same_bits_exception)),

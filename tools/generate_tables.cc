@@ -113,6 +113,13 @@ void SetArticleCache(double bytes, Figures& figures) {
   figures.article_total = bytes;
 }
 
+// L x A2_CACHED_STEP, t d, for one new token; L x A2_NAIVE_STEP, t^2 d, where a step recomputes all
+// t of them, and its share where a chunk does.
+double ArticleStepMacs(const GenerateRun& run, const RequestStep& step) {
+  const double one = ArticleDecodeMacs(run.shape, step.context_tokens);
+  return run.no_cache ? one * step.new_tokens : one;
+}
+
 // For one request: its prefill, and its last decode step.
 std::string OneRequestFigures(const GenerateRun& run) {
   const RequestResult& result = run.requests[0].result;
@@ -136,8 +143,9 @@ std::string OneRequestFigures(const GenerateRun& run) {
     StepFigures decode;
     decode.AddMacs(last);
     decode.AddBytes(last);
-    decode.macs.article_total = ArticleDecodeMacs(run.shape, last.context_tokens);
-    SetArticleCache(ArticleKvBytes(run.shape, last.context_tokens), decode.bytes);
+    decode.macs.article_total = ArticleStepMacs(run, last);
+    if (!run.no_cache)
+      SetArticleCache(ArticleKvBytes(run.shape, last.context_tokens), decode.bytes);
     absl::StrAppend(&out, "\n", MacTable(title, decode), "\n", ByteTable(title, decode));
   }
   return out;
@@ -158,7 +166,7 @@ std::string ManyRequestFigures(const GenerateRun& run) {
       steps[step.end_seconds] = &step;
       if (i + 1 == first_decode) AddArticlePrefill(run, step.context_tokens, prefill.macs);
       if (i >= first_decode) {
-        decode.macs.article_total += ArticleDecodeMacs(run.shape, step.context_tokens);
+        decode.macs.article_total += ArticleStepMacs(run, step);
       }
     }
   }

@@ -43,6 +43,7 @@ StepRig::StepRig(const StepRigOptions& options, std::unique_ptr<Model> model,
   std::uniform_int_distribution<int32_t> token(0, model_->config().vocab - 1);
   std::generate(tokens_.begin(), tokens_.end(), [&] { return token(random); });
   std::iota(blocks_.begin(), blocks_.end(), 0);
+  if (options.shuffle_blocks) std::shuffle(blocks_.begin(), blocks_.end(), random);
   FillCache();
 }
 
@@ -105,6 +106,7 @@ absl::StatusOr<StepSample> StepRig::Run(absl::Span<const SpanShape> spans) {
   const auto logits = model_->Forward(batch_, *store_, &sample.work);
   sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!logits.ok()) return logits.status();
+  sample.logits = *logits;
   return sample;
 }
 

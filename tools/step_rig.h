@@ -20,14 +20,16 @@ namespace plumbline {
 
 struct StepRigOptions {
   ModelOptions model;
-  int64_t cache_tokens = 0;  // of all sequences of one step together, each rounded up to blocks
-  uint64_t seed = 1;         // of the cache's values and the token ids
+  int64_t cache_tokens = 0;     // of all sequences of one step together, each rounded up to blocks
+  uint64_t seed = 1;            // of the cache's values, the token ids and the order of blocks
+  bool shuffle_blocks = false;  // else sequences lie side by side in the cache
 };
 
 // What one forward pass took and counted.
 struct StepSample {
   double seconds = 0;  // wall clock around the pass
   StepWork work;
+  absl::Span<const float> logits;  // [logit rows, vocab]; valid until the next Run
 };
 
 // One thread at a time.
@@ -40,7 +42,7 @@ class StepRig {
 
   // Runs one step in which sequence i feeds spans[i].count tokens from position spans[i].first;
   // the positions before hold the seeded values (or what an earlier step left there). Sequences
-  // lie side by side in the cache. ResourceExhausted where they do not fit it (needed and had
+  // take blocks one after another. ResourceExhausted where they do not fit it (needed and had
   // named); errors of Model::Forward.
   absl::StatusOr<StepSample> Run(absl::Span<const SpanShape> spans);
 
@@ -58,7 +60,7 @@ class StepRig {
   std::unique_ptr<KvStore> store_;
   CostShape shape_;
   std::vector<int32_t> tokens_;  // [context]: what every sequence feeds
-  std::vector<BlockId> blocks_;  // 0, 1, 2, ...: sequences take runs of it
+  std::vector<BlockId> blocks_;  // all of them: sequences take runs of it
   StepBatch batch_;
 };
 

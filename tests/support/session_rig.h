@@ -14,6 +14,7 @@ struct SessionRigOptions {
   int num_blocks = 64;
   int step_tokens = 512;
   int max_running = 64;
+  bool recompute_each_step = false;
 };
 
 // Runs all requests to their ends and returns their results in the order given. Adds a test
