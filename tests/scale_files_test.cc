@@ -17,9 +17,7 @@
 namespace plumbline {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 ScalePoint Point(ScaleSweep sweep, const std::string& model, int64_t tokens) {
@@ -133,7 +131,7 @@ TEST(ScaleFilesTest, OtherSettingsAreRefusedByName) {
   for (const char* part : {"study/samples.json", "longest_prompt", "8192", "4096"}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(part));
   }
-  EXPECT_THAT(other.data.samples, IsEmpty());
+  EXPECT_TRUE(other.data.samples.empty());
   EXPECT_EQ(other.elapsed_seconds, 0);
 }
 
@@ -151,13 +149,17 @@ TEST(ScaleFilesTest, OtherPointsAreRefused) {
 TEST(ScaleFilesTest, DamagedFilesAreRefused) {
   using Json = nlohmann::ordered_json;
   const Json good = Json::parse(ScaleJson(Study()));
-  const std::vector<Json> bad_values = {Json(),  Json("text"),      Json(-1.5),
-                                        Json(1), Json::array({-7}), Json::array({"x", 1}),
+  const std::vector<Json> bad_values = {Json(),
+                                        Json("text"),
+                                        Json(-1.5),
+                                        Json(1),
+                                        Json::array({-7}),
+                                        Json::array({"x", 1}),
                                         Json(std::numeric_limits<uint64_t>::max())};
   const auto refuse = [](const Json& json, const std::string& what) {
     ScaleStudy study = Planned();
     EXPECT_FALSE(ResumeScale(json.dump(), "f", study).ok()) << what;
-    EXPECT_THAT(study.data.samples, IsEmpty());
+    EXPECT_TRUE(study.data.samples.empty());
   };
   for (const char* where : {"", "points", "samples"}) {
     Json json = good;

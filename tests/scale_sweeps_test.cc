@@ -98,8 +98,12 @@ TEST(ScaleSweepsTest, VariantsDifferInOneThingAndShareABase) {
       if (p.sweep == ScaleSweep::kHeads) values[p.sweep].insert(p.shape.h);
       if (p.sweep == ScaleSweep::kKvHeads) values[p.sweep].insert(p.shape.g);
       if (p.sweep == ScaleSweep::kBlock) values[p.sweep].insert(p.shape.block_tokens);
-      if (p.sweep == ScaleSweep::kHeads) EXPECT_EQ(p.shape.g, p.shape.h);
-      if (p.sweep != ScaleSweep::kLayers) EXPECT_EQ(p.shape.L, base.L);
+      if (p.sweep == ScaleSweep::kHeads) {
+        EXPECT_EQ(p.shape.g, p.shape.h);
+      }
+      if (p.sweep != ScaleSweep::kLayers) {
+        EXPECT_EQ(p.shape.L, base.L);
+      }
       EXPECT_EQ(Config(p.model).layers, p.shape.L);
       EXPECT_EQ(Config(p.model).kv_heads, p.shape.g);
     }
@@ -131,8 +135,7 @@ TEST(ScaleSweepsTest, AFileHasNoVariants) {
 TEST(ScaleSweepsTest, UnknownSweepsAreRefused) {
   ScaleSweepOptions options;
   options.sweeps = {"prefill", "sideways"};
-  const auto plan =
-      PlanScale(options, "synthetic:llama-160m", Config("synthetic:llama-160m"));
+  const auto plan = PlanScale(options, "synthetic:llama-160m", Config("synthetic:llama-160m"));
   EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(plan.status().message()), HasSubstr("kv_heads"));
 }

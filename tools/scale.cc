@@ -10,8 +10,8 @@
 #include "tools/progress.h"
 #include "tools/scale_analysis.h"
 #include "tools/scale_files.h"
-#include "tools/scale_json.h"
 #include "tools/scale_measure.h"
+#include "tools/scale_notes.h"
 #include "tools/scale_setup.h"
 #include "tools/scale_summary.h"
 
@@ -54,8 +54,9 @@ absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
   analysis.free_memory_bytes = DetectMachine().free_memory_bytes;
   const absl::StatusOr<ScaleFindings> findings = AnalyseScale(setup->study.data, analysis);
   if (!findings.ok()) return findings.status();
-  out << (options.json ? ScaleJson(setup->study)
-                       : ScaleSummary(setup->study, *findings, setup->folder));
+  out << (options.json
+              ? ScaleJson(setup->study)
+              : absl::StrCat(ScaleSummary(*findings), ScaleNotes(setup->study, setup->folder)));
   out.flush();
   if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
   return measured;

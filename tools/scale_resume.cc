@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMostCount = int64_t{1} << 53;  // sums of them fit an int64_t
 constexpr int64_t kMostSize = int64_t{1} << 31;   // of a shape's and a point's sizes
+constexpr double kMostNumber = 1e15;              // seconds, and rates per second
 constexpr int64_t kMostRepetitions = 1000000;
 
 // Reads the members of an object, and remembers whether one was missing or out of range.
@@ -66,7 +67,7 @@ class Reader {
   }
   double NumberOf(const Json& json, double low) {
     const double value = json.is_number() ? json.get<double>() : std::nan("");
-    if (std::isfinite(value) && value >= low) return value;
+    if (value >= low && value <= kMostNumber) return value;
     ok_ = false;
     return 0;
   }

@@ -249,7 +249,7 @@ std::string WithKey(absl::string_view name, absl::string_view key, int64_t value
 std::vector<int64_t> DoublingLengths(int64_t max) {
   int64_t length = std::max<int64_t>(1, std::min(kFirstLength, max / kFewestDoublings));
   std::vector<int64_t> lengths;
-  for (; length <= max - max / 4; length *= 2) lengths.push_back(length);
+  for (; length < max && length <= max - max / 4; length *= 2) lengths.push_back(length);
   lengths.push_back(max);
   return lengths;
 }
