@@ -7,14 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/machine.h"
+#include "spdlog/spdlog.h"
 #include "tools/scale_counters.h"
 
 namespace plumbline {
 namespace {
 
-constexpr double kEqualShare = 0.3;     // of the time, shared out equally
-constexpr double kSaveSeconds = 10;     // between files, while one model is measured
-constexpr double kCounterCosts = 0.05;  // of all, for each counter-example
+constexpr double kEqualShare = 0.5;  // of the time, shared out equally: loading costs time too
+constexpr double kSaveSeconds = 10;  // between files, while one model is measured
 
 // What an earlier sitting measured of a counter-example that it
 // did not finish is measured anew.
@@ -115,6 +115,7 @@ class Measurer {
     const auto engine = ScaleEngine::Load(**source, points, options_.engine);
     if (!engine.ok()) return engine.status();
     study_.same_bits_exception = (*engine)->model().same_bits_exception();
+    spdlog::debug("measuring {} points of {}", points.size(), run.model);
     const ScaleLoopOptions loop{options_.stop, options_.most_repetitions, until, options_.seed};
     ScaleLoopHooks hooks;
     hooks.cancelled = hooks_.cancelled;
@@ -175,17 +176,12 @@ class Measurer {
 
 std::vector<double> RunWeights(const ScalePlan& plan) {
   std::vector<double> weights;
-  double all = 0;
   for (const ScaleRun& run : plan.runs) {
-    double cost = 0;
+    double cost = run.counter_cost;
     for (const ScalePoint& point : run.points) cost += PointCost(point);
     weights.push_back(cost);
-    all += cost;
   }
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (!plan.runs[i].counter.empty()) weights[i] = kCounterCosts * std::max(all, 1.0);
-  }
-  all = std::accumulate(weights.begin(), weights.end(), 0.0);
+  const double all = std::max(1.0, std::accumulate(weights.begin(), weights.end(), 0.0));
   for (double& weight : weights) {
     weight = kEqualShare / static_cast<double>(weights.size()) + (1 - kEqualShare) * weight / all;
   }

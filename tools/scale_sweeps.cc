@@ -21,6 +21,7 @@ constexpr int64_t kChunkPrompt = 2048;    // prompt of the sweeps over chunks an
 constexpr int64_t kBriefChunkPrompt = 1024;
 constexpr int64_t kCounterLength = 4096;  // longest one of a counter-example
 constexpr int64_t kBriefCounterLength = 2048;
+constexpr double kLayerPasses = 3;  // of a counter-example, in layers
 constexpr int kLeastHeadDim = 32, kMostHeadDim = 256;
 constexpr double kMacsPerByte = 4;  // products a machine makes while it reads a byte, roughly
 
@@ -118,7 +119,11 @@ class Planner {
     } else {
       lengths = DoublingLengths(Prompt(most));
     }
-    plan_.runs.push_back({model_, options_.block_tokens, {}, group, std::move(lengths)});
+    // A prefill for each token without a cache; elsewhere a few passes over one layer.
+    double cost = 0;
+    for (const int64_t n : lengths) cost += PointCost(Prefill(ScaleSweep::kNoCache, n, n));
+    if (group != "no_cache") cost *= kLayerPasses / static_cast<double>(config_.layers);
+    plan_.runs.push_back({model_, options_.block_tokens, {}, group, std::move(lengths), 2 * cost});
   }
 
   // Small chunks; the usual one and the whole prompt run beside each other as a counter-example.
@@ -128,7 +133,8 @@ class Planner {
       if (chunk >= options_.chunk_tokens || chunk >= n) continue;
       base_.points.push_back(Prefill(ScaleSweep::kChunk, n, chunk));
     }
-    plan_.runs.push_back({model_, options_.block_tokens, {}, "chunk", {n}});
+    const double cost = 3 * PointCost(Prefill(ScaleSweep::kChunk, n, options_.chunk_tokens));
+    plan_.runs.push_back({model_, options_.block_tokens, {}, "chunk", {n}, cost});
   }
 
   // A block's size is settled when the model loads, so each is a run of its own.
@@ -137,8 +143,8 @@ class Planner {
     if (!options_.brief) sizes.insert({4, 64});
     sizes.insert(options_.block_tokens);
     for (const int size : sizes) {
-      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt), {model_, size, {}, "", {}},
-              config_);
+      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt),
+              {model_, size, {}, "", {}, 0}, config_);
     }
   }
 
@@ -197,7 +203,7 @@ class Planner {
         continue;
       }
       AddPair(sweep, Prompt(options_.brief ? kSideLength / 2 : kSideLength),
-              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}},
+              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}, 0},
               spec->config);
     }
   }

@@ -33,6 +33,7 @@ struct ScaleRun {
   std::vector<ScalePoint> points;
   std::string counter;           // its group's name; empty: none
   std::vector<int64_t> lengths;  // of the counter-example: prompts, or contexts
+  double counter_cost = 0;       // of the counter-example's passes, as PointCost
 };
 
 struct ScalePlan {
