@@ -1,13 +1,20 @@
 // Generation without a cache: the same tokens, every one of them at the price of a whole prefill.
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/cost_model.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "scheduler/session.h"
+#include "tests/support/fake_executor.h"
+#include "tests/support/manual_clock.h"
 #include "tests/support/map_source.h"
 #include "tests/support/run_binary.h"
+#include "tests/support/scheduler_harness.h"
 #include "tests/support/session_rig.h"
 
 namespace plumbline {
@@ -116,6 +123,42 @@ TEST_F(NoCacheTest, ContextsLongerThanAStepRunInChunks) {
     }
     EXPECT_EQ(known, static_cast<int>(requests_[i].prompt.size() + results[i].output.size()));
   }
+}
+
+// A sequence that has forgotten everything waits like any other: it can be cancelled, and those
+// behind it follow in order.
+TEST(SessionNoCacheTest, ACancelledSequenceGivesWayToTheNext) {
+  FakeExecutorOptions executor_options;
+  FakeExecutor executor(executor_options, nullptr);
+  BlockPool pool(executor_options.num_blocks, [&](BlockId block) { executor.Forget(block); });
+  SessionOptions options;
+  options.scheduler.step_tokens = 16;
+  options.scheduler.geometry = executor.geometry();
+  options.scheduler.recompute_each_step = true;
+  options.check_invariants = true;
+  const ManualClock clock;
+  Session session(options, executor, pool, clock);
+  uint64_t first = 0;
+  int seen = 0;
+  Request request = MakeRequest(5, 20);
+  request.on_token = [&](const TokenEvent&) {
+    if (++seen == 3) session.Cancel(first);
+    return true;
+  };
+  std::vector<RequestResult> results;
+  const auto keep = [&](RequestResult result) { results.push_back(std::move(result)); };
+  first = session.Submit(std::move(request), keep);
+  session.Submit(MakeRequest(4, 6, 9), keep);
+  session.RunUntilIdle();
+  EXPECT_TRUE(session.invariants().ok()) << session.invariants();
+  EXPECT_TRUE(executor.violation().ok()) << executor.violation();
+  EXPECT_EQ(pool.num_used(), 0);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].reason, FinishReason::kCancelled);
+  EXPECT_EQ(results[0].output.size(), 3U);
+  EXPECT_EQ(results[1].reason, FinishReason::kLength);
+  EXPECT_EQ(results[1].output,
+            SchedulerHarness::RunAlone(executor_options, MakeRequest(4, 6, 9)).output);
 }
 
 Json Generate(std::vector<std::string> arguments) {

@@ -126,6 +126,10 @@ TEST(ScaleCounterTest, ChunkedAndWhole) {
     EXPECT_EQ(data.points[1].chunk, 300);
     EXPECT_LT(data.points[0].scratch_bytes, data.points[1].scratch_bytes);
     const CostShape& shape = data.points[0].shape;
+    for (const ScalePoint& point : data.points) {
+      EXPECT_EQ(point.cache_used_bytes, KvUsedBytes(shape, 300));
+      EXPECT_EQ(point.cache_bytes, KvAllocatedBytes(shape, 300));
+    }
     for (const ScaleSample& sample : data.samples) {
       EXPECT_EQ(sample.macs.TotalUseful(), PrefillMacs(shape, 300));
     }

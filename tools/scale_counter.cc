@@ -184,6 +184,8 @@ absl::Status MeasureChunking(const CounterOptions& options, int64_t tokens, int6
     ScalePoint point = PointOf(options, *rigs.back(), ScaleSweep::kChunk);
     point.tokens = tokens;
     point.chunk = step;
+    point.cache_bytes = rigs.back()->store().allocated_bytes();
+    point.cache_used_bytes = tokens * rigs.back()->store().geometry().TokenBytes();
     point.scratch_bytes = rigs.back()->model().scratch_bytes();
     passes.push_back(PrefillPass(*rigs.back(), std::move(point), &logits));
   }
