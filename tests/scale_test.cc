@@ -25,7 +25,7 @@ using testing::Not;
 using Json = nlohmann::json;
 
 constexpr char kTiny[] =
-    "synthetic:llama-160m,layers=2,width=64,heads=4,kv_heads=2,ffn=64,vocab=256,context=64";
+    "synthetic:llama-160m,layers=2,width=64,heads=4,ffn=64,vocab=256,context=64";
 
 std::vector<std::string> Scale(std::vector<std::string> more) {
   std::vector<std::string> arguments = {"scale", "-m",          kTiny,  "--threads",
@@ -109,7 +109,7 @@ TEST_F(ScaleTest, AfterCtrlCTheFilesAreWholeAndTheStudyGoesOn) {
   // Far more repetitions than there is time for before the signal.
   const std::vector<std::string> use = {
       "scale",          "-m",          kTiny,  "--threads",     "1",    "--sweeps",
-      "prefill,decode", "--precision", "0.01", "--repetitions", "10000"};
+      "prefill,decode", "--precision", "0.01", "--repetitions", "3000"};
   BinaryRun run;
   run.arguments = use;
   run.arguments.insert(run.arguments.end(), {"--log-level", "debug", "-o", folder_});
@@ -121,7 +121,7 @@ TEST_F(ScaleTest, AfterCtrlCTheFilesAreWholeAndTheStudyGoesOn) {
 
   run.arguments = use;
   run.arguments.insert(run.arguments.end(),
-                       {"--log-level", "error", "--resume", folder_, "--minutes", "0.02"});
+                       {"--log-level", "error", "--resume", folder_, "--minutes", "0.008"});
   run.interrupt_after.clear();
   const BinaryResult resumed = RunBinary(run);
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
