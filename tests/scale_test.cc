@@ -121,7 +121,7 @@ TEST_F(ScaleTest, AfterCtrlCTheFilesAreWholeAndTheStudyGoesOn) {
 
   run.arguments = use;
   run.arguments.insert(run.arguments.end(),
-                       {"--log-level", "error", "--resume", folder_, "--minutes", "0.008"});
+                       {"--log-level", "error", "--resume", folder_, "--minutes", "0.003"});
   run.interrupt_after.clear();
   const BinaryResult resumed = RunBinary(run);
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;

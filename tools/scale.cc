@@ -6,12 +6,16 @@
 #include "absl/strings/str_cat.h"
 #include "engine/machine.h"
 #include "scheduler/clock.h"
+#include "spdlog/spdlog.h"
+#include "tools/html_page.h"
 #include "tools/interrupt.h"
 #include "tools/progress.h"
 #include "tools/scale_analysis.h"
 #include "tools/scale_files.h"
 #include "tools/scale_measure.h"
 #include "tools/scale_notes.h"
+#include "tools/scale_page.h"
+#include "tools/scale_report.h"
 #include "tools/scale_setup.h"
 #include "tools/scale_summary.h"
 
@@ -42,6 +46,18 @@ absl::Status Measure(ScaleSetup& setup) {
   return absl::IsCancelled(measured) && !saved.ok() ? saved : measured;
 }
 
+// Without gnuplot there is no page; the samples are kept all the same.
+absl::Status WriteScalePage(const std::string& folder, const ScaleStudy& study,
+                            const ScaleFindings& findings) {
+  const absl::StatusOr<std::string> page = ScalePage(ScaleReport(study, findings));
+  if (absl::IsFailedPrecondition(page.status())) {
+    spdlog::warn("no page is written: {}", std::string(page.status().message()));
+    return absl::OkStatus();
+  }
+  if (!page.ok()) return page.status();
+  return WritePage(absl::StrCat(folder, "/page.html"), *page);
+}
+
 }  // namespace
 
 absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
@@ -54,6 +70,12 @@ absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
   analysis.free_memory_bytes = DetectMachine().free_memory_bytes;
   const absl::StatusOr<ScaleFindings> findings = AnalyseScale(setup->study.data, analysis);
   if (!findings.ok()) return findings.status();
+  if (!setup->folder.empty()) {
+    if (absl::Status status = WriteScalePage(setup->folder, setup->study, *findings);
+        !status.ok()) {
+      return status;
+    }
+  }
   out << (options.json
               ? ScaleJson(setup->study)
               : absl::StrCat(ScaleSummary(*findings), ScaleNotes(setup->study, setup->folder)));

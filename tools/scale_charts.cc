@@ -35,7 +35,7 @@ void AddCurves(const ScaleCurves& curves, Chart& chart) {
   int style = 0;
   for (const ScaleSeries& series : curves.series) {
     ChartSeries points = {.label = series.name, .style = style};
-    for (const ScaleSample& sample : series.samples) {
+    for (const ScaleCurveSample& sample : series.samples) {
       points.marks.push_back(MarkOf(sample.tokens, sample.value));
     }
     if (!series.fit.empty()) {

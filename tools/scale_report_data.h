@@ -18,7 +18,7 @@ struct ScaleEstimate {
   double high = 0;
 };
 
-struct ScaleSample {
+struct ScaleCurveSample {
   double tokens = 0;  // prompt length, or context
   ScaleEstimate value;
 };
@@ -31,8 +31,8 @@ struct ScaleFitTerm {
 
 struct ScaleSeries {
   std::string name;
-  std::vector<ScaleSample> samples;  // ascending tokens
-  std::vector<ScaleFitTerm> fit;     // their sum is drawn as a curve; empty: none
+  std::vector<ScaleCurveSample> samples;  // ascending tokens
+  std::vector<ScaleFitTerm> fit;          // their sum is drawn as a curve; empty: none
 };
 
 struct ScaleCurves {
