@@ -189,7 +189,7 @@ TEST(ScaleFilesTest, CutAndStrangeTextIsRefused) {
   for (size_t length = 0; length + 2 < text.size(); length += 97) {
     EXPECT_FALSE(ResumeScale(text.substr(0, length), "f", study).ok()) << length;
   }
-  for (const char* strange : {"", "[]", "null", "{}", "\xff\xfe", "{\"format\":\"other\"}"}) {
+  for (const char* strange : {"", "[]", "null", "{}", "\xff\xfe", R"({"format":"other"})"}) {
     EXPECT_FALSE(ResumeScale(strange, "f", study).ok()) << strange;
   }
   EXPECT_FALSE(ResumeScale(std::string(200000, '['), "f", study).ok());

@@ -109,6 +109,7 @@ class Measurer {
                             study_.data.points, indices, study_.left_out);
     if (indices.empty()) return absl::OkStatus();
     std::vector<ScalePoint> points;
+    points.reserve(indices.size());
     for (const int64_t index : indices) {
       points.push_back(study_.data.points[static_cast<size_t>(index)]);
     }

@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kLongest = 8192;  // prompt and context, where nothing is said
 constexpr int64_t kQuickLongestPrompt = 2048;
 constexpr double kMinutes = 10;
-constexpr double kQuickMinutes = 1.15;  // leaves room for loading the last model and the report
+constexpr double kQuickMinutes = 1.25;  // leaves room for loading the last model and the report
 constexpr int kCounterRepetitions = 7;
 constexpr int kQuickCounterRepetitions = 5;
 constexpr double kSecondsPerMinute = 60;

@@ -133,14 +133,14 @@ class Planner {
       if (chunk >= options_.chunk_tokens || chunk >= n) continue;
       base_.points.push_back(Prefill(ScaleSweep::kChunk, n, chunk));
     }
-    const double cost = 3 * PointCost(Prefill(ScaleSweep::kChunk, n, options_.chunk_tokens));
+    const double cost = 5 * PointCost(Prefill(ScaleSweep::kChunk, n, options_.chunk_tokens));
     plan_.runs.push_back({model_, options_.block_tokens, {}, "chunk", {n}, cost});
   }
 
   // A block's size is settled when the model loads, so each is a run of its own.
   void AddBlocks() {
-    std::set<int> sizes = {1, 16, 256};
-    if (!options_.brief) sizes.insert({4, 64});
+    std::set<int> sizes = {4, 256};
+    if (!options_.brief) sizes.insert({1, 16, 64});
     sizes.insert(options_.block_tokens);
     for (const int size : sizes) {
       AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt),
