@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "engine/formula.h"
 
 namespace plumbline {
 namespace {
@@ -15,6 +19,8 @@ constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for
 constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
 constexpr int64_t kTileRows = 96;      // query rows that share one read of K and V
 constexpr int64_t kVectorBytes = 4;    // norm gains and biases are f32
+
+constexpr int64_t kArticleFfnRatio = 4;  // F / d, of the articles' own layer
 
 constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -30,6 +36,16 @@ int64_t TileKeys(const CostShape& s, const SpanShape& span) {
     keys += span.first + end;
   }
   return keys;
+}
+
+Argument Of(absl::string_view name, int64_t value) {
+  return {name, FromDecimal(static_cast<double>(value))};
+}
+
+// A figure of the articles (formula.h). Shapes and lengths are whole numbers from 0 up, far below
+// what overflows, so that every formula used here has a value; 0 reads "no figure" in a report.
+Bounded Article(absl::string_view id, absl::Span<const Argument> arguments) {
+  return EvaluateFormula(id, arguments).value_or(Bounded{});
 }
 
 }  // namespace
@@ -155,31 +171,35 @@ int64_t DecodeFloorBytes(const CostShape& s, int64_t t) {
 }
 
 double ArticlePrefillMacs(const CostShape& s, int64_t n) {
-  const auto length = static_cast<double>(n);
-  const auto width = static_cast<double>(s.d);
-  const double layer = 2 * length * length * width + 12 * length * width * width;
-  return static_cast<double>(s.L) * layer;
+  const Argument one_layer = {"one_layer", Article("A1_LAYER_TOTAL", {Of("n", n), Of("d", s.d)})};
+  return Article("A1_LAYERS_LINEAR", {Of("L", s.L), one_layer}).value;
 }
 
 std::array<double, kNumWorkClasses> ArticlePrefillMacsByClass(const CostShape& s, int64_t n) {
-  const auto layers = static_cast<double>(s.L);
-  const auto length = static_cast<double>(n);
-  const auto width = static_cast<double>(s.d);
+  const auto all_layers = [&s, n](absl::string_view id, std::vector<Argument> extra) {
+    extra.push_back(Of("n", n));
+    const Argument one_layer = {"one_layer", Article(id, extra)};
+    return Article("A1_LAYERS_LINEAR", {Of("L", s.L), one_layer}).value;
+  };
   std::array<double, kNumWorkClasses> macs = {};
-  macs[Index(WorkClass::kProjections)] = layers * 4 * length * width * width;
-  macs[Index(WorkClass::kScores)] = layers * length * length * width;
-  macs[Index(WorkClass::kWeightedValues)] = layers * length * length * width;
-  macs[Index(WorkClass::kFeedForward)] = layers * 8 * length * width * width;
+  macs[Index(WorkClass::kProjections)] =
+      all_layers("A1_LAYER_QKV", {Of("d", s.d)}) + all_layers("A1_LAYER_OUTPROJ", {Of("d", s.d)});
+  // One head as wide as the model does what h heads of d / h do.
+  macs[Index(WorkClass::kScores)] = all_layers("A1_SCORES_MULS", {Of("d_k", s.d)});
+  macs[Index(WorkClass::kWeightedValues)] = all_layers("A1_OUTPUT_MULS", {Of("d_v", s.d)});
+  macs[Index(WorkClass::kFeedForward)] =
+      all_layers("A1_LAYER_FFN", {Of("d", s.d), Of("mult", kArticleFfnRatio)});
   return macs;
 }
 
 double ArticleDecodeMacs(const CostShape& s, int64_t t) {
-  return static_cast<double>(s.L) * static_cast<double>(t) * static_cast<double>(s.d);
+  const Argument one_layer = {"one_layer", Article("A2_CACHED_STEP", {Of("t", t), Of("d", s.d)})};
+  return Article("A1_LAYERS_LINEAR", {Of("L", s.L), one_layer}).value;
 }
 
 double ArticleKvBytes(const CostShape& s, int64_t t) {
-  return 2.0 * static_cast<double>(s.L) * static_cast<double>(t) * static_cast<double>(s.d) *
-         static_cast<double>(s.cache_bytes);
+  return Article("A2_KV_BYTES", {Of("L", s.L), Of("n", t), Of("d", s.d), Of("b", s.cache_bytes)})
+      .value;
 }
 
 }  // namespace plumbline

@@ -29,10 +29,11 @@ TEST(CliTest, WithoutSubcommandShowsHelpAndFails) {
 TEST(CliTest, HelpTeaches) {
   const BinaryResult all = RunPlumbline({"--help"});
   EXPECT_EQ(all.exit_code, 0);
-  for (const char* word : {"generate", "inspect", "tokenize", "synth", "scale", "Exit codes"}) {
+  for (const char* word :
+       {"generate", "inspect", "tokenize", "synth", "formulas", "scale", "Exit codes"}) {
     EXPECT_THAT(all.out, HasSubstr(word));
   }
-  for (const char* subcommand : {"generate", "inspect", "tokenize", "synth", "scale"}) {
+  for (const char* subcommand : {"generate", "inspect", "tokenize", "synth", "formulas", "scale"}) {
     const BinaryResult one = RunPlumbline({subcommand, "--help"});
     EXPECT_EQ(one.exit_code, 0) << subcommand;
     EXPECT_THAT(one.out, HasSubstr("Example")) << subcommand;
@@ -74,6 +75,11 @@ TEST(CliTest, BadUsageIsTwo) {
       {"tokenize", "--decode", "--json"},
       {"synth", "-o", "somewhere.gguf"},
       {"synth", "-m", "synthetic:llama-160m"},
+      {"formulas", "--audit", "A1_PAIRS"},
+      {"formulas", "--audit", "--table", "T1"},
+      {"formulas", "--table", "T1", "A1_PAIRS"},
+      {"formulas", "--table"},
+      {"formulas", "--external"},
   };
   for (const std::vector<std::string>& use : uses) {
     const BinaryResult result = RunPlumbline(use);

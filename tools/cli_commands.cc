@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/tensor_source.h"
+#include "tools/cli_formulas.h"
 #include "tools/cli_options.h"
 #include "tools/progress.h"
 #include "tools/toy_path.h"
@@ -123,6 +124,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   AddTokenize(app, commands, streams);
   AddSynth(app, commands);
   AddScale(app, commands, streams);
+  AddFormulas(app, commands, streams);
   app.footer(
       "Start with:          plumbline generate -p \"ROMEO:\"\n"
       "More on a command:   plumbline generate --help\n"

@@ -161,10 +161,10 @@ class Planner {
     const int64_t group = config_.heads / config_.kv_heads;
     std::vector<int64_t> counts;
     for (int64_t heads = 1; heads <= config_.width / kLeastHeadDim; ++heads) {
+      const int64_t head_dim = config_.width / heads;
       if (config_.width % heads != 0 || heads % group != 0) continue;
-      if (config_.width / heads > kMostHeadDim || config_.width / heads % 2 != 0) continue;
-      const bool power = config_.heads % heads == 0 || heads % config_.heads == 0;
-      if (power) counts.push_back(heads);
+      if (head_dim > kMostHeadDim || head_dim % 2 != 0) continue;
+      if (config_.heads % heads == 0 || heads % config_.heads == 0) counts.push_back(heads);
     }
     return Thinned(counts, config_.heads);
   }
