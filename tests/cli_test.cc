@@ -29,10 +29,11 @@ TEST(CliTest, WithoutSubcommandShowsHelpAndFails) {
 TEST(CliTest, HelpTeaches) {
   const BinaryResult all = RunPlumbline({"--help"});
   EXPECT_EQ(all.exit_code, 0);
-  for (const char* word : {"generate", "inspect", "tokenize", "synth", "formulas", "Exit codes"}) {
+  for (const char* word :
+       {"generate", "inspect", "tokenize", "synth", "formulas", "scale", "Exit codes"}) {
     EXPECT_THAT(all.out, HasSubstr(word));
   }
-  for (const char* subcommand : {"generate", "inspect", "tokenize", "synth", "formulas"}) {
+  for (const char* subcommand : {"generate", "inspect", "tokenize", "synth", "formulas", "scale"}) {
     const BinaryResult one = RunPlumbline({subcommand, "--help"});
     EXPECT_EQ(one.exit_code, 0) << subcommand;
     EXPECT_THAT(one.out, HasSubstr("Example")) << subcommand;

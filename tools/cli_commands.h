@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/scale.h"
 #include "tools/synth.h"
 #include "tools/tokenize.h"
 
@@ -20,6 +21,7 @@ namespace plumbline {
 struct Commands {
   GenerateOptions generate;
   InspectOptions inspect;
+  ScaleOptions scale;
   TokenizeOptions tokenize;
   SynthOptions synth;
   CalibrateOptions calibrate;
@@ -36,6 +38,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
+void AddScale(CLI::App& app, Commands& commands, const Streams& streams);
 
 }  // namespace plumbline
 

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/machine.h"
 #include "engine/weights.h"
-#include "spdlog/spdlog.h"
+#include "tools/numeric_options.h"
 #include "tools/table.h"
 #include "tools/toy_path.h"
 
@@ -54,18 +54,6 @@ absl::Status EncodePrompts(GenerateSetup& setup) {
     setup.prompt_ids.push_back(*std::move(ids));
   }
   return absl::OkStatus();
-}
-
-void ChooseDtypes(const GenerateOptions& options, ModelOptions& model) {
-  if (options.weights == "auto" && !HasFastBf16()) {
-    spdlog::warn("this CPU has no bf16 products (AVX512_BF16): the weights run as f32");
-  }
-  const bool bf16 = options.weights == "bf16" || (options.weights == "auto" && HasFastBf16());
-  model.weights = bf16 ? WeightDtype::kBf16 : WeightDtype::kF32;
-  model.kv_dtype = bf16 ? KvDtype::kBf16 : KvDtype::kF32;
-  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
-    if (options.kv_dtype == KvDtypeName(dtype)) model.kv_dtype = dtype;
-  }
 }
 
 // Positions of a request that are ever stored: the last output token is never fed back.
@@ -193,7 +181,9 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
 
   const ModelConfig& config = setup.source->config();
   ModelOptions& model_options = setup.model_options;
-  ChooseDtypes(options, model_options);
+  const NumericTypes types = ChooseNumericTypes(options.weights, options.kv_dtype);
+  model_options.weights = types.weights;
+  model_options.kv_dtype = types.kv_dtype;
   model_options.block_tokens = options.block_tokens;
   model_options.threads = options.threads > 0 ? options.threads : DetectMachine().cores;
   setup.geometry = config.CacheGeometry(model_options.kv_dtype, options.block_tokens);

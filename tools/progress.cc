@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience(2000);
 constexpr std::chrono::milliseconds kRedraw(200);
-constexpr size_t kLongestName = 40;  // columns
+constexpr size_t kLongestName = 40;     // columns
+constexpr double kLeastForRest = 0.05;  // done, before the time left is told
 
 class ProgressSource final : public TensorSource {
  public:
@@ -60,9 +61,13 @@ class ProgressExecutor final : public Executor {
 }  // namespace
 
 std::string ProgressLine(absl::string_view what, int64_t done, int64_t total, double seconds) {
-  const double part = static_cast<double>(done) / static_cast<double>(total);
-  return absl::StrFormat("%s: %.0f%% after %.0f s", CutText(Printable(what), kLongestName),
-                         100 * std::clamp(part, 0.0, 1.0), seconds);
+  const double part = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
+  std::string line = absl::StrFormat("%s: %.0f%% after %.0f s",
+                                     CutText(Printable(what), kLongestName), 100 * part, seconds);
+  if (part >= kLeastForRest) {
+    absl::StrAppendFormat(&line, ", %.0f s left", seconds * (1 - part) / part);
+  }
+  return line;
 }
 
 Progress::Progress(std::string what, int64_t total)
@@ -70,6 +75,11 @@ Progress::Progress(std::string what, int64_t total)
       total_(std::max<int64_t>(1, total)),
       start_(std::chrono::steady_clock::now()) {
   if (isatty(STDERR_FILENO) == 1) drawer_ = std::thread([this] { Draw(); });
+}
+
+void Progress::SetWhat(std::string what) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  what_ = std::move(what);
 }
 
 void Progress::Draw() {

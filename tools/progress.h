@@ -17,7 +17,8 @@
 
 namespace plumbline {
 
-// "loading toy: 45% after 3 s"; nothing wider than a terminal. REQUIRES: total > 0.
+// "loading toy: 45% after 9 s, 11 s left"; nothing wider than a terminal. The time left is not
+// told before a twentieth is done. REQUIRES: total > 0.
 std::string ProgressLine(absl::string_view what, int64_t done, int64_t total, double seconds);
 
 // Shows nothing in the first two seconds, and nothing ever where standard error is no terminal.
@@ -32,13 +33,15 @@ class Progress {
   // Safe from any thread.
   void Add(int64_t done) { done_ += done; }
   void Set(int64_t done) { done_ = done; }
+  // What the line names from now on.
+  void SetWhat(std::string what);
   // Takes the line away, for good. Belongs to the thread that made the object.
   void Stop();
 
  private:
   void Draw();
 
-  const std::string what_;
+  std::string what_;  // guarded by mutex_
   const int64_t total_;
   const std::chrono::steady_clock::time_point start_;
   std::atomic<int64_t> done_ = 0;

@@ -49,7 +49,10 @@ absl::Status AddStep(StepRig& rig, const Spans& spans, ScaleSample* sample,
   sample->seconds += step->seconds;
   sample->macs += step->work.TotalMacs();
   sample->softmax_pairs += step->work.softmax_pairs;
-  for (const SpanShape& span : spans) sample->formula_macs += SpanMacs(rig.shape(), span);
+  for (const SpanShape& span : spans) {
+    sample->formula_macs += SpanMacs(rig.shape(), span);
+    sample->formula_softmax_pairs += SpanSoftmaxPairs(rig.shape(), span);
+  }
   const ByteCounts formula = StepBytes(rig.shape(), spans);
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
     sample->class_seconds[c] += step->work.seconds[c];

@@ -102,6 +102,7 @@ CounterPass StoredPass(const Layer& layer, ScalePoint point, ScoreMask mask, Pro
     ScaleSample sample = SampleOf(seconds, work);
     sample.formula_macs = StoredAttentionMacs(layer.shape, n, mask);
     sample.formula_bytes = StoredAttentionBytes(layer.shape, n, mask);
+    sample.formula_softmax_pairs = LayerPairs(layer.shape, n, mask);
     return sample;
   };
   pass.point = std::move(point);
@@ -166,6 +167,7 @@ CounterPass TiledPass(const Layer& layer, ScalePoint point, Prompt& prompt, Tile
     ScaleSample sample = SampleOf(seconds, work);
     sample.formula_macs = TiledAttentionMacs(layer.shape, n);
     sample.formula_bytes = TiledAttentionBytes(layer.shape, n);
+    sample.formula_softmax_pairs = LayerPairs(layer.shape, n, ScoreMask::kCausal);
     return sample;
   };
   pass.point = std::move(point);
@@ -205,6 +207,9 @@ CounterPass SoftmaxPass(const Layer& layer, ScalePoint point, const Prompt& prom
     sample.formula_bytes[static_cast<size_t>(WorkClass::kSoftmax)] =
         fused ? FusedSoftmaxBytes(layer.shape, n, ScoreMask::kCausal)
               : UnfusedSoftmaxBytes(layer.shape, n, ScoreMask::kCausal);
+    // In passes the softmax of a row looks at its masked scores as well.
+    sample.formula_softmax_pairs =
+        LayerPairs(layer.shape, n, fused ? ScoreMask::kCausal : ScoreMask::kNone);
     return sample;
   };
   pass.point = std::move(point);

@@ -44,4 +44,13 @@ absl::string_view ScaleSweepName(ScaleSweep sweep) {
   return "unknown";
 }
 
+bool ParseScaleSweep(absl::string_view name, ScaleSweep* sweep) {
+  for (int i = 0; i <= static_cast<int>(ScaleSweep::kContiguous); ++i) {
+    if (ScaleSweepName(static_cast<ScaleSweep>(i)) != name) continue;
+    *sweep = static_cast<ScaleSweep>(i);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace plumbline

@@ -38,6 +38,8 @@ enum class ScaleSweep : uint8_t {
 // "prefill", "decode", "batch", "layers", "heads", "kv_heads", "block", "chunk", "no_cache",
 // "stored_full", ...: the names in files.
 absl::string_view ScaleSweepName(ScaleSweep sweep);
+// The sweep of that name, in `*sweep`; false where there is none.
+bool ParseScaleSweep(absl::string_view name, ScaleSweep* sweep);
 
 struct ScalePoint {
   ScaleSweep sweep = ScaleSweep::kPrefill;
@@ -68,6 +70,7 @@ struct ScaleSample {
   ByteCounts bytes = {};
   ByteCounts formula_bytes = {};
   int64_t softmax_pairs = 0;
+  int64_t formula_softmax_pairs = 0;
   double predicted_seconds = -1;  // -1: no machine profile
   ClassSeconds predicted_class_seconds = {};
   Anchors anchors;  // taken beside this sample; zero: none

@@ -1,0 +1,87 @@
+#include "tools/scale.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/machine.h"
+#include "scheduler/clock.h"
+#include "spdlog/spdlog.h"
+#include "tools/html_page.h"
+#include "tools/interrupt.h"
+#include "tools/progress.h"
+#include "tools/scale_analysis.h"
+#include "tools/scale_files.h"
+#include "tools/scale_measure.h"
+#include "tools/scale_notes.h"
+#include "tools/scale_page.h"
+#include "tools/scale_report.h"
+#include "tools/scale_setup.h"
+#include "tools/scale_summary.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kParts = 10000;  // of the whole study, for its progress
+
+// OK, Cancelled, or what went wrong; `setup.study` then holds what there is.
+absl::Status Measure(ScaleSetup& setup) {
+  const InterruptScope interrupt;
+  const auto cancelled = [&interrupt] { return interrupt.interrupted(); };
+  setup.measure.engine.cancelled = cancelled;
+  Progress progress("measuring", kParts);
+  ScaleMeasureHooks hooks;
+  hooks.cancelled = cancelled;
+  hooks.progress = [&progress](const std::string& what, double part) {
+    progress.SetWhat("measuring " + what);
+    progress.Set(std::llround(part * static_cast<double>(kParts)));
+  };
+  hooks.save = [&setup] {
+    return setup.folder.empty() ? absl::OkStatus() : WriteScaleFiles(setup.folder, setup.study);
+  };
+  const SteadyClock clock;
+  absl::Status measured = MeasureStudy(setup.measure, setup.plan, clock, hooks, setup.study);
+  if (measured.ok()) return measured;
+  const absl::Status saved = hooks.save();
+  return absl::IsCancelled(measured) && !saved.ok() ? saved : measured;
+}
+
+// Without gnuplot there is no page; the samples are kept all the same.
+absl::Status WriteScalePage(const std::string& folder, const ScaleStudy& study,
+                            const ScaleFindings& findings) {
+  const absl::StatusOr<std::string> page = ScalePage(ScaleReport(study, findings));
+  if (absl::IsFailedPrecondition(page.status())) {
+    spdlog::warn("no page is written: {}", std::string(page.status().message()));
+    return absl::OkStatus();
+  }
+  if (!page.ok()) return page.status();
+  return WritePage(absl::StrCat(folder, "/page.html"), *page);
+}
+
+}  // namespace
+
+absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
+  absl::StatusOr<ScaleSetup> setup = PrepareScale(options);
+  if (!setup.ok()) return setup.status();
+  absl::Status measured = Measure(*setup);
+  if (!measured.ok() && !absl::IsCancelled(measured)) return measured;
+
+  ScaleAnalysisOptions analysis;
+  analysis.free_memory_bytes = DetectMachine().free_memory_bytes;
+  const absl::StatusOr<ScaleFindings> findings = AnalyseScale(setup->study.data, analysis);
+  if (!findings.ok()) return findings.status();
+  if (!setup->folder.empty()) {
+    if (absl::Status status = WriteScalePage(setup->folder, setup->study, *findings);
+        !status.ok()) {
+      return status;
+    }
+  }
+  out << (options.json
+              ? ScaleJson(setup->study)
+              : absl::StrCat(ScaleSummary(*findings), ScaleNotes(setup->study, setup->folder)));
+  out.flush();
+  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
+  return measured;
+}
+
+}  // namespace plumbline

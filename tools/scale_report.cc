@@ -1,0 +1,184 @@
+#include "tools/scale_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tools/scale_notes.h"
+#include "tools/scale_text.h"
+#include "tools/table.h"
+
+namespace plumbline {
+namespace {
+
+ScaleEstimate ToScale(const Estimate& estimate) {
+  return {estimate.value, estimate.low, estimate.high};
+}
+
+ScaleSeries LengthSeries(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
+                         const ScaleFit& fit, double first_power) {
+  ScaleSeries series;
+  series.name = Printable(model.model);
+  for (const ScaleLength& length : lengths) {
+    if (!length.seconds.known()) continue;
+    series.samples.push_back({static_cast<double>(length.tokens), ToScale(length.seconds)});
+  }
+  if (fit.a.known() && fit.b.known()) {
+    series.fit = {{first_power, ToScale(fit.a)}, {first_power + 1, ToScale(fit.b)}};
+  }
+  return series;
+}
+
+ScaleShares Shares(const ScaleModelFindings& model, bool timed) {
+  ScaleShares shares;
+  shares.of_what = absl::StrCat(timed ? "measured prefill time, " : "prefill's products, ",
+                                Printable(model.model));
+  for (size_t c = 0; c < kNumWorkClasses; ++c) {
+    shares.classes.emplace_back(WorkClassName(static_cast<WorkClass>(c)));
+  }
+  shares.amounts.resize(kNumWorkClasses);
+  for (const ScaleShare& share : model.shares) {
+    shares.tokens.push_back(share.tokens);
+    for (size_t c = 0; c < kNumWorkClasses; ++c) {
+      const double amount = timed ? share.timed[c].value : share.counted[c];
+      shares.amounts[c].push_back(std::isfinite(amount) ? amount : 0);
+    }
+  }
+  return shares;
+}
+
+// Seconds of the repetitions of a point.
+std::vector<double> SecondsOf(const ScaleData& data, int64_t point, double ScaleSample::*field) {
+  std::vector<double> seconds;
+  for (const ScaleSample& sample : data.samples) {
+    if (sample.point == point) seconds.push_back(sample.*field);
+  }
+  return seconds;
+}
+
+ScalePredictions Predictions(const ScaleData& data) {
+  ScalePredictions predictions;
+  for (size_t i = 0; i < data.points.size(); ++i) {
+    const auto point = static_cast<int64_t>(i);
+    const std::vector<double> predicted = SecondsOf(data, point, &ScaleSample::predicted_seconds);
+    if (predicted.empty() || Median(predicted) < 0) continue;
+    const auto measured = MedianEstimate(SecondsOf(data, point, &ScaleSample::seconds));
+    if (!measured.ok()) continue;
+    const ScalePoint& of = data.points[i];
+    predictions.points.push_back({of.chunk > 0 ? "prefill" : "decode",
+                                  absl::StrCat(ScaleSweepName(of.sweep), " ", of.tokens),
+                                  Median(predicted), ToScale(*measured)});
+  }
+  return predictions;
+}
+
+// Bytes of buffers that were really there, by length, for each model.
+ScaleCurves Memory(const ScaleData& data) {
+  std::map<std::string, ScaleSeries> series;
+  for (const ScalePoint& point : data.points) {
+    const bool stored = point.sweep == ScaleSweep::kStoredFull;
+    const bool tiled = point.sweep == ScaleSweep::kTiled;
+    if (!stored && !tiled) continue;
+    const auto add = [&](absl::string_view what, int64_t bytes) {
+      const auto value = static_cast<double>(bytes);
+      const std::string name = absl::StrCat(what, ", ", Printable(point.model));
+      series[name].name = name;
+      series[name].samples.push_back({static_cast<double>(point.tokens), {value, value, value}});
+    };
+    add(stored ? "stored scores" : "tiles", point.peak_score_bytes);
+    if (tiled) add("cache", point.cache_bytes);
+  }
+  ScaleCurves curves;
+  for (auto& [name, of] : series) curves.series.push_back(std::move(of));
+  curves.note = "One layer: what attention keeps, and the layer's keys and values.";
+  return curves;
+}
+
+HtmlTable CrossingTable(const ScaleModelFindings& model) {
+  HtmlTable table;
+  table.caption = absl::StrCat("Where costs meet, in tokens: ", Printable(model.model));
+  table.columns = {"what", "article", "measured", "by fits", "counted", "full square"};
+  table.text_columns = 2;
+  std::vector<ScaleCrossing> crossings = model.crossings;
+  crossings.insert(crossings.end(), model.thresholds.begin(), model.thresholds.end());
+  for (const ScaleCrossing& crossing : crossings) {
+    table.rows.push_back({crossing.what, crossing.claim, ReachText(crossing.measured),
+                          FigureText(crossing.extrapolated), FigureText(crossing.counted),
+                          FigureText(crossing.full)});
+  }
+  return table;
+}
+
+HtmlTable ClaimTable(const ScaleModelFindings& model) {
+  HtmlTable table;
+  table.caption = absl::StrCat("The articles' claims: ", Printable(model.model));
+  table.columns = {"claim", "here", "verdict"};
+  table.text_columns = 3;
+  for (const ScaleClaim& claim : model.claims) {
+    table.rows.push_back({claim.claim, claim.measured, ScaleVerdictName(claim.verdict)});
+  }
+  return table;
+}
+
+HtmlTable RateTable(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
+                    absl::string_view what) {
+  HtmlTable table;
+  table.caption = absl::StrCat(what, ": ", Printable(model.model));
+  table.columns = {"tokens",          "repetitions",         "seconds",
+                   "tokens a second", "article's, a second", "article's ms"};
+  for (const ScaleLength& length : lengths) {
+    table.rows.push_back({FormatCount(length.tokens), FormatCount(length.repetitions),
+                          EstimateText(length.seconds), EstimateText(length.tokens_per_second),
+                          FigureText(length.article_tokens_per_second),
+                          FigureText(length.article_ms)});
+  }
+  return table;
+}
+
+void AddModel(const ScaleModelFindings& model, ScaleReportData& data) {
+  if (!model.prefill.empty()) {
+    data.prefill_seconds.series.push_back(LengthSeries(model, model.prefill, model.prefill_fit, 1));
+    data.tables.push_back(RateTable(model, model.prefill, "Prefill"));
+  }
+  if (!model.decode.empty()) {
+    data.decode_seconds.series.push_back(LengthSeries(model, model.decode, model.decode_fit, 0));
+    data.tables.push_back(RateTable(model, model.decode, "Decode"));
+  }
+  if (!model.shares.empty()) {
+    data.shares.push_back(Shares(model, true));
+    data.shares.push_back(Shares(model, false));
+  }
+  const std::vector<std::string>& sentences = model.contrasts.sentences;
+  for (const std::string& sentence : sentences) {
+    data.findings.push_back(absl::StrCat(Printable(model.model), ": ", sentence));
+  }
+  data.tables.push_back(CrossingTable(model));
+  data.tables.push_back(ClaimTable(model));
+}
+
+}  // namespace
+
+ScaleReportData ScaleReport(const ScaleStudy& study, const ScaleFindings& findings) {
+  ScaleReportData data;
+  data.title = "Prefill against decode";
+  data.lead = absl::StrJoin(study.settings, "; ", absl::PairFormatter(" "));
+  const ScaleAgreement agreement = CompareWithFormulas(study.data);
+  data.findings.push_back(absl::StrCat(FormatCount(agreement.figures - agreement.differences),
+                                       " of ", FormatCount(agreement.figures),
+                                       " counts equal their formulas, to the unit."));
+  for (const ScaleModelFindings& model : findings.models) AddModel(model, data);
+  for (const std::string& reason : study.left_out) {
+    data.findings.push_back(absl::StrCat("Left out: ", reason));
+  }
+  data.predictions = Predictions(study.data);
+  data.memory_bytes = Memory(study.data);
+  data.raw_data = ScaleCsv(study);
+  return data;
+}
+
+}  // namespace plumbline
