@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kLargest = 1e60;  // differences and ratios of drawable values stay finite
 constexpr double kSmallestPositive = 1e-60;
-constexpr int kWantedTicks = 5;
+constexpr int kWantedTicks = 6;
 constexpr int kMostLogTicks = 9;
 constexpr double kSlack = 1e-9;  // for ticks that rounding puts just outside of the range
 constexpr std::array<const char*, 11> kPrefixes = {"p", "n", "µ", "m", "", "k",

@@ -14,6 +14,7 @@ constexpr double kLineHeightPx = 1.15 * kFontPx;
 constexpr size_t kMostLabelColumns = 22;
 constexpr double kLeaderPx = 22;  // between the plot and a label in the right margin
 constexpr double kTickGapPx = 16;
+constexpr double kCellPx = 8;
 
 bool IsBoxes(const ChartSeries& series) { return series.shape == SeriesShape::kBoxes; }
 
@@ -212,9 +213,8 @@ class Layouter {
 
   void LabelMarks() {
     std::vector<PlacedLabel> wanted;
-    std::vector<CanvasPoint> obstacles;
     for (const ChartSeries& series : chart_.series) {
-      AddObstacles(series, obstacles);
+      AddObstacles(series);
       for (const ChartMark& mark : series.marks) {
         if (!mark.label.empty() && Inside(mark.x, mark.y)) {
           wanted.push_back(
@@ -226,12 +226,12 @@ class Layouter {
         wanted.push_back({.text = Printable(series.label), .at = *end, .style = series.style});
       }
     }
-    PlaceNear(wanted, obstacles,
+    PlaceNear(wanted, obstacles_,
               {layout_.plot.left + 4, kCanvasWidthPx, layout_.plot.bottom + 4, layout_.plot.top},
               layout_.labels);
   }
 
-  void AddObstacles(const ChartSeries& series, std::vector<CanvasPoint>& obstacles) const {
+  void AddObstacles(const ChartSeries& series) {
     if (IsBoxes(series) || series.shape == SeriesShape::kBand) return;
     CanvasPoint last;
     bool joined = false;  // a line leads from `last` to the next mark
@@ -241,11 +241,10 @@ class Layouter {
         continue;
       }
       const CanvasPoint here = At(mark.x, mark.y);
-      obstacles.push_back(here);
-      constexpr double kStepPx = 8;
+      AddObstacle(here);
       const double length = joined ? std::hypot(here.x - last.x, here.y - last.y) : 0;
-      for (double at = kStepPx; at < length; at += kStepPx) {
-        obstacles.push_back(
+      for (double at = kCellPx; at < length; at += kCellPx) {
+        AddObstacle(
             {last.x + (here.x - last.x) * at / length, last.y + (here.y - last.y) * at / length});
       }
       last = here;
@@ -253,8 +252,20 @@ class Layouter {
     }
   }
 
+  // One for each cell of the canvas, so that many marks cost no more than a full canvas.
+  void AddObstacle(const CanvasPoint& point) {
+    constexpr auto kCellsAcross = static_cast<size_t>(kCanvasWidthPx / kCellPx) + 1;
+    const auto column = static_cast<size_t>(point.x / kCellPx);
+    const size_t cell = static_cast<size_t>(point.y / kCellPx) * kCellsAcross + column;
+    if (cell >= occupied_.size()) occupied_.resize(cell + 1, false);
+    if (!occupied_[cell]) obstacles_.push_back(point);
+    occupied_[cell] = true;
+  }
+
   const Chart& chart_;
   ChartLayout layout_;
+  std::vector<CanvasPoint> obstacles_;  // marks and places on lines
+  std::vector<bool> occupied_;
 };
 
 }  // namespace

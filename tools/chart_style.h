@@ -19,16 +19,16 @@ struct SeriesStyle {
   int marker;        // gnuplot's pointtype
 };
 
-// Neighbours differ in lightness, for the segments of a stacked bar.
+// Light and dark take turns, for the segments of a stacked bar on paper.
 inline constexpr std::array<SeriesStyle, kChartStyles> kSeriesStyles = {
-    SeriesStyle{"#0072B2", "#0072B2", "solid", 7},        // blue, disc
-    SeriesStyle{"#E69F00", "#8F6200", "(10,5)", 5},       // orange, square
-    SeriesStyle{"#009E73", "#007A59", "(3,4)", 9},        // bluish green, triangle
-    SeriesStyle{"#CC79A7", "#A03C75", "(12,4,3,4)", 11},  // reddish purple, triangle down
-    SeriesStyle{"#D55E00", "#B34F00", "(6,3)", 13},       // vermillion, diamond
-    SeriesStyle{"#56B4E9", "#1B71A3", "(16,5)", 6},       // sky blue, ring
-    SeriesStyle{"#000000", "#000000", "solid", 4},        // black, open square
-    SeriesStyle{"#F0E442", "#6E6700", "(2,6)", 8}};       // yellow, open triangle
+    SeriesStyle{"#0072B2", "#0072B2", "solid", 7},       // blue, disc
+    SeriesStyle{"#E69F00", "#8F6200", "(10,5)", 5},      // orange, square
+    SeriesStyle{"#009E73", "#007A59", "(3,4)", 9},       // bluish green, triangle
+    SeriesStyle{"#56B4E9", "#1B71A3", "(12,4,3,4)", 6},  // sky blue, ring
+    SeriesStyle{"#D55E00", "#B34F00", "(6,3)", 13},      // vermillion, diamond
+    SeriesStyle{"#CC79A7", "#A03C75", "(16,5)", 11},     // reddish purple, triangle down
+    SeriesStyle{"#000000", "#000000", "solid", 4},       // black, open square
+    SeriesStyle{"#F0E442", "#6E6700", "(2,6)", 8}};      // yellow, open triangle
 
 inline const SeriesStyle& StyleOf(int style) {
   const int index = (style % kChartStyles + kChartStyles) % kChartStyles;

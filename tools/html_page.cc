@@ -38,7 +38,7 @@ pre { overflow-x: auto; padding: 0.6rem; background: #f5f5f5; font-size: 0.8rem;
   @page { margin: 16mm; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   figure svg { max-width: 150mm; }
-  h2 { break-after: avoid; }
+  h2, h2 + p { break-after: avoid; }
   figure, tr, li { break-inside: avoid; }
   .scroll, pre { overflow: visible; }
   pre { white-space: pre-wrap; }
