@@ -83,6 +83,8 @@ void AddScale(CLI::App& app, Commands& commands, const Streams& streams) {
       ->check(NotEmpty());
   AddExtent(sub, options);
   AddHow(sub, options);
+  AddText(sub, "--machine", options.machine, "FILE",
+          "profile to predict from (default: what calibrate left)");
   AddText(sub, "-o,--output", options.output, "FOLDER",
           "write samples.json and .csv, and page.html");
   AddText(sub, "--resume", options.resume, "FOLDER", "go on with what an earlier -o holds");

@@ -11,6 +11,7 @@
 #include "engine/machine.h"
 #include "engine/replacing_file.h"
 #include "nlohmann/json.hpp"
+#include "spdlog/spdlog.h"
 
 namespace plumbline {
 namespace {
@@ -216,6 +217,17 @@ absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int t
                                                       kAgain, " --threads ", threads));
   }
   return profile;
+}
+
+absl::StatusOr<std::optional<MachineProfile>> FindMachineProfile(const std::string& path,
+                                                                 int threads) {
+  absl::StatusOr<MachineProfile> profile = LoadMachineProfile(path, threads);
+  if (profile.ok()) return std::optional<MachineProfile>(*std::move(profile));
+  if (!path.empty()) return profile.status();
+  if (!absl::IsNotFound(profile.status())) {
+    spdlog::warn("nothing is predicted: {}", std::string(profile.status().message()));
+  }
+  return std::optional<MachineProfile>();
 }
 
 }  // namespace plumbline

@@ -2,6 +2,7 @@
 #ifndef PLUMBLINE_TOOLS_MACHINE_FILE_H_
 #define PLUMBLINE_TOOLS_MACHINE_FILE_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,6 +29,12 @@ absl::Status SaveMachineProfile(const MachineProfile& profile, const std::string
 // FailedPrecondition where it was measured with another number of threads or on another CPU;
 // errors of ParseMachineProfile. All say what to do.
 absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int threads);
+
+// The profile for reports that can do without: the one at `path`, or the default one for `threads`,
+// or none where `path` is empty and no usable one is there (a warning says why a file that is there
+// is not used). Errors of LoadMachineProfile where `path` is named.
+absl::StatusOr<std::optional<MachineProfile>> FindMachineProfile(const std::string& path,
+                                                                 int threads);
 
 }  // namespace plumbline
 

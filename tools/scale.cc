@@ -1,9 +1,11 @@
 #include "tools/scale.h"
 
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/limit_probe.h"
 #include "engine/machine.h"
 #include "scheduler/clock.h"
 #include "spdlog/spdlog.h"
@@ -29,6 +31,10 @@ absl::Status Measure(ScaleSetup& setup) {
   const InterruptScope interrupt;
   const auto cancelled = [&interrupt] { return interrupt.interrupted(); };
   setup.measure.engine.cancelled = cancelled;
+  const absl::StatusOr<std::unique_ptr<AnchorProbe>> anchors =
+      AnchorProbe::Create(setup.measure.engine.threads);
+  if (!anchors.ok()) return anchors.status();
+  setup.measure.engine.measure_anchors = [&anchors] { return (*anchors)->Measure(); };
   Progress progress("measuring", kParts);
   ScaleMeasureHooks hooks;
   hooks.cancelled = cancelled;

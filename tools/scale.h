@@ -27,6 +27,7 @@ struct ScaleOptions {
   int threads = 0;                // 0: all cores this process may use
   std::string weights = "auto";   // auto, f32 or bf16
   std::string kv_dtype = "auto";  // auto, f32, f16 or bf16
+  std::string machine;            // profile to predict from; empty: the default one, if any
   std::string output;             // folder for samples and page; empty: none is written
   std::string resume;             // folder of an earlier run that goes on; empty: none
   bool json = false;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/step_time.h"
 #include "engine/weights.h"
 #include "tools/table.h"
 
@@ -34,6 +35,12 @@ void AddStep(const CostShape& shape, const std::vector<SpanShape>& spans, const 
   }
 }
 
+void AddPrediction(const StepTime& time, ScaleSample& sample) {
+  sample.predicted_seconds += time.seconds();
+  const ClassSeconds classes = time.class_seconds();
+  for (size_t c = 0; c < kNumWorkClasses; ++c) sample.predicted_class_seconds[c] += classes[c];
+}
+
 }  // namespace
 
 std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineOptions& options,
@@ -60,7 +67,7 @@ std::vector<int64_t> PointsThatFit(const ModelConfig& config, const ScaleEngineO
 }
 
 ScaleEngine::ScaleEngine(std::unique_ptr<StepRig> rig, ScaleEngineOptions options)
-    : rig_(std::move(rig)), options_(std::move(options)) {}
+    : rig_(std::move(rig)), options_(std::move(options)), profile_(options_.profile) {}
 
 absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(
     const TensorSource& source, const std::vector<ScalePoint>& points,
@@ -90,15 +97,22 @@ absl::StatusOr<ScaleSample> ScaleEngine::Run(const ScalePoint& point) { return R
 
 absl::StatusOr<ScaleSample> ScaleEngine::RunSteps(const ScalePoint& point) {
   ScaleSample sample;
+  if (profile_.has_value()) sample.predicted_seconds = 0;
   for (const std::vector<SpanShape>& spans : PointSteps(point)) {
     if (options_.cancelled && options_.cancelled()) return absl::CancelledError("interrupted");
     const absl::StatusOr<StepSample> step = rig_->Run(spans);
     if (!step.ok()) return step.status();
     AddStep(rig_->shape(), spans, *step, sample);
+    if (profile_.has_value()) AddPrediction(PredictStep(*profile_, rig_->shape(), spans), sample);
   }
   return sample;
 }
 
-Anchors ScaleEngine::MeasureAnchors() { return {}; }
+Anchors ScaleEngine::MeasureAnchors() {
+  if (!options_.measure_anchors) return {};
+  const Anchors anchors = options_.measure_anchors();
+  if (options_.profile.has_value()) profile_ = AtAnchors(*options_.profile, anchors);
+  return anchors;
+}
 
 }  // namespace plumbline

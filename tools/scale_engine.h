@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/machine_profile.h"
 #include "engine/tensor_source.h"
 #include "tools/scale_run.h"
 #include "tools/scale_sweeps.h"
@@ -23,6 +25,10 @@ struct ScaleEngineOptions {
   uint64_t seed = 1;  // of the cache's values and the tokens
   // Asked between the steps of a repetition; true ends it with Cancelled. May be empty.
   std::function<bool()> cancelled;
+  // Taken once per round of repetitions. May be empty: samples then have no anchors.
+  std::function<Anchors()> measure_anchors;
+  // What times are predicted from, at the anchors of the round. None: nothing is predicted.
+  std::optional<MachineProfile> profile;
 };
 
 // The points, of those with these indices, whose cache fits `free_bytes` beside the weights; 0 free
@@ -53,6 +59,7 @@ class ScaleEngine final : public PointRunner {
 
   std::unique_ptr<StepRig> rig_;
   const ScaleEngineOptions options_;
+  std::optional<MachineProfile> profile_;  // at the anchors of the round
 };
 
 }  // namespace plumbline

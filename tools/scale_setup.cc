@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/machine.h"
+#include "tools/machine_file.h"
 #include "tools/numeric_options.h"
 #include "tools/toy_path.h"
 
@@ -101,6 +102,10 @@ absl::StatusOr<ScaleSetup> PrepareScale(const ScaleOptions& options) {
   const Machine machine = DetectMachine();
   const int threads = options.threads > 0 ? options.threads : machine.cores;
 
+  absl::StatusOr<std::optional<MachineProfile>> profile =
+      FindMachineProfile(options.machine, threads);
+  if (!profile.ok()) return profile.status();
+
   ScaleSetup setup;
   if (absl::Status status = PlanAll(sweeps, *models, setup); !status.ok()) return status;
   setup.study.settings = Settings(options, sweeps, *models, machine, threads);
@@ -116,6 +121,7 @@ absl::StatusOr<ScaleSetup> PrepareScale(const ScaleOptions& options) {
   measure.engine.threads = threads;
   measure.engine.weights = types.weights;
   measure.engine.kv_dtype = types.kv_dtype;
+  measure.engine.profile = *std::move(profile);
   measure.stop.relative_half_width = options.precision_percent / 100;
   measure.most_repetitions = options.repetitions;
   measure.chunk_tokens = options.chunk_tokens;
