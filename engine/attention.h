@@ -12,13 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "cache/kv_store.h"
 #include "engine/attention_kernels.h"
 #include "engine/step_batch.h"
+#include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
 
@@ -63,6 +63,10 @@ class PagedAttention {
   // Bytes of the buffers that stand in for stored scores: every thread's scratch, and the partials
   // that the last Prepare took for split tiles.
   int64_t scratch_bytes() const;
+  // The same with all the room there is for partials: what a step may make resident.
+  int64_t reserved_bytes() const;
+  // Writes what steps have not written yet. Not while a step runs.
+  void TouchScratch() { split_.Touch(); }
 
  private:
   // One KV head's rows of one tile over a run of segments: what one thread does in one go.
@@ -121,7 +125,7 @@ class PagedAttention {
   std::vector<Merge> merges_;
   std::vector<Scratch> scratch_;  // [threads]
   // Partials of split tiles. Not touched, so not resident, until a step splits that much.
-  std::unique_ptr<float[]> split_;
+  UntouchedArray<float> split_;
   int64_t split_floats_;
   int64_t split_used_ = 0;
 };

@@ -10,6 +10,7 @@
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/plan.h"
 #include "tools/synth.h"
 #include "tools/tokenize.h"
 
@@ -21,6 +22,7 @@ struct Commands {
   InspectOptions inspect;
   TokenizeOptions tokenize;
   SynthOptions synth;
+  PlanOptions plan;
   bool no_bos = false;
   std::string log_level = "info";
   std::string usage_error;            // what the library cannot check; empty: none
@@ -33,6 +35,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
+void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 
 }  // namespace plumbline
 
