@@ -22,9 +22,9 @@ void BM_Decode(benchmark::State& state) {
   }
   const KvDtype kv = dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
   const std::unique_ptr<StepRig> rig = RigOrExit(kModel, dtype, kv, threads, context + kSteps);
-  ReadLimit limit(threads);
+  const std::unique_ptr<ReadProbe> limit = ReadLimitOrExit(threads);
   RunPaired(
-      state, [&] { return limit.Rate(); },
+      state, [&] { return limit->Rate(); },
       [&] {
         double seconds = 0;
         double bytes = 0;

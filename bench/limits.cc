@@ -1,30 +1,18 @@
 #include "bench/limits.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <numeric>
 
-#include "engine/parallel.h"
+#include "engine/quantile.h"
 #include "engine/tensor_source.h"
 
 namespace plumbline {
 namespace {
 
+constexpr int64_t kReadBytes = int64_t{512} << 20;
 constexpr int64_t kRows = 512;
 constexpr int64_t kWidth = 4096;
-constexpr size_t kReadWords = (size_t{512} << 20) / sizeof(uint64_t);
-
-// The value below which `share` of the sorted samples lie.
-double Quantile(std::vector<double> samples, double share) {
-  std::sort(samples.begin(), samples.end());
-  const double at = share * static_cast<double>(samples.size() - 1);
-  const auto low = static_cast<size_t>(at);
-  const size_t high = std::min(low + 1, samples.size() - 1);
-  const double part = at - static_cast<double>(low);
-  return samples[low] * (1 - part) + samples[high] * part;
-}
 
 template <class T>
 T ValueOrExit(absl::StatusOr<T> value) {
@@ -57,38 +45,12 @@ double SecondsOf(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-MatmulLimit::MatmulLimit(WeightDtype dtype, int threads)
-    : context_(*MatmulContext::Create(threads)),
-      matrix_(*PackedMatrix::Create(*context_, kWidth, kWidth, dtype,
-                                    [](int64_t, int64_t rows, float* out) {
-                                      std::fill(out, out + rows * kWidth, 0.5f);
-                                      return absl::OkStatus();
-                                    })),
-      x_(kRows * kWidth * WeightDtypeBytes(dtype)),
-      y_(kRows * kWidth) {}
-
-double MatmulLimit::Rate() {
-  const double seconds = SecondsOf([&] {
-    const absl::Status status = matrix_->Run(kRows, x_.data(), y_.data(), [](int64_t, int64_t) {});
-    benchmark::DoNotOptimize(status.ok());
-  });
-  return 2.0 * kRows * kWidth * kWidth / seconds;
+std::unique_ptr<MatmulProbe> MatmulLimitOrExit(WeightDtype dtype, int threads) {
+  return ValueOrExit(MatmulProbe::Create(threads, dtype, kWidth, kWidth, kRows));
 }
 
-ReadLimit::ReadLimit(int threads) : threads_(threads), data_(kReadWords, 1) {}
-
-double ReadLimit::Rate() {
-  std::vector<uint64_t> sums(threads_);
-  const double seconds = SecondsOf([&] {
-    ParallelFor(threads_, threads_, [&](int64_t thread) {
-      const size_t begin = kReadWords / threads_ * thread;
-      const size_t end = kReadWords / threads_ * (thread + 1);
-      sums[thread] = std::accumulate(data_.begin() + static_cast<ptrdiff_t>(begin),
-                                     data_.begin() + static_cast<ptrdiff_t>(end), uint64_t{0});
-    });
-  });
-  benchmark::DoNotOptimize(sums.data());
-  return static_cast<double>(kReadWords * sizeof(uint64_t)) / seconds;
+std::unique_ptr<ReadProbe> ReadLimitOrExit(int threads) {
+  return ValueOrExit(ReadProbe::Create(threads, kReadBytes));
 }
 
 void RunPaired(benchmark::State& state, const std::function<double()>& limit,

@@ -8,43 +8,20 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "engine/matmul.h"
+#include "engine/limit_probe.h"
 #include "tools/step_rig.h"
 
 namespace plumbline {
 
-// A 512 x 4096 x 4096 matmul.
-class MatmulLimit {
- public:
-  MatmulLimit(WeightDtype dtype, int threads);
-  // FLOP/s (two for each multiply-accumulate) of one call.
-  double Rate();
-
- private:
-  std::unique_ptr<MatmulContext> context_;
-  std::unique_ptr<PackedMatrix> matrix_;
-  std::vector<std::byte> x_;
-  std::vector<float> y_;
-};
-
-// A plain read of 512 MiB by all threads.
-class ReadLimit {
- public:
-  explicit ReadLimit(int threads);
-  // Bytes per second of one pass.
-  double Rate();
-
- private:
-  int threads_;
-  std::vector<uint64_t> data_;
-};
+// A 512 x 4096 x 4096 matmul; a plain read of 512 MiB by all threads. Both end the program with a
+// message where they fail.
+std::unique_ptr<MatmulProbe> MatmulLimitOrExit(WeightDtype dtype, int threads);
+std::unique_ptr<ReadProbe> ReadLimitOrExit(int threads);
 
 // Runs limit, case, limit, case, ..., limit, once per benchmark iteration, and reports the case's
 // rate, the limit's (medians) and the ratio as counters. `limit` and `measured` return rates in one

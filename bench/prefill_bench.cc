@@ -20,9 +20,9 @@ void BM_Prefill512(benchmark::State& state) {
   }
   const KvDtype kv = dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
   const std::unique_ptr<StepRig> rig = RigOrExit(kModel, dtype, kv, threads, kTokens);
-  MatmulLimit limit(dtype, threads);
+  const std::unique_ptr<MatmulProbe> limit = MatmulLimitOrExit(dtype, threads);
   RunPaired(
-      state, [&] { return limit.Rate(); },
+      state, [&] { return limit->Rate(); },
       [&] {
         const StepSample sample = RunOrExit(*rig, {0, kTokens, 1});
         return 2.0 * static_cast<double>(sample.work.TotalMacs().TotalUseful()) / sample.seconds;

@@ -167,12 +167,12 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
             : scratch.partial.data() + int64_t{1} * i * partial_floats_;
   }
   if (tile.rows == 0) return;
-  AttendSegment(view, tile, scratch.scores.data(), &task.counts);
-  if (task.partials != nullptr) return;
-  for (int i = 0; i < tile.rows; ++i) {
+  AttendSegment(view, tile, scratch.scores.data(), &task.counts, &scratch.ticks);
+  for (int i = 0; task.partials == nullptr && i < tile.rows; ++i) {
     MergePartial(tile.partials[i], shape_.head_dim,
                  scratch.running.data() + int64_t{1} * (first + i) * partial_floats_);
   }
+  scratch.ticks.LapValues();
 }
 
 void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
@@ -181,6 +181,7 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   const int tile_end = span.first_position + task.token + task.tokens;
   task.counts = {};
   task.keys_read = 0;
+  scratch.ticks.Start();
   if (task.partials == nullptr) {
     for (int r = 0; r < rows; ++r) {
       scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
@@ -189,6 +190,7 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   for (int s = task.first_segment; s < task.first_segment + task.segments; ++s) {
     const int keys = std::min(kSegmentKeys, tile_end - s * kSegmentKeys);
     const SegmentView view = ViewSegment(pass, task, s, keys, scratch);
+    scratch.ticks.LapKeysAndValues();
     task.keys_read += keys;
     for (int row = 0; row < rows; row += kMicroTileRows) {
       RunMicroTile(pass, task, view, s, row, scratch);
@@ -198,6 +200,7 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   for (int r = 0; r < rows; ++r) {
     WriteRow(pass, task, r, scratch.running.data() + int64_t{1} * r * partial_floats_, scratch);
   }
+  scratch.ticks.LapValues();
 }
 
 void PagedAttention::WriteRow(const Pass& pass, const Task& task, int row, const float* running,
@@ -216,6 +219,7 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
   const Task& task = tasks_[merge.task];
   const BatchSpan& span = pass.batch.spans[task.span];
   const int rows = task.tokens * shape_.group();
+  scratch.ticks.Start();
   for (int r = 0; r < rows; ++r) {
     const int keys = span.first_position + task.token + r / shape_.group() + 1;
     float* running = scratch.running.data();
@@ -226,17 +230,25 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
     }
     WriteRow(pass, task, r, running, scratch);
   }
+  scratch.ticks.LapValues();
 }
 
 void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer,
                          const float* queries, int64_t query_stride, WeightDtype out_dtype,
                          std::byte* out, StepWork* work) {
   const Pass pass = {batch, store, layer, queries, query_stride, out_dtype, out};
+  for (Scratch& scratch : scratch_) scratch.ticks.Reset();
   ParallelTasks(shape_.threads, static_cast<int64_t>(tasks_.size()),
                 [&](int64_t i, int thread) { RunTask(pass, tasks_[i], scratch_[thread]); });
   ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
                 [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
   CountWork(store, work);
+}
+
+AttentionTicks PagedAttention::ticks() const {
+  AttentionTicks sum;
+  for (const Scratch& scratch : scratch_) sum += scratch.ticks;
+  return sum;
 }
 
 }  // namespace plumbline

@@ -18,6 +18,7 @@
 #include "cache/kv_store.h"
 #include "engine/attention_kernels.h"
 #include "engine/step_batch.h"
+#include "engine/step_clock.h"
 #include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
@@ -56,7 +57,7 @@ class PagedAttention {
   // out[token, heads * head_dim] = attention of the batch's queries over their sequences' cached
   // keys, the tokens' own included (they must have been written). `queries` rows start
   // query_stride floats apart, [heads, head_dim] each. Results are rounded to `out_dtype`.
-  // Counts its work in `*work`, classes kScores and kWeightedValues.
+  // Counts its work in `*work`: classes kScores and kWeightedValues, and softmax_pairs.
   void Run(const StepBatch& batch, const KvStore& store, int layer, const float* queries,
            int64_t query_stride, WeightDtype out_dtype, std::byte* out, StepWork* work);
 
@@ -67,6 +68,10 @@ class PagedAttention {
   int64_t reserved_bytes() const;
   // Writes what steps have not written yet. Not while a step runs.
   void TouchScratch() { split_.Touch(); }
+  // What the last Run's threads spent on each part. Gathering goes to scores and weighted values
+  // by halves (it copies as much of keys as of values); merging, dividing and writing the output
+  // go to weighted values; waiting for each other is in none.
+  AttentionTicks ticks() const;
 
  private:
   // One KV head's rows of one tile over a run of segments: what one thread does in one go.
@@ -86,13 +91,14 @@ class PagedAttention {
     int task = 0;      // any task of the tile: its rows
     int segments = 0;  // of the whole tile
   };
-  struct Scratch {
+  struct alignas(64) Scratch {  // a cache line: threads bump the ticks beside each other
     std::vector<float> scores;  // one micro-tile's
     std::vector<float> keys;    // one segment's, widened and gathered
     std::vector<float> values;
     std::vector<float> partial;  // one micro-tile's
     std::vector<float> running;  // one tile's
     std::vector<float> row;      // one row of output
+    AttentionTicks ticks;
   };
   // What Run hands to its parts.
   struct Pass {

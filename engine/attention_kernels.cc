@@ -141,8 +141,9 @@ void ScoreRows(const SegmentView& segment, const QueryRows& tile, int groups, fl
 HWY_INLINE float ExpOne(float x) { return hn::GetLane(hn::Exp(F(), hn::Set(F(), x))); }
 
 // Turns the first `visible` scores of a row into weights exp(score - maximum), in place; writes
-// maximum and sum. A partial vector runs the same code; its masked lanes add zero.
-void SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float* sum_out) {
+// maximum and sum. A partial vector runs the same code; its masked lanes add zero. Returns the
+// scores whose exp ran.
+int SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float* sum_out) {
   const F f;
   const Vec lowest = hn::Set(f, -std::numeric_limits<float>::infinity());
   Vec maxima = lowest;
@@ -152,8 +153,11 @@ void SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float*
   }
   const Vec maximum = hn::MaxOfLanes(f, maxima);
   Vec sum = hn::Zero(f);
+  int exps = 0;
   for (int key = 0; key < visible; key += kLanes) {
-    const auto mask = hn::FirstN(f, static_cast<size_t>(std::min(kLanes, visible - key)));
+    const int lanes = std::min(kLanes, visible - key);
+    exps += lanes;
+    const auto mask = hn::FirstN(f, static_cast<size_t>(lanes));
     const Vec score = hn::IfThenElse(mask, hn::LoadU(f, row + key), maximum);
     // hn::Exp makes 0 of NaN, which would hide a fault in what the row sees.
     const Vec exponent = hn::Sub(score, maximum);
@@ -164,21 +168,24 @@ void SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float*
   }
   *maximum_out = hn::GetLane(maximum);
   *sum_out = hn::GetLane(hn::SumOfLanes(f, sum));
+  return exps;
 }
 
 template <class Loader, int kRows>
 void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                AttentionCounts* counts) {
+                AttentionCounts* counts, AttentionTicks* ticks) {
   const int head_dim = segment.head_dim;
   const int most = tile.visible[kRows - 1];
   ScoreRows<Loader, kRows>(segment, tile, (most + kKeyGroup - 1) / kKeyGroup, scratch, counts);
+  ticks->LapScores();
   for (int r = 0; r < kRows; ++r) {
     float* partial = tile.partials[r];
     std::fill(partial, partial + head_dim, 0.0f);
-    SoftmaxRow(scratch + r * kSegmentKeys, tile.visible[r], &partial[head_dim],
-               &partial[head_dim + 1]);
+    counts->softmax_pairs += SoftmaxRow(scratch + r * kSegmentKeys, tile.visible[r],
+                                        &partial[head_dim], &partial[head_dim + 1]);
     counts->useful_scores += tile.visible[r];
   }
+  ticks->LapSoftmax();
   // Keys that all rows see, together; then each row's own, so that no masked value is read.
   const int common = tile.visible[0];
   ValueRows<Loader, kRows>(segment, tile, 0, scratch, 0, common);
@@ -192,32 +199,32 @@ void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratc
 
 template <class Loader>
 void AttendWith(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                AttentionCounts* counts) {
+                AttentionCounts* counts, AttentionTicks* ticks) {
   switch (tile.rows) {
     case 1:
-      return AttendRows<Loader, 1>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 1>(segment, tile, scratch, counts, ticks);
     case 2:
-      return AttendRows<Loader, 2>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 2>(segment, tile, scratch, counts, ticks);
     case 3:
-      return AttendRows<Loader, 3>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 3>(segment, tile, scratch, counts, ticks);
     case 4:
-      return AttendRows<Loader, 4>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 4>(segment, tile, scratch, counts, ticks);
     case 5:
-      return AttendRows<Loader, 5>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 5>(segment, tile, scratch, counts, ticks);
     default:
-      return AttendRows<Loader, 6>(segment, tile, scratch, counts);
+      return AttendRows<Loader, 6>(segment, tile, scratch, counts, ticks);
   }
 }
 
 void Attend(const SegmentView& segment, const QueryRows& tile, float* scratch,
-            AttentionCounts* counts) {
+            AttentionCounts* counts, AttentionTicks* ticks) {
   switch (segment.dtype) {
     case KvDtype::kF32:
-      return AttendWith<LoadF32>(segment, tile, scratch, counts);
+      return AttendWith<LoadF32>(segment, tile, scratch, counts, ticks);
     case KvDtype::kF16:
-      return AttendWith<LoadF16>(segment, tile, scratch, counts);
+      return AttendWith<LoadF16>(segment, tile, scratch, counts, ticks);
     case KvDtype::kBf16:
-      return AttendWith<LoadBf16>(segment, tile, scratch, counts);
+      return AttendWith<LoadBf16>(segment, tile, scratch, counts, ticks);
   }
 }
 
@@ -272,13 +279,14 @@ HWY_EXPORT(TargetName);
 AttentionCounts& AttentionCounts::operator+=(const AttentionCounts& other) {
   useful_scores += other.useful_scores;
   executed_scores += other.executed_scores;
+  softmax_pairs += other.softmax_pairs;
   weighted_values += other.weighted_values;
   return *this;
 }
 
 void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                   AttentionCounts* counts) {
-  HWY_DYNAMIC_DISPATCH(Attend)(segment, tile, scratch, counts);
+                   AttentionCounts* counts, AttentionTicks* ticks) {
+  HWY_DYNAMIC_DISPATCH(Attend)(segment, tile, scratch, counts, ticks);
 }
 
 void MergePartial(const float* partial, int head_dim, float* running) {

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "cache/kv_geometry.h"
+#include "engine/step_clock.h"
 
 namespace plumbline {
 
@@ -46,6 +47,7 @@ inline constexpr int PartialFloats(int head_dim) { return (head_dim + 2 + 15) / 
 struct AttentionCounts {
   int64_t useful_scores = 0;    // query-key pairs that entered a softmax
   int64_t executed_scores = 0;  // pairs whose products ran: whole groups
+  int64_t softmax_pairs = 0;    // pairs whose exp ran
   int64_t weighted_values = 0;  // pairs whose value was added
   AttentionCounts& operator+=(const AttentionCounts& other);
 };
@@ -60,10 +62,11 @@ struct QueryRows {
 };
 
 // Attends the rows to the first visible[r] keys of the segment. Masked keys add nothing and their
-// values are not read. `scratch`: [kMicroTileRows * kSegmentKeys] floats.
+// values are not read. `scratch`: [kMicroTileRows * kSegmentKeys] floats. `*ticks` laps scores and
+// softmax; the weighted values are left for the caller to lap, with what it does to merge them.
 // REQUIRES: 1 <= visible[r] <= kSegmentKeys for every row, ascending.
 void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                   AttentionCounts* counts);
+                   AttentionCounts* counts, AttentionTicks* ticks);
 
 // Adds a later segment's partial to a running one; a running sum of zero means "nothing yet".
 void MergePartial(const float* partial, int head_dim, float* running);

@@ -73,6 +73,7 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
     macs.executed[kScores] += task.counts.executed_scores * shape_.head_dim;
     macs.useful[kValues] += task.counts.weighted_values * shape_.head_dim;
     macs.executed[kValues] += task.counts.weighted_values * shape_.head_dim;
+    work->softmax_pairs += task.counts.softmax_pairs;
     work->bytes[kScores] += task.keys_read * group.key_width * element_bytes;
     work->bytes[kValues] += task.keys_read * group.value_width * element_bytes;
   }

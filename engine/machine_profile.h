@@ -1,6 +1,9 @@
 // What this machine was measured to do: the rates behind every prediction in seconds, and the
 // anchors that carry them to the minute at hand. Plain data; how it is measured is
 // machine_measure.h's affair, how it is stored that of tools/.
+//
+// Rates are per second. "Hot": what is read comes from the caches nearest to the cores;
+// "streamed": it is far larger than every cache.
 #ifndef PLUMBLINE_ENGINE_MACHINE_PROFILE_H_
 #define PLUMBLINE_ENGINE_MACHINE_PROFILE_H_
 
@@ -8,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "cache/kv_geometry.h"
 #include "engine/weight_dtype.h"
 
@@ -21,6 +25,107 @@ struct Anchors {
 
   bool operator==(const Anchors&) const = default;
 };
+
+// The median of some repetitions, and how far they lay apart.
+struct Rate {
+  double per_second = 0;
+  double spread = 0;  // (third quartile - first quartile) / median
+
+  bool operator==(const Rate&) const = default;
+};
+
+// Inner sizes of the two matrices whose hot rates tell the cost of a product from that of an
+// output element: seconds per product = a + b / inner size.
+inline constexpr int64_t kNarrowInputs = 256;
+inline constexpr int64_t kWideInputs = 2048;
+
+// y = x W^T by all threads, `rows` rows in one call.
+struct MatmulRates {
+  WeightDtype dtype = WeightDtype::kF32;
+  int64_t rows = 0;
+  Rate narrow_macs;     // hot, kNarrowInputs
+  Rate wide_macs;       // hot, kWideInputs
+  Rate streamed_bytes;  // of weights, each matrix read once
+
+  bool operator==(const MatmulRates&) const = default;
+};
+
+// A plain read, over and over, of `bytes` bytes by `threads` threads.
+struct ReadRate {
+  int threads = 0;
+  int64_t bytes = 0;
+  Rate read_bytes;
+
+  bool operator==(const ReadRate&) const = default;
+};
+
+// Attention's kernels, per thread while all run, over hot keys and values. `rows` query rows share
+// a KV head: 1 to 6 make one micro-tile; kTileRates rows are a whole tile, whose keys and values
+// are gathered first where the cache is narrow.
+inline constexpr int64_t kTileRates = 96;
+struct AttentionRates {
+  KvDtype dtype = KvDtype::kF32;
+  int64_t head_dim = 0;
+  int64_t rows = 0;
+  Rate score_macs;  // executed ones
+  Rate value_macs;
+  Rate softmax_pairs;
+
+  bool operator==(const AttentionRates&) const = default;
+};
+
+// The cache's bytes. Reads: by one row of attention, all threads together. Writes: elements of
+// keys and values by one thread, to slots that are hot, and to slots that lie far apart.
+struct CacheRates {
+  KvDtype dtype = KvDtype::kF32;
+  Rate streamed_key_bytes;
+  Rate streamed_value_bytes;
+  Rate hot_write_elements;
+  Rate cold_write_elements;
+
+  bool operator==(const CacheRates&) const = default;
+};
+
+// Row-wise parts, elements per second of one thread, hot.
+struct RowRates {
+  Rate rms_norm;    // with its addition and rounding
+  Rate layer_norm;  // the same
+  Rate swiglu;      // outputs
+  Rate gelu;        // outputs
+  Rate rotate;      // elements of queries and keys
+  Rate angles;      // sines and cosines, by pair
+  Rate widen;       // bf16 to f32: embedding rows
+
+  bool operator==(const RowRates&) const = default;
+};
+
+struct MachineProfile {
+  // The machine.
+  std::string cpu_model;
+  std::vector<std::string> features;
+  int threads = 0;
+  int64_t unix_seconds = 0;  // when it was measured
+  // What it does. Tables ascend in rows and bytes.
+  Anchors anchors;
+  std::vector<MatmulRates> matmuls;
+  std::vector<ReadRate> reads;
+  std::vector<AttentionRates> attention;
+  std::vector<CacheRates> caches;
+  RowRates rows;
+  Rate matmul_calls;      // of a matrix too small to take time
+  Rate parallel_regions;  // a loop over all threads that does nothing
+
+  bool operator==(const MachineProfile&) const = default;
+
+  // FailedPrecondition where a table is empty or a rate is not positive and finite: nothing can be
+  // predicted from such a profile, so the reader of a file calls this first.
+  absl::Status Validate() const;
+};
+
+// The same machine at another minute: rates of computing times what the matmul anchor has become,
+// rates of memory times what the read anchor has become. Hot rates, and overheads, are computing.
+// An anchor that is not positive and finite leaves its rates alone.
+MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors);
 
 }  // namespace plumbline
 

@@ -74,11 +74,13 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
                                                              StepWork* work) {
   absl::Status status = Check(batch, store);
   if (!status.ok()) return status;
-  const Step step = {batch, store, work};
   work->Reset(static_cast<int>(batch.spans.size()));
+  StepClock clock(&work->seconds);
+  const Step step = {batch, store, work, clock};
   Embed(step);
   ComputeAngles(batch);
   attention_.Prepare(batch);
+  clock.Lap(WorkClass::kOther);
   for (int layer = 0; layer < config_.layers && status.ok(); ++layer) {
     status = Attend(step, layer);
     if (status.ok()) status = FeedForward(step, layer);
@@ -142,16 +144,20 @@ void Transformer::NormRows(const Step& step, const float* delta,
   CountVector(step, gain);
   CountVector(step, bias);
   CountVector(step, delta_bias);
+  step.clock.Lap(WorkClass::kOther);
 }
 
 absl::Status Transformer::Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
                                    const std::byte* in, float* out) {
   const int64_t macs_per_row = matrix.inputs() * matrix.outputs();
-  return matrix.Run(step.batch.num_tokens(), in, out, [&](int64_t row, int64_t rows) {
-    step.work->AddRows(work_class, step.batch, static_cast<int>(row), static_cast<int>(rows),
-                       macs_per_row);
-    step.work->bytes[static_cast<int>(work_class)] += matrix.element_bytes_read();
-  });
+  absl::Status status =
+      matrix.Run(step.batch.num_tokens(), in, out, [&](int64_t row, int64_t rows) {
+        step.work->AddRows(work_class, step.batch, static_cast<int>(row), static_cast<int>(rows),
+                           macs_per_row);
+        step.work->bytes[static_cast<int>(work_class)] += matrix.element_bytes_read();
+      });
+  step.clock.Lap(work_class);
+  return status;
 }
 
 absl::Status Transformer::Attend(const Step& step, int layer) {
@@ -168,6 +174,7 @@ absl::Status Transformer::Attend(const Step& step, int layer) {
   const int64_t qkv_width = config_.query_width() + 2 * config_.kv_width();
   attention_.Run(step.batch, step.store, layer, buffers_.qkv.get(), qkv_width, options_.weights,
                  buffers_.mixed.get(), step.work);
+  step.clock.LapAttention(attention_.ticks());
   return Multiply(step, WorkClass::kProjections, *w.output, buffers_.mixed.get(),
                   buffers_.delta.get());
 }
@@ -196,6 +203,7 @@ void Transformer::RotateAndStore(const Step& step, int layer) {
     step.work->bytes[static_cast<int>(WorkClass::kScores)] += written_[row].keys;
     step.work->bytes[static_cast<int>(WorkClass::kWeightedValues)] += written_[row].values;
   }
+  step.clock.Lap(WorkClass::kOther);
 }
 
 absl::Status Transformer::FeedForward(const Step& step, int layer) {
@@ -211,6 +219,7 @@ absl::Status Transformer::FeedForward(const Step& step, int layer) {
              DataOrNull(w.up_bias), options_.weights, buffers_.active.get() + row * active_bytes);
   });
   CountVector(step, w.up_bias);
+  step.clock.Lap(WorkClass::kOther);
   return Multiply(step, WorkClass::kFeedForward, *w.down, buffers_.active.get(),
                   buffers_.delta.get());
 }
@@ -230,16 +239,19 @@ absl::Status Transformer::Head(const Step& step) {
   CountVector(step, last_bias);
   CountVector(step, weights_.final_norm);
   CountVector(step, weights_.final_norm_bias);
+  step.clock.Lap(WorkClass::kOther);
   PackedMatrix& head = *weights_.head;
-  return head.Run(step.batch.num_logit_rows, buffers_.last.get(), buffers_.logits.get(),
-                  [&](int64_t first, int64_t rows) {
-                    for (int64_t i = first; i < first + rows; ++i) {
-                      step.work->AddRows(WorkClass::kHead, step.batch, logit_rows_[i], 1,
-                                         head.inputs() * head.outputs());
-                    }
-                    step.work->bytes[static_cast<int>(WorkClass::kHead)] +=
-                        head.element_bytes_read();
-                  });
+  absl::Status status =
+      head.Run(step.batch.num_logit_rows, buffers_.last.get(), buffers_.logits.get(),
+               [&](int64_t first, int64_t rows) {
+                 for (int64_t i = first; i < first + rows; ++i) {
+                   step.work->AddRows(WorkClass::kHead, step.batch, logit_rows_[i], 1,
+                                      head.inputs() * head.outputs());
+                 }
+                 step.work->bytes[static_cast<int>(WorkClass::kHead)] += head.element_bytes_read();
+               });
+  step.clock.Lap(WorkClass::kHead);
+  return status;
 }
 
 }  // namespace plumbline

@@ -10,6 +10,7 @@
 #include "engine/attention.h"
 #include "engine/model.h"
 #include "engine/ops.h"
+#include "engine/step_clock.h"
 #include "engine/untouched_array.h"
 #include "engine/weights.h"
 
@@ -51,6 +52,7 @@ class Transformer final : public Model {
     const StepBatch& batch;
     KvStore& store;
     StepWork* work;
+    StepClock& clock;  // lapped by every part at its end
   };
 
   absl::Status Check(const StepBatch& batch, const KvStore& store) const;

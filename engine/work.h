@@ -54,7 +54,8 @@ struct StepWork {
   int64_t softmax_pairs = 0;
   // The wall clock of the forward pass, cut at the ends of its parts: the classes add up to the
   // whole pass. Scores, softmax and weighted values run interleaved in every tile: their share of
-  // attention's wall clock is their share of its threads' time.
+  // attention's wall clock is their share of its threads' time (PagedAttention::ticks). The loop
+  // that rotates queries and keys also writes K and V: all of its time is in kOther.
   ClassSeconds seconds = {};
 
   // Zeroes everything for a step of `num_spans` spans.

@@ -27,6 +27,7 @@ struct Param {
 struct Formula {
   std::vector<MacCounts> spans;
   ByteCounts bytes = {};
+  int64_t softmax_pairs = 0;
 };
 
 Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<StepSpan>& spans) {
@@ -42,6 +43,7 @@ Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<Ste
   for (const StepSpan& span : spans) {
     shapes.push_back({span.first, span.count, 0});
     formula.spans.push_back(SpanMacs(shape, shapes.back()));
+    formula.softmax_pairs += SpanSoftmaxPairs(shape, shapes.back());
   }
   formula.bytes = StepBytes(shape, shapes);
   return formula;
@@ -97,6 +99,7 @@ TEST_P(AttentionWorkTest, CountersEqualTheFormulas) {
           << i;
     }
   }
+  EXPECT_EQ(step.work.softmax_pairs, formula.softmax_pairs);
   // The formula's bytes are of reads and writes.
   EXPECT_EQ(step.work.bytes[kScores] + step.written_key_bytes, formula.bytes[kScores]);
   EXPECT_EQ(step.work.bytes[kValues] + step.written_value_bytes, formula.bytes[kValues]);
@@ -112,6 +115,7 @@ TEST_P(AttentionWorkTest, ARepeatedLayerMovesTheMeasuredSideAlone) {
     EXPECT_EQ(twice.spans[i].executed[kValues], 2 * formula.spans[i].executed[kValues]);
   }
   EXPECT_EQ(twice.bytes[kScores], 2 * once.bytes[kScores]);
+  EXPECT_EQ(twice.softmax_pairs, 2 * formula.softmax_pairs);
 }
 
 TEST_P(AttentionWorkTest, ASkippedRowMovesTheMeasuredSideAlone) {
@@ -124,6 +128,7 @@ TEST_P(AttentionWorkTest, ASkippedRowMovesTheMeasuredSideAlone) {
     EXPECT_LT(work.spans.back().executed[work_class], formula.spans.back().executed[work_class]);
     EXPECT_EQ(work.spans.front().useful[work_class], formula.spans.front().useful[work_class]);
   }
+  EXPECT_LT(work.softmax_pairs, formula.softmax_pairs);
 }
 
 TEST_P(AttentionWorkTest, ASkippedSpanMovesTheMeasuredSideAlone) {
@@ -143,6 +148,7 @@ TEST_P(AttentionWorkTest, APaddedRowMovesTheMeasuredSideAlone) {
   for (const int work_class : {kScores, kValues}) {
     EXPECT_GT(work.spans.back().useful[work_class], formula.spans.back().useful[work_class]);
     EXPECT_GT(work.spans.back().executed[work_class], formula.spans.back().executed[work_class]);
+    EXPECT_GT(work.softmax_pairs, formula.softmax_pairs);
     EXPECT_EQ(work.spans.front().useful[work_class], formula.spans.front().useful[work_class]);
   }
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cost_model.h"
 #include "engine/machine.h"
+#include "engine/step_clock.h"
 #include "tests/support/engine_rig.h"
 #include "tests/support/map_source.h"
 
@@ -39,6 +40,9 @@ class Counters : public testing::TestWithParam<Shape> {
 
 // The first class in which a step's counters and formulas differ; kNoClass where none does.
 int Difference(const RigWork& work) {
+  if (work.measured.softmax_pairs != work.formula_softmax_pairs) {
+    return static_cast<int>(WorkClass::kSoftmax);
+  }
   for (int c = 0; c < kNumWorkClasses; ++c) {
     if (work.measured.bytes[c] != work.formula_bytes[c]) return c;
     for (size_t s = 0; s < work.formula_macs.size(); ++s) {
@@ -115,6 +119,23 @@ TEST_P(Counters, DecodeStepReadsTheFloorOfBytes) {
             DecodeFloorBytes(shape, 40) + KvTokenBytes(shape));
 }
 
+// Nothing is timed twice or left out: every class that runs takes time, and none goes backwards.
+TEST_P(Counters, ClockTheirPass) {
+  const auto sequences = RandomSequences({300, 40}, 96, kSeed);
+  EngineRig rig(*source_, {WeightDtype::kF32, KvDtype::kF32, 16, 2, kSeed});
+  ASSERT_TRUE(rig.ok());
+  std::vector<RigWork> work;
+  const double start = SteadySeconds();
+  rig.Run(sequences, {{{0, 299}, {1, 40}}, {{0, 1}}}, &work);
+  const double all = SteadySeconds() - start;
+  double sum = 0;
+  for (const RigWork& step : work) {
+    for (const double seconds : step.measured.seconds) EXPECT_GT(seconds, 0);
+    sum += Total(step.measured.seconds);
+  }
+  EXPECT_LE(sum, all);
+}
+
 // The comparison must be able to fail: each fault moves the measured side alone.
 TEST_P(Counters, SeeAFaultInAnyClass) {
   const auto sequences = RandomSequences({50, 20}, 96, kSeed);
@@ -134,6 +155,9 @@ TEST_P(Counters, SeeAFaultInAnyClass) {
     repeated.measured.spans[0].useful[c] += 1;
     EXPECT_EQ(Difference(repeated), c);
   }
+  RigWork unsummed = work[0];
+  unsummed.measured.softmax_pairs -= 1;
+  EXPECT_EQ(Difference(unsummed), static_cast<int>(WorkClass::kSoftmax));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Counters,

@@ -126,6 +126,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   AddTokenize(app, commands, streams);
   AddSynth(app, commands);
   AddFormulas(app, commands, streams);
+  AddCalibrate(app, commands, streams);
   app.footer(
       "Start with:          plumbline generate -p \"ROMEO:\"\n"
       "More on a command:   plumbline generate --help\n"

@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "tools/calibrate.h"
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
@@ -23,6 +24,7 @@ struct Commands {
   TokenizeOptions tokenize;
   SynthOptions synth;
   PlanOptions plan;
+  CalibrateOptions calibrate;
   bool no_bos = false;
   std::string log_level = "info";
   std::string usage_error;            // what the library cannot check; empty: none
@@ -36,6 +38,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
+void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 
 }  // namespace plumbline
 

@@ -8,16 +8,17 @@
 namespace plumbline {
 namespace {
 
-// A signal handler reaches nothing but globals: these two are the only ones.
+// A signal handler reaches nothing but globals: these three are the only ones.
+std::atomic<bool> is_armed = false;
 std::atomic<Session*> running_session = nullptr;
 std::atomic<bool> was_interrupted = false;
 static_assert(std::atomic<Session*>::is_always_lock_free, "used in a signal handler");
 
 extern "C" void OnInterrupt(int /*signal*/) {
-  Session* session = running_session.exchange(nullptr);
-  if (session == nullptr) _exit(kInterruptedExitCode);
+  if (!is_armed.exchange(false)) _exit(kInterruptedExitCode);
   was_interrupted = true;
-  session->CancelAll();
+  Session* session = running_session.exchange(nullptr);
+  if (session != nullptr) session->CancelAll();
 }
 
 }  // namespace
@@ -30,12 +31,21 @@ void ExitOnInterrupt() {
   sigaction(SIGINT, &action, nullptr);
 }
 
+InterruptScope::InterruptScope() {
+  was_interrupted = false;
+  is_armed = true;
+}
+
 InterruptScope::InterruptScope(Session& session) {
   was_interrupted = false;
   running_session = &session;
+  is_armed = true;
 }
 
-InterruptScope::~InterruptScope() { running_session = nullptr; }
+InterruptScope::~InterruptScope() {
+  is_armed = false;
+  running_session = nullptr;
+}
 
 bool InterruptScope::interrupted() const { return was_interrupted; }
 

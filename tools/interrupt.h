@@ -13,16 +13,19 @@ inline constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, as shells cou
 // shell's background jobs). For main(): affects the whole process.
 void ExitOnInterrupt();
 
-// While it lives, the first SIGINT calls session.CancelAll(), and the next one exits. One at a
-// time in a process.
+// While it lives, the first SIGINT calls session.CancelAll(), where there is a session, and the
+// next one exits. One at a time in a process.
 class InterruptScope {
  public:
+  // For work that looks at interrupted() between its parts.
+  InterruptScope();
   // `session` is not owned and must outlive the scope.
   explicit InterruptScope(Session& session);
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
 
+  // Whether a SIGINT came. Safe from any thread.
   bool interrupted() const;
 };
 

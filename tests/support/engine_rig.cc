@@ -122,6 +122,7 @@ std::vector<std::vector<uint32_t>> EngineRig::Run(
       batch.AddSpan(tokens, first, span.count, table);
       spans.push_back({first, span.count, span.count});
       entry.formula_macs.push_back(SpanMacs(shape, spans.back()));
+      entry.formula_softmax_pairs += SpanSoftmaxPairs(shape, spans.back());
       done[span.sequence] += span.count;
     }
     entry.formula_bytes = StepBytes(shape, spans);

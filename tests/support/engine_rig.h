@@ -45,6 +45,7 @@ struct RigWork {
   StepWork measured;
   std::vector<MacCounts> formula_macs;  // by span
   ByteCounts formula_bytes = {};
+  int64_t formula_softmax_pairs = 0;
 };
 
 class EngineRig {

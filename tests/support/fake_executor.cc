@@ -134,6 +134,7 @@ void FakeExecutor::CountSpan(const StepBatch& batch, size_t index, StepWork* wor
   MacCounts& counts = work->spans[index];
   for (int i = 0; i < span.count; ++i) {
     for (int key = 0; key <= span.first_position + i; ++key) {
+      work->softmax_pairs += kLayers * kQueryHeads;
       for (const WorkClass part : {WorkClass::kScores, WorkClass::kWeightedValues}) {
         counts.useful[static_cast<size_t>(part)] += kLayers * kQueryHeads * kHeadDim;
         counts.executed[static_cast<size_t>(part)] += kLayers * kQueryHeads * kHeadDim;

@@ -1,0 +1,116 @@
+#include "engine/limit_probe.h"
+
+#include <algorithm>
+#include <new>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/parallel.h"
+#include "engine/step_clock.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kAnchorRows = 512;
+constexpr int64_t kAnchorOutputs = 1024;
+constexpr int64_t kAnchorInputs = 2048;
+constexpr int64_t kAnchorReadBytes = int64_t{256} << 20;
+constexpr int64_t kLineWords = 8;  // of a cache line
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MatmulProbe>> MatmulProbe::Create(int threads, WeightDtype dtype,
+                                                                 int64_t outputs, int64_t inputs,
+                                                                 int64_t most_rows) {
+  auto probe = std::unique_ptr<MatmulProbe>(new MatmulProbe());
+  auto context = MatmulContext::Create(threads);
+  if (!context.ok()) return context.status();
+  probe->context_ = *std::move(context);
+  auto matrix = PackedMatrix::Create(*probe->context_, outputs, inputs, dtype,
+                                     [inputs](int64_t, int64_t rows, float* out) {
+                                       std::fill(out, out + rows * inputs, 0.5f);
+                                       return absl::OkStatus();
+                                     });
+  if (!matrix.ok()) return matrix.status();
+  probe->matrix_ = *std::move(matrix);
+  probe->x_.resize(most_rows * inputs * WeightDtypeBytes(dtype));
+  probe->y_.resize(most_rows * outputs);
+  probe->most_rows_ = most_rows;
+  return probe;
+}
+
+double MatmulProbe::Seconds(int64_t rows) {
+  const double start = SteadySeconds();
+  const absl::Status status = matrix_->Run(rows, x_.data(), y_.data(), [](int64_t, int64_t) {});
+  const double seconds = SteadySeconds() - start;
+  return status.ok() ? seconds : 0;
+}
+
+double MatmulProbe::Rate() {
+  const double seconds = Seconds(most_rows_);
+  const auto macs = static_cast<double>(most_rows_ * matrix_->outputs() * matrix_->inputs());
+  return seconds > 0 ? 2.0 * macs / seconds : 0;
+}
+
+absl::StatusOr<std::unique_ptr<ReadProbe>> ReadProbe::Create(int threads, int64_t bytes) {
+  auto probe = std::unique_ptr<ReadProbe>(new ReadProbe());
+  probe->threads_ = UsableThreads(threads);
+  probe->bytes_ = bytes;
+  const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
+  probe->data_.reset(new (std::nothrow) uint64_t[words]);
+  if (probe->data_ == nullptr) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory to read ", bytes, " bytes for a measurement: free some"));
+  }
+  // Each thread touches what it will read.
+  ParallelFor(probe->threads_, probe->threads_, [&](int64_t thread) {
+    std::fill(probe->data_.get() + words * thread / probe->threads_,
+              probe->data_.get() + words * (thread + 1) / probe->threads_, uint64_t{1});
+  });
+  probe->sums_.resize(kLineWords * probe->threads_);
+  return probe;
+}
+
+double ReadProbe::Rate(int threads, int64_t bytes) {
+  const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
+  const int used = std::min(threads, threads_);
+  const double start = SteadySeconds();
+  ParallelFor(used, used, [&](int64_t thread) {
+    sums_[kLineWords * thread] +=
+        std::accumulate(data_.get() + words * thread / used,
+                        data_.get() + words * (thread + 1) / used, uint64_t{0});
+  });
+  const double seconds = SteadySeconds() - start;
+  return static_cast<double>(words * static_cast<int64_t>(sizeof(uint64_t))) / seconds;
+}
+
+absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads) {
+  auto probe = std::unique_ptr<AnchorProbe>(new AnchorProbe());
+  auto matmul =
+      MatmulProbe::Create(threads, WeightDtype::kF32, kAnchorOutputs, kAnchorInputs, kAnchorRows);
+  if (!matmul.ok()) return matmul.status();
+  probe->matmul_ = *std::move(matmul);
+  auto read = ReadProbe::Create(threads, kAnchorReadBytes);
+  if (!read.ok()) return read.status();
+  probe->read_ = *std::move(read);
+  probe->Measure();  // touches everything once
+  return probe;
+}
+
+Anchors AnchorProbe::Measure() {
+  Anchors anchors;
+  for (int i = 0; i < 2; ++i) {
+    anchors.matmul_flops_per_second = std::max(anchors.matmul_flops_per_second, matmul_->Rate());
+    anchors.read_bytes_per_second = std::max(anchors.read_bytes_per_second, read_->Rate());
+  }
+  return anchors;
+}
+
+absl::StatusOr<Anchors> MeasureAnchors(int threads) {
+  const auto probe = AnchorProbe::Create(threads);
+  if (!probe.ok()) return probe.status();
+  return (*probe)->Measure();
+}
+
+}  // namespace plumbline

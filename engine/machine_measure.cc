@@ -1,0 +1,110 @@
+#include "engine/machine_measure.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <ctime>
+#include <utility>
+
+#include "engine/limit_probe.h"
+#include "engine/machine.h"
+#include "engine/parallel.h"
+#include "engine/quantile.h"
+#include "engine/step_clock.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int kMostRepetitions = 25;
+
+absl::Status Stopped() { return absl::CancelledError("the measurement was interrupted"); }
+
+// One sample of every measurement. `done` and `all` are of the progress's fraction.
+absl::Status Repeat(std::vector<Measurement>& measurements, double done, double share,
+                    absl::FunctionRef<bool(double)> progress) {
+  std::vector<double> rates;
+  for (size_t i = 0; i < measurements.size(); ++i) {
+    Measurement& m = measurements[i];
+    rates.assign(m.targets.size(), 0);
+    absl::Status status = m.sample(absl::MakeSpan(rates));
+    if (!status.ok()) return status;
+    m.samples.resize(m.targets.size());
+    for (size_t t = 0; t < rates.size(); ++t) m.samples[t].push_back(rates[t]);
+    const double part = static_cast<double>(i + 1) / static_cast<double>(measurements.size());
+    if (!progress(done + share * part)) return Stopped();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetUp(int threads, MachineProfile* profile, std::vector<Measurement>* measurements,
+                   absl::FunctionRef<bool(double)> progress) {
+  absl::Status status = AddMatmulMeasurements(threads, profile, measurements);
+  if (status.ok() && !progress(0.1)) status = Stopped();
+  if (status.ok()) status = AddReadMeasurements(threads, profile, measurements);
+  if (status.ok()) status = AddAttentionMeasurements(threads, profile, measurements);
+  if (status.ok() && !progress(0.2)) status = Stopped();
+  if (status.ok()) AddRowMeasurements(threads, profile, measurements);
+  return status;
+}
+
+}  // namespace
+
+Rate RateOf(const std::vector<double>& samples) {
+  const double median = Quantile(samples, 0.5);
+  const double range = Quantile(samples, 0.75) - Quantile(samples, 0.25);
+  return {median, median > 0 ? range / median : 0};
+}
+
+double PerSecond(double units, absl::FunctionRef<void()> work, double least_seconds) {
+  const double start = SteadySeconds();
+  double calls = 0;
+  double seconds = 0;
+  do {
+    work();
+    ++calls;
+    seconds = SteadySeconds() - start;
+  } while (seconds < least_seconds);
+  return units * calls / seconds;
+}
+
+absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
+                                                  absl::FunctionRef<bool(double)> progress) {
+  constexpr double kSetUpShare = 0.2;
+  const double start = SteadySeconds();
+  MachineMeasurement result;
+  MachineProfile& profile = result.profile;
+  const Machine machine = DetectMachine();
+  profile.cpu_model = machine.cpu_model;
+  profile.features = machine.features;
+  profile.threads = UsableThreads(options.threads);
+  profile.unix_seconds = static_cast<int64_t>(std::time(nullptr));
+  std::vector<Measurement> measurements;
+  const auto anchor = AnchorProbe::Create(profile.threads);
+  if (!anchor.ok()) return anchor.status();
+  absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
+  // The first repetition touches everything once and is not kept.
+  if (status.ok()) status = Repeat(measurements, kSetUpShare, 0, progress);
+  for (Measurement& m : measurements) m.samples.clear();
+  std::vector<double> reads;
+  double share = kSetUpShare;
+  while (status.ok()) {
+    const double begin = SteadySeconds();
+    const Anchors anchors = (*anchor)->Measure();
+    result.matmul_flops_per_second.push_back(anchors.matmul_flops_per_second);
+    reads.push_back(anchors.read_bytes_per_second);
+    const double left = std::max(options.seconds - (begin - start), 0.0);
+    status = Repeat(measurements, share, (1 - share) / (1 + left), progress);
+    const double end = SteadySeconds();
+    share = std::max(share, std::min(1.0, (end - start) / options.seconds));
+    if (++result.repetitions == kMostRepetitions || end - start >= options.seconds) break;
+  }
+  if (!status.ok()) return status;
+  for (Measurement& m : measurements) {
+    for (size_t t = 0; t < m.targets.size(); ++t) *m.targets[t] = RateOf(m.samples[t]);
+  }
+  profile.anchors = {Quantile(result.matmul_flops_per_second, 0.5), Quantile(reads, 0.5)};
+  status = profile.Validate();
+  if (!status.ok()) return status;
+  return result;
+}
+
+}  // namespace plumbline

@@ -1,0 +1,100 @@
+#include "engine/machine_profile.h"
+
+#include <cmath>
+#include <initializer_list>
+
+#include "absl/strings/str_cat.h"
+
+namespace plumbline {
+namespace {
+
+bool IsRate(double value) { return std::isfinite(value) && value > 0; }
+
+bool AreRates(std::initializer_list<const Rate*> rates) {
+  for (const Rate* rate : rates) {
+    if (!IsRate(rate->per_second) || !std::isfinite(rate->spread) || rate->spread < 0) return false;
+  }
+  return true;
+}
+
+absl::Status Bad(absl::string_view what) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("the machine profile's ", what,
+                   " are missing or not positive numbers: run plumbline calibrate again"));
+}
+
+void Scale(double factor, std::initializer_list<Rate*> rates) {
+  for (Rate* rate : rates) rate->per_second *= factor;
+}
+
+double Ratio(double now, double then) { return IsRate(now) && IsRate(then) ? now / then : 1; }
+
+// Reads this small come from a core's own caches, which follow its clock and not the memory.
+constexpr int64_t kOwnCacheBytesPerThread = int64_t{512} << 10;
+
+}  // namespace
+
+absl::Status MachineProfile::Validate() const {
+  if (threads < 1) return Bad("threads");
+  if (!IsRate(anchors.matmul_flops_per_second) || !IsRate(anchors.read_bytes_per_second)) {
+    return Bad("anchors");
+  }
+  bool good = !matmuls.empty();
+  for (const MatmulRates& m : matmuls) {
+    good = good && m.rows > 0 && AreRates({&m.narrow_macs, &m.wide_macs, &m.streamed_bytes});
+  }
+  if (!good) return Bad("matmul rates");
+  good = !reads.empty();
+  for (const ReadRate& r : reads) {
+    good = good && r.threads > 0 && r.bytes > 0 && AreRates({&r.read_bytes});
+  }
+  if (!good) return Bad("read rates");
+  good = !attention.empty();
+  for (const AttentionRates& a : attention) {
+    good = good && a.head_dim > 0 && a.rows > 0 &&
+           AreRates({&a.score_macs, &a.value_macs, &a.softmax_pairs});
+  }
+  if (!good) return Bad("attention rates");
+  good = !caches.empty();
+  for (const CacheRates& c : caches) {
+    good = good && AreRates({&c.streamed_key_bytes, &c.streamed_value_bytes, &c.hot_write_elements,
+                             &c.cold_write_elements});
+  }
+  if (!good) return Bad("cache rates");
+  if (!AreRates({&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate,
+                 &rows.angles, &rows.widen})) {
+    return Bad("row rates");
+  }
+  if (!AreRates({&matmul_calls, &parallel_regions})) return Bad("call rates");
+  return absl::OkStatus();
+}
+
+MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) {
+  const double compute =
+      Ratio(anchors.matmul_flops_per_second, profile.anchors.matmul_flops_per_second);
+  const double memory = Ratio(anchors.read_bytes_per_second, profile.anchors.read_bytes_per_second);
+  MachineProfile now = profile;
+  now.anchors.matmul_flops_per_second *= compute;
+  now.anchors.read_bytes_per_second *= memory;
+  for (MatmulRates& m : now.matmuls) {
+    Scale(compute, {&m.narrow_macs, &m.wide_macs});
+    Scale(memory, {&m.streamed_bytes});
+  }
+  for (ReadRate& r : now.reads) {
+    const bool own = r.bytes <= kOwnCacheBytesPerThread * r.threads;
+    Scale(own ? compute : memory, {&r.read_bytes});
+  }
+  for (AttentionRates& a : now.attention) {
+    Scale(compute, {&a.score_macs, &a.value_macs, &a.softmax_pairs});
+  }
+  for (CacheRates& c : now.caches) {
+    Scale(memory, {&c.streamed_key_bytes, &c.streamed_value_bytes, &c.cold_write_elements});
+    Scale(compute, {&c.hot_write_elements});
+  }
+  RowRates& rows = now.rows;
+  Scale(compute, {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate,
+                  &rows.angles, &rows.widen, &now.matmul_calls, &now.parallel_regions});
+  return now;
+}
+
+}  // namespace plumbline

@@ -1,0 +1,165 @@
+// Matmuls over cached and over streamed weights, and what a call costs; plain reads.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "engine/limit_probe.h"
+#include "engine/machine.h"
+#include "engine/machine_measure.h"
+#include "engine/matmul.h"
+#include "engine/parallel.h"
+#include "engine/step_clock.h"
+
+namespace plumbline {
+namespace {
+
+constexpr std::array<int64_t, 9> kRows = {1, 2, 4, 8, 16, 32, 64, 128, 512};
+constexpr int64_t kMostRows = kRows.back();
+constexpr int64_t kNarrowOutputs = 1024;
+constexpr int64_t kWideOutputs = 256;
+// Streamed weights: many matrices, together far larger than a last-level cache.
+constexpr int64_t kStreamOutputs = 2048;
+constexpr int64_t kStreamInputs = 1024;
+constexpr int64_t kStreamBytes = int64_t{160} << 20;
+constexpr double kStreamMacs = 1e9;  // of one sample, at most: some 5 to 10 ms
+
+constexpr std::array<int64_t, 9> kReadBytes = {
+    int64_t{256} << 10, int64_t{1} << 20,  int64_t{4} << 20,   int64_t{8} << 20,  int64_t{16} << 20,
+    int64_t{32} << 20,  int64_t{64} << 20, int64_t{128} << 20, int64_t{256} << 20};
+
+// Matrices that are multiplied in turn, each sample going on where the last one ended.
+struct Stream {
+  std::unique_ptr<MatmulContext> context;
+  std::vector<std::unique_ptr<PackedMatrix>> matrices;
+  std::vector<std::byte> x;
+  std::vector<float> y;
+  size_t next = 0;
+
+  // Bytes of weights per second.
+  absl::Status Sample(int64_t rows, absl::Span<double> rates) {
+    const double macs = static_cast<double>(rows * kStreamOutputs * kStreamInputs);
+    const auto count = static_cast<size_t>(
+        std::clamp(kStreamMacs / macs, 1.0, static_cast<double>(matrices.size())));
+    const double start = SteadySeconds();
+    for (size_t i = 0; i < count; ++i) {
+      absl::Status status = matrices[next]->Run(rows, x.data(), y.data(), [](int64_t, int64_t) {});
+      if (!status.ok()) return status;
+      next = (next + 1) % matrices.size();
+    }
+    rates[0] = static_cast<double>(count) * static_cast<double>(matrices[0]->element_bytes_read()) /
+               (SteadySeconds() - start);
+    return absl::OkStatus();
+  }
+};
+
+absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtype) {
+  auto stream = std::make_shared<Stream>();
+  auto context = MatmulContext::Create(threads);
+  if (!context.ok()) return context.status();
+  stream->context = *std::move(context);
+  const int64_t bytes = kStreamOutputs * kStreamInputs * WeightDtypeBytes(dtype);
+  for (int64_t total = 0; total < kStreamBytes; total += bytes) {
+    auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
+                                       [](int64_t, int64_t rows, float* out) {
+                                         std::fill(out, out + rows * kStreamInputs, 0.5f);
+                                         return absl::OkStatus();
+                                       });
+    if (!matrix.ok()) return matrix.status();
+    stream->matrices.push_back(*std::move(matrix));
+  }
+  stream->x.resize(kMostRows * kStreamInputs * WeightDtypeBytes(dtype));
+  stream->y.resize(kMostRows * kStreamOutputs);
+  return stream;
+}
+
+// MACs per second with the same weights again and again, less what the calls themselves take.
+Measurement HotMeasurement(std::shared_ptr<MatmulProbe> probe, double macs, int64_t rows,
+                           const Rate* calls, Rate* target) {
+  return {{target}, [=](absl::Span<double> rates) {
+            const double per_call = 1 / PerSecond(1, [&] { probe->Seconds(rows); });
+            const double overhead = calls->per_second > 0 ? 1 / calls->per_second : 0;
+            // A call so small that the overhead is most of it tells little: keep a fifth.
+            rates[0] = macs / std::max(per_call - overhead, per_call / 5);
+            return absl::OkStatus();
+          }};
+}
+
+absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
+                      std::vector<Measurement>* measurements) {
+  auto narrow = MatmulProbe::Create(threads, dtype, kNarrowOutputs, kNarrowInputs, kMostRows);
+  if (!narrow.ok()) return narrow.status();
+  auto wide = MatmulProbe::Create(threads, dtype, kWideOutputs, kWideInputs, kMostRows);
+  if (!wide.ok()) return wide.status();
+  auto stream = MakeStream(threads, dtype);
+  if (!stream.ok()) return stream.status();
+  const std::shared_ptr<MatmulProbe> narrow_probe(std::move(*narrow));
+  const std::shared_ptr<MatmulProbe> wide_probe(std::move(*wide));
+  for (const int64_t rows : kRows) {
+    MatmulRates& rates =
+        *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
+                      [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
+    const auto of_row = static_cast<double>(rows);
+    measurements->push_back(HotMeasurement(narrow_probe, of_row * kNarrowOutputs * kNarrowInputs,
+                                           rows, &profile->matmul_calls, &rates.narrow_macs));
+    measurements->push_back(HotMeasurement(wide_probe, of_row * kWideOutputs * kWideInputs, rows,
+                                           &profile->matmul_calls, &rates.wide_macs));
+    measurements->push_back(
+        {{&rates.streamed_bytes},
+         [stream = *stream, rows](absl::Span<double> out) { return stream->Sample(rows, out); }});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
+                                   std::vector<Measurement>* measurements) {
+  constexpr int64_t kTiny = 32;  // a matrix of this many rows and columns takes no time of its own
+  auto tiny = MatmulProbe::Create(threads, WeightDtype::kF32, kTiny, kTiny, 1);
+  if (!tiny.ok()) return tiny.status();
+  const std::shared_ptr<MatmulProbe> probe(std::move(*tiny));
+  // Known before the hot rates, from which it is taken off.
+  profile->matmul_calls.per_second = PerSecond(
+      1, [&] { probe->Seconds(1); }, 0.01);
+  measurements->push_back({{&profile->matmul_calls}, [probe](absl::Span<double> rates) {
+                             rates[0] = PerSecond(1, [&] { probe->Seconds(1); });
+                             return absl::OkStatus();
+                           }});
+  std::vector<WeightDtype> dtypes = {WeightDtype::kF32};
+  if (HasFastBf16()) dtypes.push_back(WeightDtype::kBf16);
+  for (const WeightDtype dtype : dtypes) {
+    for (const int64_t rows : kRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
+  }
+  for (const WeightDtype dtype : dtypes) {
+    absl::Status status = AddDtype(threads, dtype, profile, measurements);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddReadMeasurements(int threads, MachineProfile* profile,
+                                 std::vector<Measurement>* measurements) {
+  auto created = ReadProbe::Create(threads, kReadBytes.back());
+  if (!created.ok()) return created.status();
+  const std::shared_ptr<ReadProbe> probe(std::move(*created));
+  // The curve over sizes with all threads; the largest size with 1, 2, 4, ... of them.
+  for (int used = 1; used < threads; used *= 2) {
+    profile->reads.push_back({used, kReadBytes.back(), {}});
+  }
+  for (const int64_t bytes : kReadBytes) profile->reads.push_back({threads, bytes, {}});
+  for (ReadRate& read : profile->reads) {
+    measurements->push_back(
+        {{&read.read_bytes},
+         [probe, used = read.threads, bytes = read.bytes](absl::Span<double> out) {
+           // Small sizes are read many times over, so that a region's cost does not weigh.
+           out[0] = PerSecond(
+                        1, [&] { probe->Rate(used, bytes); }, 0.001) *
+                    static_cast<double>(bytes);
+           return absl::OkStatus();
+         }});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace plumbline

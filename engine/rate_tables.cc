@@ -1,0 +1,124 @@
+#include "engine/rate_tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kMicroRows = 6;
+constexpr int64_t kGatherFrom = 13;  // rows
+
+double Inverse(const Rate& rate) { return 1 / rate.per_second; }
+
+// The value at `x` between (x0, y0) and (x1, y1), straight on logarithmic scales; the nearer end
+// outside of them.
+double LogInterpolate(double x, double x0, double y0, double x1, double y1) {
+  if (x <= x0 || x1 <= x0) return y0;
+  if (x >= x1) return y1;
+  const double part = std::log(x / x0) / std::log(x1 / x0);
+  return y0 * std::pow(y1 / y0, part);
+}
+
+}  // namespace
+
+double RateTables::ReadByteSeconds(double working_set_bytes) const {
+  const ReadRate* below = nullptr;
+  const ReadRate* above = nullptr;
+  for (const ReadRate& read : profile_.reads) {
+    if (read.threads != profile_.threads) continue;
+    if (static_cast<double>(read.bytes) <= working_set_bytes) below = &read;
+    if (above == nullptr && static_cast<double>(read.bytes) >= working_set_bytes) above = &read;
+  }
+  if (below == nullptr) below = above;
+  if (above == nullptr) above = below;
+  if (below == nullptr) return 1 / profile_.anchors.read_bytes_per_second;
+  return LogInterpolate(working_set_bytes, static_cast<double>(below->bytes),
+                        Inverse(below->read_bytes), static_cast<double>(above->bytes),
+                        Inverse(above->read_bytes));
+}
+
+double RateTables::MemoryShare(double working_set_bytes) const {
+  const double near = ReadByteSeconds(0);
+  const double far = ReadByteSeconds(1e18);
+  if (far <= near) return 1;
+  return std::clamp((ReadByteSeconds(working_set_bytes) - near) / (far - near), 0.0, 1.0);
+}
+
+MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
+  const bool known = std::any_of(profile_.matmuls.begin(), profile_.matmuls.end(),
+                                 [&](const MatmulRates& m) { return m.dtype == dtype; });
+  const WeightDtype looked_up = known ? dtype : WeightDtype::kF32;
+  const MatmulRates* first = nullptr;
+  const MatmulRates* below = nullptr;
+  const MatmulRates* above = nullptr;
+  for (const MatmulRates& m : profile_.matmuls) {
+    if (m.dtype != looked_up) continue;
+    if (first == nullptr) first = &m;
+    if (m.rows <= rows) below = &m;
+    if (above == nullptr && m.rows >= rows) above = &m;
+  }
+  if (below == nullptr) below = above;
+  if (above == nullptr) above = below;
+  if (below == nullptr) return {};
+  const auto between = [&](Rate MatmulRates::*rate) {
+    return LogInterpolate(static_cast<double>(rows), static_cast<double>(below->rows),
+                          Inverse(below->*rate), static_cast<double>(above->rows),
+                          Inverse(above->*rate));
+  };
+  MatmulCost cost;
+  const double narrow = between(&MatmulRates::narrow_macs);
+  const double wide = between(&MatmulRates::wide_macs);
+  cost.output_seconds = std::max(0.0, (narrow - wide) / (1.0 / kNarrowInputs - 1.0 / kWideInputs));
+  cost.mac_seconds = wide - cost.output_seconds / kWideInputs;
+  // Bytes take longer to stream the more rows each is used for.
+  cost.streamed_byte_seconds = between(&MatmulRates::streamed_bytes);
+  cost.row_byte_seconds = Inverse(first->streamed_bytes);
+  return cost;
+}
+
+TileCost RateTables::MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows) const {
+  const AttentionRates* best = nullptr;
+  const auto distance = [&](const AttentionRates& a) {
+    return std::pair(std::llabs(a.head_dim - head_dim), std::llabs(a.rows - rows));
+  };
+  for (const AttentionRates& a : profile_.attention) {
+    if (a.dtype == dtype && (best == nullptr || distance(a) < distance(*best))) best = &a;
+  }
+  if (best == nullptr) best = &profile_.attention.front();
+  return {Inverse(best->score_macs), Inverse(best->value_macs), Inverse(best->softmax_pairs)};
+}
+
+TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
+                          bool always_gathered) const {
+  const bool gathered = always_gathered || (dtype != KvDtype::kF32 && rows >= kGatherFrom);
+  const KvDtype read_as = gathered ? KvDtype::kF32 : dtype;
+  const int64_t rest = rows % kMicroRows;
+  const auto rest_share = static_cast<double>(rest) / static_cast<double>(rows);
+  TileCost cost = MeasuredTile(read_as, head_dim, rest == rows ? rest : kMicroRows);
+  if (rest > 0 && rest < rows) {
+    const TileCost tail = MeasuredTile(read_as, head_dim, rest);
+    const auto mix = [&](double full, double part) {
+      return full * (1 - rest_share) + part * rest_share;
+    };
+    cost = {mix(cost.score_seconds, tail.score_seconds),
+            mix(cost.value_seconds, tail.value_seconds),
+            mix(cost.softmax_seconds, tail.softmax_seconds)};
+  }
+  if (!gathered) return cost;
+  const TileCost tile = MeasuredTile(dtype, head_dim, kTileRates);
+  const TileCost plain = MeasuredTile(KvDtype::kF32, head_dim, kMicroRows);
+  const auto sharing = static_cast<double>(kTileRates) / static_cast<double>(rows);
+  cost.score_seconds += std::max(0.0, tile.score_seconds - plain.score_seconds) * sharing;
+  cost.value_seconds += std::max(0.0, tile.value_seconds - plain.value_seconds) * sharing;
+  return cost;
+}
+
+const CacheRates& RateTables::Cache(KvDtype dtype) const {
+  const auto found = std::find_if(profile_.caches.begin(), profile_.caches.end(),
+                                  [&](const CacheRates& c) { return c.dtype == dtype; });
+  return found == profile_.caches.end() ? profile_.caches.front() : *found;
+}
+
+}  // namespace plumbline

@@ -1,0 +1,55 @@
+// Looks up a machine profile's rates between the points that were measured, as times per unit.
+#ifndef PLUMBLINE_ENGINE_RATE_TABLES_H_
+#define PLUMBLINE_ENGINE_RATE_TABLES_H_
+
+#include <cstdint>
+
+#include "cache/kv_geometry.h"
+#include "engine/machine_profile.h"
+#include "engine/weight_dtype.h"
+
+namespace plumbline {
+
+// Of matmul calls with some number of rows, all threads together.
+struct MatmulCost {
+  double mac_seconds = 0;            // hot, of each product
+  double output_seconds = 0;         // hot, of each output element
+  double streamed_byte_seconds = 0;  // of weights, at kStreamedInputs inputs
+  double row_byte_seconds = 0;       // of weights streamed for one row: memory alone
+};
+// Inputs of the matrices whose weights were streamed.
+inline constexpr int64_t kStreamedInputs = 1024;
+
+// Of one thread, for rows of one tile of attention.
+struct TileCost {
+  double score_seconds = 0;    // of each executed product
+  double value_seconds = 0;    // of each product
+  double softmax_seconds = 0;  // of each pair
+};
+
+// Does not own the profile. REQUIRES: profile.Validate() is OK. Const; safe from any thread.
+class RateTables {
+ public:
+  explicit RateTables(const MachineProfile& profile) : profile_(profile) {}
+
+  // Seconds per byte of a read, by all threads, that goes over `working_set_bytes` again and again.
+  double ReadByteSeconds(double working_set_bytes) const;
+  // Share of such a read that comes from memory: 0 in a core's own cache, 1 far beyond all caches.
+  double MemoryShare(double working_set_bytes) const;
+  // Interpolated between row counts on logarithmic scales. A dtype that was not measured is f32.
+  MatmulCost Matmul(WeightDtype dtype, int64_t rows) const;
+  // A tile of `rows` rows runs as micro-tiles of six and a rest; from 13 rows on a narrow cache is
+  // gathered first, at a cost for each key that the rows share. The head size measured nearest.
+  TileCost Tile(KvDtype dtype, int64_t head_dim, int64_t rows, bool always_gathered) const;
+  const CacheRates& Cache(KvDtype dtype) const;
+
+ private:
+  // The rates of exactly these rows (the nearest that were measured).
+  TileCost MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows) const;
+
+  const MachineProfile& profile_;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_RATE_TABLES_H_
