@@ -47,7 +47,7 @@ PagedAttention::PagedAttention(const AttentionShape& shape)
     s.running.resize(rows * partial_floats_);
     s.row.resize(head_dim);
   }
-  if (shape.threads > 1) split_.reset(new float[split_floats_]);
+  if (shape.threads > 1) split_ = UntouchedArray<float>(split_floats_);
 }
 
 PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -20,6 +19,7 @@
 #include "engine/attention_kernels.h"
 #include "engine/step_batch.h"
 #include "engine/step_clock.h"
+#include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
 
@@ -61,14 +61,18 @@ class PagedAttention {
   void Run(const StepBatch& batch, const KvStore& store, int layer, const float* queries,
            int64_t query_stride, WeightDtype out_dtype, std::byte* out, StepWork* work);
 
+  // Bytes of the buffers that stand in for stored scores: every thread's scratch, and the partials
+  // that the last Prepare took for split tiles.
+  int64_t scratch_bytes() const;
+  // The same with all the room there is for partials: what a step may make resident.
+  int64_t reserved_bytes() const;
+  // Writes what steps have not written yet. Not while a step runs.
+  void TouchScratch() { split_.Touch(); }
+
   // What the last Run's threads spent on each part. Gathering goes to scores and weighted values
   // by halves (it copies as much of keys as of values); merging, dividing and writing the output
   // go to weighted values; waiting for each other is in none.
   AttentionTicks ticks() const;
-
-  // Bytes of the buffers that stand in for stored scores: every thread's scratch, and the partials
-  // that the last Prepare took for split tiles.
-  int64_t scratch_bytes() const;
 
  private:
   // One KV head's rows of one tile over a run of segments: what one thread does in one go.
@@ -128,7 +132,7 @@ class PagedAttention {
   std::vector<Merge> merges_;
   std::vector<Scratch> scratch_;  // [threads]
   // Partials of split tiles. Not touched, so not resident, until a step splits that much.
-  std::unique_ptr<float[]> split_;
+  UntouchedArray<float> split_;
   int64_t split_floats_;
   int64_t split_used_ = 0;
 };

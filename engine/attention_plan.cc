@@ -89,4 +89,8 @@ int64_t PagedAttention::scratch_bytes() const {
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
+int64_t PagedAttention::reserved_bytes() const {
+  return scratch_bytes() - split_used_ * static_cast<int64_t>(sizeof(float)) + split_.bytes();
+}
+
 }  // namespace plumbline

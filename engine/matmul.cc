@@ -36,6 +36,11 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
   return absl::InternalError(message);
 }
 
+// W as it is read: [outputs, inputs], row by row.
+dnnl::memory::desc PlainLayout(int64_t outputs, int64_t inputs, WeightDtype dtype) {
+  return {{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba};
+}
+
 dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t rows,
                                             int64_t outputs, int64_t inputs, WeightDtype dtype,
                                             const dnnl::memory::desc& weights) {
@@ -79,6 +84,7 @@ struct CallSet {
   std::string implementation;
   bool rows_independent = true;
   size_t scratch_bytes = 0;
+  dnnl::reorder pack;  // from rows of the dtype to `weights`
   std::array<Call, kSizes> calls;
 };
 
@@ -109,6 +115,8 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, int64_t outputs
                                dnnl::memory::format_tag::any);
   set->weights =
       MakeDescriptor(engine, kMatmulCallRows, outputs, inputs, dtype, any).weights_desc();
+  set->pack = dnnl::reorder(dnnl::reorder::primitive_desc(
+      engine, PlainLayout(outputs, inputs, dtype), engine, set->weights));
   for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) AddCall(engine, rows, set.get());
   for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
     AddCall(engine, rows, set.get());
@@ -144,6 +152,7 @@ CallSet& MatmulContext::Impl::Shape(int64_t outputs, int64_t inputs, WeightDtype
 MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MatmulContext::~MatmulContext() = default;
 int MatmulContext::threads() const { return impl_->threads; }
+int64_t MatmulContext::scratch_bytes() const { return static_cast<int64_t>(impl_->scratch.size()); }
 
 absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
   try {
@@ -163,7 +172,8 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
   try {
     impl_->UseThreads();
     const CallSet& set = impl_->Shape(outputs, inputs, dtype);
-    return Implementation{set.implementation, set.rows_independent};
+    return Implementation{set.implementation, set.rows_independent,
+                          static_cast<int64_t>(set.scratch_bytes)};
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
   }
@@ -221,11 +231,10 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
       }
     }
     CallSet& shape = shared.Shape(outputs, inputs, dtype);
-    dnnl::memory from({{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba},
-                      shared.engine, plain.get());
+    dnnl::memory from(PlainLayout(outputs, inputs, dtype), shared.engine, plain.get());
     auto impl =
         std::make_unique<Impl>(Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
-    dnnl::reorder(from, impl->weights).execute(shared.stream, from, impl->weights);
+    shape.pack.execute(shared.stream, from, impl->weights);
     shared.stream.wait();
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
   } catch (const dnnl::error& error) {

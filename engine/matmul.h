@@ -28,12 +28,16 @@ class MatmulContext {
   static absl::StatusOr<std::unique_ptr<MatmulContext>> Create(int threads);
   ~MatmulContext();
   int threads() const;
+  // Bytes of the scratch that all calls share.
+  int64_t scratch_bytes() const;
 
   struct Implementation {
     std::string name;               // the library's, e.g. "brg:avx512_core_bf16"
     bool rows_independent = false;  // a row's bits are the same for every number of rows
+    int64_t scratch_bytes = 0;      // of its largest call
   };
-  // What a matrix of this shape would run with. Errors as in PackedMatrix::Create.
+  // What a matrix of this shape would run with. Compiles its calls, as PackedMatrix::Create does
+  // for the first matrix of a shape. Errors as there.
   absl::StatusOr<Implementation> Probe(int64_t outputs, int64_t inputs, WeightDtype dtype);
 
  private:

@@ -2,6 +2,7 @@
 #ifndef PLUMBLINE_ENGINE_MATMUL_PROBE_H_
 #define PLUMBLINE_ENGINE_MATMUL_PROBE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,21 @@ namespace plumbline {
 // here. REQUIRES: config.Validate() is OK.
 absl::StatusOr<std::string> ProbeMatmul(const ModelConfig& config, WeightDtype dtype, int threads,
                                         bool* rows_independent);
+
+// What the matmul library takes beside the weights.
+struct MatmulFootprint {
+  bool blocked = false;        // weights are packed in blocks (memory_plan.h)
+  int64_t scratch_bytes = 0;   // as the library states it
+  int64_t compiled_bytes = 0;  // calls compiled for this model
+};
+
+// Compiles the calls of this model's matrices, as loading does, and measures by how much that
+// made the process grow: no formula gives the size of a library's code. What was compiled before in
+// this process costs nothing and is not seen again, so measure in a fresh one. Errors of
+// ProbeMatmul and AnonymousResidentBytes. REQUIRES: config.Validate() is OK; no other thread
+// allocates.
+absl::StatusOr<MatmulFootprint> MeasureMatmulFootprint(const ModelConfig& config, WeightDtype dtype,
+                                                       int threads);
 
 }  // namespace plumbline
 

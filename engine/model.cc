@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/machine.h"
+#include "engine/process_memory.h"
 #include "engine/transformer.h"
 
 namespace plumbline {
@@ -118,7 +119,11 @@ absl::StatusOr<std::unique_ptr<Model>> Model::Load(const TensorSource& source,
     if (!weights.ok()) return weights.status();
     ModelOptions usable = options;
     usable.threads = (*context)->threads();
-    return std::make_unique<Transformer>(config, usable, *std::move(context), *std::move(weights));
+    auto model =
+        std::make_unique<Transformer>(config, usable, *std::move(context), *std::move(weights));
+    // Packing left holes behind: rows as they were read, and matrices before they were packed.
+    ReleaseFreeMemory();
+    return model;
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat("no memory for the scratch of a step of ",
                                                      options.max_step_tokens,
@@ -157,6 +162,38 @@ absl::Status Transformer::Check(const StepBatch& batch, const KvStore& store) co
     }
   }
   return absl::OkStatus();
+}
+
+int64_t Transformer::RowBytes() const {
+  const Buffers& b = buffers_;
+  return b.residual.bytes() + b.normed.bytes() + b.qkv.bytes() + b.mixed.bytes() + b.delta.bytes() +
+         b.hidden.bytes() + b.active.bytes() + b.cosines.bytes() + b.sines.bytes();
+}
+
+int64_t Transformer::scratch_bytes() const {
+  return RowBytes() + buffers_.last.bytes() + buffers_.logits.bytes();
+}
+
+ScratchSizes Transformer::scratch_sizes() const {
+  ScratchSizes sizes;
+  sizes.activations = RowBytes();
+  sizes.activations += static_cast<int64_t>(
+      frequencies_.size() * sizeof(double) + row_span_.capacity() * sizeof(int) +
+      written_.capacity() * sizeof(PagedAttention::WrittenBytes));
+  sizes.logits = buffers_.last.bytes() + buffers_.logits.bytes() +
+                 static_cast<int64_t>(logit_rows_.capacity() * sizeof(int));
+  sizes.attention = attention_.reserved_bytes();
+  sizes.matmul = context_->scratch_bytes();
+  return sizes;
+}
+
+void Transformer::TouchScratch() {
+  Buffers& b = buffers_;
+  for (auto* floats : {&b.residual, &b.qkv, &b.delta, &b.hidden, &b.cosines, &b.sines, &b.logits}) {
+    floats->Touch();
+  }
+  for (auto* bytes : {&b.normed, &b.mixed, &b.active, &b.last}) bytes->Touch();
+  attention_.TouchScratch();
 }
 
 std::vector<const PackedMatrix*> Transformer::Matrices() const {

@@ -34,6 +34,15 @@ struct WeightSizes {
   int64_t parameters = 0;
 };
 
+// Bytes of the buffers that a step works in, summed from the buffers themselves. They take room
+// only as far as steps have written them.
+struct ScratchSizes {
+  int64_t activations = 0;  // rows of max_step_tokens
+  int64_t logits = 0;       // rows of max_logit_rows, with the head's inputs
+  int64_t attention = 0;    // tiles, and partials of split tiles
+  int64_t matmul = 0;       // what the matmul library asked for
+};
+
 // Forward belongs to one thread at a time; const methods are safe from any thread.
 class Model {
  public:
@@ -59,6 +68,10 @@ class Model {
   // Bytes of the buffers that hold one step's rows: they grow with max_step_tokens. Attention's own
   // scratch and the library's are not among them.
   virtual int64_t scratch_bytes() const = 0;
+  virtual ScratchSizes scratch_sizes() const = 0;
+  // Writes all scratch, so that it is resident as if the largest step had run. Logits of an
+  // earlier step are lost.
+  virtual void TouchScratch() = 0;
   // Empty where the same-bits law holds for this model on this machine; else why it does not (the
   // matmul implementations that run instead).
   virtual std::string same_bits_exception() const = 0;

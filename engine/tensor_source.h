@@ -45,8 +45,8 @@ class TensorSource {
 std::vector<TensorShape> ExpectedTensors(const ModelConfig& config);
 
 // `synthetic:NAME[,key=value...]` or the path of a GGUF file. NAME: gpt2-small, gpt2-medium,
-// gpt2-large, 13b, tinyllama-1.1b, llama-160m; keys: layers, heads, kv_heads, ffn, vocab, seed,
-// context, width. InvalidArgument names the bad word and lists the good ones.
+// gpt2-large, 13b, llama-7b, tinyllama-1.1b, llama-160m; keys: layers, heads, kv_heads, ffn, vocab,
+// seed, context, width. InvalidArgument names the bad word and lists the good ones.
 absl::StatusOr<std::unique_ptr<TensorSource>> OpenModel(const std::string& model);
 
 bool IsSyntheticName(absl::string_view model);

@@ -13,13 +13,6 @@
 namespace plumbline {
 namespace {
 
-// Not touched here: the kernel gives pages when a step first writes them. Adds to `*bytes`.
-template <class T>
-std::unique_ptr<T[]> Uninitialized(int64_t count, int64_t* bytes) {
-  *bytes += count * static_cast<int64_t>(sizeof(T));
-  return std::unique_ptr<T[]>(new T[static_cast<size_t>(count)]);
-}
-
 const float* DataOrNull(const std::vector<float>& vector) {
   return vector.empty() ? nullptr : vector.data();
 }
@@ -48,22 +41,20 @@ Transformer::Transformer(const ModelConfig& config, const ModelOptions& options,
   const int64_t qkv_width = config.query_width() + 2 * config.kv_width();
   const int64_t up_width = int64_t{1} * config.ffn * (config.feed_forward_matrices() - 1);
   const int64_t bytes = WeightDtypeBytes(options.weights);
-  buffers_.residual = Uninitialized<float>(rows * config.width, &scratch_bytes_);
-  buffers_.normed = Uninitialized<std::byte>(rows * config.width * bytes, &scratch_bytes_);
-  buffers_.qkv = Uninitialized<float>(rows * qkv_width, &scratch_bytes_);
-  buffers_.mixed = Uninitialized<std::byte>(rows * config.query_width() * bytes, &scratch_bytes_);
-  buffers_.delta = Uninitialized<float>(rows * config.width, &scratch_bytes_);
-  buffers_.hidden = Uninitialized<float>(rows * up_width, &scratch_bytes_);
-  buffers_.active = Uninitialized<std::byte>(rows * config.ffn * bytes, &scratch_bytes_);
+  buffers_.residual = UntouchedArray<float>(rows * config.width);
+  buffers_.normed = UntouchedArray<std::byte>(rows * config.width * bytes);
+  buffers_.qkv = UntouchedArray<float>(rows * qkv_width);
+  buffers_.mixed = UntouchedArray<std::byte>(rows * config.query_width() * bytes);
+  buffers_.delta = UntouchedArray<float>(rows * config.width);
+  buffers_.hidden = UntouchedArray<float>(rows * up_width);
+  buffers_.active = UntouchedArray<std::byte>(rows * config.ffn * bytes);
   if (config.position != PositionKind::kLearned) {
     frequencies_ = Frequencies(config);
-    buffers_.cosines = Uninitialized<float>(rows * config.rope_dims / 2, &scratch_bytes_);
-    buffers_.sines = Uninitialized<float>(rows * config.rope_dims / 2, &scratch_bytes_);
+    buffers_.cosines = UntouchedArray<float>(rows * (config.rope_dims / 2));
+    buffers_.sines = UntouchedArray<float>(rows * (config.rope_dims / 2));
   }
-  buffers_.last =
-      Uninitialized<std::byte>(options.max_logit_rows * config.width * bytes, &scratch_bytes_);
-  buffers_.logits =
-      Uninitialized<float>(int64_t{1} * options.max_logit_rows * config.vocab, &scratch_bytes_);
+  buffers_.last = UntouchedArray<std::byte>(options.max_logit_rows * config.width * bytes);
+  buffers_.logits = UntouchedArray<float>(int64_t{1} * options.max_logit_rows * config.vocab);
   row_span_.reserve(rows);
   written_.resize(rows);
   logit_rows_.reserve(options.max_logit_rows);

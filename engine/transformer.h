@@ -11,6 +11,7 @@
 #include "engine/model.h"
 #include "engine/ops.h"
 #include "engine/step_clock.h"
+#include "engine/untouched_array.h"
 #include "engine/weights.h"
 
 namespace plumbline {
@@ -25,24 +26,26 @@ class Transformer final : public Model {
   const ModelConfig& config() const override { return config_; }
   const ModelOptions& options() const override { return options_; }
   const WeightSizes& weight_sizes() const override { return sizes_; }
-  int64_t scratch_bytes() const override { return scratch_bytes_; }
+  int64_t scratch_bytes() const override;
+  ScratchSizes scratch_sizes() const override;
+  void TouchScratch() override;
   std::string same_bits_exception() const override;
   std::string matmul_implementations() const override;
 
  private:
   // Scratch of one step, sized by the options; not resident until a step touches it.
   struct Buffers {
-    std::unique_ptr<float[]> residual;    // [max_step_tokens, width]
-    std::unique_ptr<std::byte[]> normed;  // [max_step_tokens, width] in the computing dtype
-    std::unique_ptr<float[]> qkv;         // [max_step_tokens, query + 2 kv widths]
-    std::unique_ptr<std::byte[]> mixed;   // [max_step_tokens, query width]
-    std::unique_ptr<float[]> delta;       // [max_step_tokens, width]: what a sublayer adds
-    std::unique_ptr<float[]> hidden;      // [max_step_tokens, up outputs]
-    std::unique_ptr<std::byte[]> active;  // [max_step_tokens, ffn]
-    std::unique_ptr<float[]> cosines;     // [max_step_tokens, rope_dims / 2]
-    std::unique_ptr<float[]> sines;
-    std::unique_ptr<std::byte[]> last;  // [max_logit_rows, width]: rows that want logits
-    std::unique_ptr<float[]> logits;    // [max_logit_rows, vocab]
+    UntouchedArray<float> residual;    // [max_step_tokens, width]
+    UntouchedArray<std::byte> normed;  // [max_step_tokens, width] in the computing dtype
+    UntouchedArray<float> qkv;         // [max_step_tokens, query + 2 kv widths]
+    UntouchedArray<std::byte> mixed;   // [max_step_tokens, query width]
+    UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer adds
+    UntouchedArray<float> hidden;      // [max_step_tokens, up outputs]
+    UntouchedArray<std::byte> active;  // [max_step_tokens, ffn]
+    UntouchedArray<float> cosines;     // [max_step_tokens, rope_dims / 2]
+    UntouchedArray<float> sines;
+    UntouchedArray<std::byte> last;  // [max_logit_rows, width]: rows that want logits
+    UntouchedArray<float> logits;    // [max_logit_rows, vocab]
   };
   // One step as its parts see it.
   struct Step {
@@ -67,6 +70,7 @@ class Transformer final : public Model {
   void CountVector(const Step& step, const std::vector<float>& vector);
   NormParams Norm(const std::vector<float>& gain, const std::vector<float>& bias) const;
   void MeasureWeights();
+  int64_t RowBytes() const;  // of all buffers with max_step_tokens rows
   std::vector<const PackedMatrix*> Matrices() const;
 
   ModelConfig config_;
@@ -77,7 +81,6 @@ class Transformer final : public Model {
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;
-  int64_t scratch_bytes_ = 0;  // of the buffers
   std::vector<int> row_span_;                          // [num_tokens]: the span of each row
   std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
   std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits

@@ -29,6 +29,7 @@ TEST(SyntheticNameTest, PresetsHaveTheShapesPromised) {
       {"gpt2-medium", "gpt2", 1024, 16, 16, 24, 4096, 50257},
       {"gpt2-large", "gpt2", 1280, 20, 20, 36, 5120, 50257},
       {"13b", "gpt2", 5120, 40, 40, 40, 20480, 50257},
+      {"llama-7b", "llama", 4096, 32, 32, 32, 11008, 32000},
       {"tinyllama-1.1b", "llama", 2048, 32, 4, 22, 5632, 32000},
       {"llama-160m", "llama", 768, 12, 12, 12, 3072, 32000},
   };

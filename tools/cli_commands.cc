@@ -102,7 +102,8 @@ void AddSynth(CLI::App& app, Commands& commands) {
   AddText(sub, "-o,--output", options.output, "FILE", "file to write")->required();
   AddChoice(sub, "--type", options.type, {"bf16", "f32", "f16", "q8_0", "q4_0"}, "of the matrices");
   sub->footer(
-      "Names: gpt2-small, gpt2-medium, gpt2-large, 13b, tinyllama-1.1b, llama-160m.\n"
+      "Names: gpt2-small, gpt2-medium, gpt2-large, 13b, llama-7b, tinyllama-1.1b,\n"
+      "llama-160m.\n"
       "Keys: width, layers, heads, kv_heads, ffn, vocab, context, seed.\n"
       "Example:\n"
       "  plumbline synth synthetic:llama-160m,kv_heads=4 -o small.gguf");
@@ -121,6 +122,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   app.fallthrough();
   AddGenerate(app, commands, streams);
   AddInspect(app, commands, streams);
+  AddPlan(app, commands, streams);
   AddTokenize(app, commands, streams);
   AddSynth(app, commands);
   AddCalibrate(app, commands, streams);

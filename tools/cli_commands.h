@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/plan.h"
 #include "tools/scale.h"
 #include "tools/synth.h"
 #include "tools/tokenize.h"
@@ -24,6 +25,7 @@ struct Commands {
   ScaleOptions scale;
   TokenizeOptions tokenize;
   SynthOptions synth;
+  PlanOptions plan;
   CalibrateOptions calibrate;
   bool no_bos = false;
   std::string log_level = "info";
@@ -37,6 +39,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
+void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);
 

@@ -63,6 +63,8 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       ->capture_default_str();
   sub->add_flag("--no-cache", options.no_cache,
                 "recompute the whole context for each token: what the cache saves, measured");
+  sub->add_flag("--plan-check", options.plan_check,
+                "hold the planned memory against what the process takes");
   sub->add_flag("--json", options.json, "print one JSON object and nothing else");
   sub->footer(
       "Examples:\n"
@@ -71,6 +73,7 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
       "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
+      "  plumbline generate -p \"ROMEO:\" --plan-check\n"
       "Ctrl-C ends the run and prints what there is; a second one ends at once.");
   sub->callback([&commands, &options, &streams] {
     if (options.prompts.empty() && options.prompt_file.empty()) {

@@ -18,6 +18,7 @@
 #include "tools/generate_report.h"
 #include "tools/generate_setup.h"
 #include "tools/interrupt.h"
+#include "tools/plan_check.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 
@@ -170,20 +171,32 @@ absl::Status Outcome(const GenerateRun& run, bool interrupted, const std::ostrea
 absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::ostream& out) {
   const absl::StatusOr<GenerateSetup> setup = PrepareGenerate(options);
   if (!setup.ok()) return setup.status();
+  std::shared_ptr<PlanCheck> check;
+  if (options.plan_check) {
+    const absl::StatusOr<PlanCheck> started = StartPlanCheck(*setup);
+    if (!started.ok()) return started.status();
+    check = std::make_shared<PlanCheck>(*started);
+  }
   const absl::StatusOr<std::unique_ptr<Model>> model = LoadModel(*setup);
   if (!model.ok()) return model.status();
   const absl::StatusOr<std::unique_ptr<KvStore>> store =
       KvStore::Create(setup->geometry, setup->cache_blocks);
   if (!store.ok()) return store.status();
+  if (check != nullptr) TouchPlanned(**model, **store);
 
   if (echo_prompt && !options.json && setup->prompts.size() == 1) {
     out << "\033[2m" << setup->prompts[0] << "\033[0m" << std::flush;
   }
   Run run(options, *setup, out);
   const bool interrupted = run.Execute(**model, **store);
+  if (check != nullptr) {
+    const absl::Status finished = FinishPlanCheck(**model, **store, check.get());
+    if (!finished.ok()) return finished;
+  }
   GenerateRun facts = Describe(*setup, **model, **store);
   facts.logprobs = options.logprobs;
   facts.no_cache = options.no_cache;
+  facts.plan_check = std::move(check);
   facts.requests = run.TakeRequests();
   if (options.json) {
     out << GenerateJson(facts);

@@ -4,6 +4,7 @@
 #define PLUMBLINE_TOOLS_GENERATE_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -17,6 +18,8 @@
 #include "scheduler/request.h"
 
 namespace plumbline {
+
+struct PlanCheck;
 
 struct GenerateOptions {
   std::string model;                 // empty: the toy model
@@ -33,7 +36,8 @@ struct GenerateOptions {
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
   int logprobs = 0;
-  bool no_cache = false;  // SchedulerOptions::recompute_each_step
+  bool no_cache = false;    // SchedulerOptions::recompute_each_step
+  bool plan_check = false;  // hold planned memory against real memory
   bool json = false;
 };
 
@@ -55,9 +59,10 @@ struct GenerateRun {
   std::string same_bits_exception;
   std::string matmul_implementations;
   CostShape shape;
-  int logprobs = 0;                        // as asked for
-  bool no_cache = false;                   // every token recomputed its whole context
-  std::vector<GeneratedRequest> requests;  // in the order given
+  int logprobs = 0;                             // as asked for
+  bool no_cache = false;                        // every token recomputed its whole context
+  std::shared_ptr<const PlanCheck> plan_check;  // null: not asked for
+  std::vector<GeneratedRequest> requests;       // in the order given
 };
 
 // Results go to `out`, the prompt's echo too where `echo_prompt` (a terminal) wants one.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "nlohmann/json.hpp"
+#include "tools/plan_check.h"
 
 namespace plumbline {
 namespace {
@@ -85,6 +86,7 @@ Json RunJson(const GenerateRun& run) {
   if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
   if (run.no_cache) json["no_cache"] = true;
   json["matmul"] = run.matmul_implementations;
+  if (run.plan_check != nullptr) json["plan_check"] = PlanCheckJson(*run.plan_check);
   return json;
 }
 

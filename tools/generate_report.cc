@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/generate_tables.h"
+#include "tools/plan_check.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -111,7 +112,7 @@ std::string GenerateReport(const GenerateRun& run) {
   const bool one = run.requests.size() == 1;
   return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", Heading(run), "\n", RequestTable(run),
                       DecodeStepTable(run), FigureTables(run), CacheTable(run), "\n", Verdict(run),
-                      kLegend);
+                      kLegend, run.plan_check == nullptr ? "" : PlanCheckReport(*run.plan_check));
 }
 
 }  // namespace plumbline

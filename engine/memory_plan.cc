@@ -1,0 +1,236 @@
+#include "engine/memory_plan.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cost_model.h"
+
+namespace plumbline {
+namespace {
+
+// How the engine's scratch is cut, restated: a test holds the real buffers against these figures.
+constexpr int64_t kRowsAtOnce = 64;         // of a matrix being read
+constexpr int64_t kSegmentKeys = 256;       // keys that attention gathers
+constexpr int64_t kMicroTileRows = 6;       // query rows scored together
+constexpr int64_t kTileRows = 96;           // query rows of a tile
+constexpr int64_t kSplitBytes = 4ll << 20;  // partials of split tiles, by thread
+constexpr int64_t kPartialElements = 16;    // a partial is rounded up to these
+constexpr int64_t kFloatBytes = 4;
+constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
+constexpr int64_t kLogitBookBytes = 4;        // which row wants logits
+constexpr int64_t kFrequencyBytes = 8;
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+// Sums and products that stop at the largest int64_t. Operands are not negative.
+int64_t Plus(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
+}
+int64_t Times(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? kMost : product;
+}
+
+int64_t RoundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+struct Matrix {
+  int64_t outputs;
+  int64_t inputs;
+};
+
+// The matrices of one layer in the order of loading, and the head.
+struct Matrices {
+  Matrix qkv, output, up, down, head;
+
+  explicit Matrices(const ModelConfig& c)
+      : qkv{c.query_width() + int64_t{2} * c.kv_width(), c.width},
+        output{c.width, c.query_width()},
+        up{int64_t{c.ffn} * (c.feed_forward_matrices() - 1), c.width},
+        down{c.width, c.ffn},
+        head{c.vocab, c.width} {}
+};
+
+int64_t Packed(const MemoryShape& shape, const Matrix& matrix) {
+  return PackedBytes(matrix.outputs, matrix.inputs, shape.weights, shape.matmul.blocked);
+}
+
+// Bytes of the rows as they are read, and of the matrix before it is packed.
+int64_t PackingBytes(const MemoryShape& shape, const Matrix& matrix) {
+  return matrix.outputs * matrix.inputs * WeightDtypeBytes(shape.weights) +
+         kRowsAtOnce * matrix.inputs * kFloatBytes;
+}
+
+int64_t LoadPeakBytes(const MemoryShape& shape, const WeightPlan& weights) {
+  const Matrices m(shape.config);
+  const int64_t layer =
+      Packed(shape, m.qkv) + Packed(shape, m.output) + Packed(shape, m.up) + Packed(shape, m.down);
+  // Matrices of the last layer meet all that came before them; the head comes last.
+  int64_t packed = weights.total() - weights.head - layer;
+  int64_t peak = 0;
+  for (const Matrix& matrix : {m.qkv, m.output, m.up, m.down, m.head}) {
+    packed += Packed(shape, matrix);
+    peak = std::max(peak, packed + PackingBytes(shape, matrix));
+  }
+  return peak + shape.matmul.compiled_bytes + shape.matmul.scratch_bytes;
+}
+
+int64_t AttentionScratchBytes(const MemoryShape& shape) {
+  const ModelConfig& c = shape.config;
+  const int64_t partial = RoundUp(int64_t{c.head_dim} + 2, kPartialElements);
+  const int64_t tile_rows = std::max<int64_t>(kTileRows, c.heads / c.kv_heads);
+  const int64_t floats = kMicroTileRows * kSegmentKeys             // scores
+                         + 2 * c.head_dim * kSegmentKeys           // keys and values
+                         + (kMicroTileRows + tile_rows) * partial  // partials
+                         + c.head_dim;                             // a row of output
+  const int64_t split = shape.threads > 1 ? kSplitBytes : 0;
+  return shape.threads * (floats * kFloatBytes + split);
+}
+
+// The largest count from 0 to `most` that fits, where larger ones take no less.
+template <class Fits>
+int64_t LargestThatFits(int64_t most, const Fits& fits) {
+  int64_t low = 0;
+  int64_t high = most;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2 + 1;
+    if (fits(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+}  // namespace
+
+int64_t WeightPlan::total() const {
+  return Plus(embedding, projections + feed_forward + head + vectors);
+}
+
+int64_t MemoryPlan::total() const {
+  return Plus(Plus(cache.allocated_bytes, weights.total()), Total(scratch) + compiled_bytes);
+}
+
+int64_t MemoryPlan::needed() const { return std::max(total(), load_peak_bytes); }
+
+bool Fits(const MemoryPlan& plan, int64_t memory_bytes) {
+  return plan.needed() < kMost && plan.needed() <= memory_bytes &&
+         plan.cache.blocks <= std::numeric_limits<BlockId>::max();
+}
+
+int64_t Total(const ScratchSizes& sizes) {
+  return sizes.activations + sizes.logits + sizes.attention + sizes.matmul;
+}
+
+int64_t PackedBytes(int64_t outputs, int64_t inputs, WeightDtype dtype, bool blocked) {
+  const int64_t element_bytes = WeightDtypeBytes(dtype);
+  if (!blocked) return outputs * inputs * element_bytes;
+  return RoundUp(outputs, kPackedOutputs) * RoundUp(inputs * element_bytes, kPackedInputBytes);
+}
+
+WeightPlan PlanWeights(const MemoryShape& shape) {
+  const ModelConfig& c = shape.config;
+  const CostShape s = CostShape::From(c, shape.weights, shape.kv_dtype, shape.block_tokens);
+  const Matrices m(c);
+  WeightPlan plan;
+  plan.projections = s.L * (Packed(shape, m.qkv) + Packed(shape, m.output));
+  plan.feed_forward = s.L * (Packed(shape, m.up) + Packed(shape, m.down));
+  plan.head = Packed(shape, m.head);
+  const int64_t positions = c.position == PositionKind::kLearned ? c.context : 0;
+  plan.embedding = (s.V + positions) * s.d * s.weight_bytes;
+  plan.vectors = (s.L * s.layer_small_elements + s.final_small_elements) * kFloatBytes;
+  const auto padding = [&](const Matrix& matrix) {
+    return Packed(shape, matrix) - matrix.outputs * matrix.inputs * s.weight_bytes;
+  };
+  plan.padding = s.L * (padding(m.qkv) + padding(m.output) + padding(m.up) + padding(m.down)) +
+                 padding(m.head);
+  return plan;
+}
+
+ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t logit_rows) {
+  const ModelConfig& c = shape.config;
+  const int64_t b = WeightDtypeBytes(shape.weights);
+  const Matrices m(c);
+  const int64_t pairs = c.position == PositionKind::kLearned ? 0 : c.rope_dims / 2;
+  // Residual and what a sublayer adds; normed; QKV; heads' output; up and its activation; angles.
+  const int64_t row = 2 * c.width * kFloatBytes + c.width * b + m.qkv.outputs * kFloatBytes +
+                      c.query_width() * b + m.up.outputs * kFloatBytes + c.ffn * b +
+                      2 * pairs * kFloatBytes + kRowBookBytes;
+  ScratchSizes sizes;
+  sizes.activations = step_tokens * row + pairs * kFrequencyBytes;
+  sizes.logits = logit_rows * (c.width * b + c.vocab * kFloatBytes + kLogitBookBytes);
+  sizes.attention = AttentionScratchBytes(shape);
+  sizes.matmul = shape.matmul.scratch_bytes;
+  return sizes;
+}
+
+MemoryPlan PlanRun(const MemoryShape& shape, int64_t step_tokens, int64_t logit_rows,
+                   int64_t blocks) {
+  const KvGeometry geometry = shape.config.CacheGeometry(shape.kv_dtype, shape.block_tokens);
+  MemoryPlan plan;
+  plan.weights = PlanWeights(shape);
+  plan.cache.token_bytes = geometry.TokenBytes();
+  plan.cache.block_bytes = geometry.BlockBytes();
+  plan.cache.blocks = blocks;
+  plan.cache.allocated_bytes = Times(blocks, geometry.BlockBytes());
+  plan.cache.used_bytes = plan.cache.allocated_bytes;
+  plan.scratch = PlanScratch(shape, step_tokens, logit_rows);
+  plan.compiled_bytes = shape.matmul.compiled_bytes;
+  plan.load_peak_bytes = LoadPeakBytes(shape, plan.weights);
+  return plan;
+}
+
+MemoryPlan PlanMemory(const MemoryShape& shape, int64_t context, int64_t requests) {
+  const KvGeometry geometry = shape.config.CacheGeometry(shape.kv_dtype, shape.block_tokens);
+  // No step is longer than all that the requests hold, and a request has one row of logits.
+  const int64_t step_tokens = std::min<int64_t>(shape.chunk_tokens, Times(requests, context));
+  const int64_t logit_rows = std::min<int64_t>({requests, shape.max_running, step_tokens});
+  MemoryPlan plan =
+      PlanRun(shape, step_tokens, logit_rows, Times(requests, geometry.BlocksFor(context)));
+  plan.cache.used_bytes = Times(Times(requests, context), plan.cache.token_bytes);
+  const ModelConfig& c = shape.config;
+  if (c.position == PositionKind::kLearned && context > c.context) {
+    const int64_t row_bytes = int64_t{c.width} * WeightDtypeBytes(shape.weights);
+    const int64_t more = Times(context - c.context, row_bytes);
+    plan.weights.embedding = Plus(plan.weights.embedding, more);
+    plan.load_peak_bytes = Plus(plan.load_peak_bytes, more);
+  }
+  return plan;
+}
+
+absl::Status CheckPlan(const MemoryShape& shape, int64_t context, int64_t requests) {
+  absl::Status status = shape.config.Validate();
+  if (status.ok()) {
+    status = shape.config.CacheGeometry(shape.kv_dtype, shape.block_tokens).Validate();
+  }
+  if (!status.ok()) return status;
+  if (context < 0 || requests < 0 || shape.chunk_tokens < 1 || shape.threads < 1) {
+    return absl::InvalidArgumentError(
+        "context, requests, tokens of a step and threads cannot be negative or none: give at "
+        "least 1");
+  }
+  const MemoryPlan plan = PlanMemory(shape, context, requests);
+  if (Fits(plan, kMost)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      requests, " requests of ", context, " tokens need ", plan.cache.blocks,
+      " cache blocks, and at most ", std::numeric_limits<BlockId>::max(), " blocks and ", kMost,
+      " bytes can be named: plan for fewer requests, a smaller context or larger blocks"));
+}
+
+int64_t LargestContext(const MemoryShape& shape, int64_t memory_bytes, int64_t requests) {
+  // No context has more tokens than there are bytes.
+  return LargestThatFits(std::max<int64_t>(0, memory_bytes), [&](int64_t context) {
+    return Fits(PlanMemory(shape, context, requests), memory_bytes);
+  });
+}
+
+int64_t LargestConcurrency(const MemoryShape& shape, int64_t memory_bytes, int64_t context) {
+  return LargestThatFits(std::max<int64_t>(0, memory_bytes), [&](int64_t requests) {
+    return Fits(PlanMemory(shape, context, requests), memory_bytes);
+  });
+}
+
+}  // namespace plumbline

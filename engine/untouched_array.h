@@ -1,0 +1,39 @@
+// Storage whose contents are not set: the kernel gives pages to it when they are first written.
+#ifndef PLUMBLINE_ENGINE_UNTOUCHED_ARRAY_H_
+#define PLUMBLINE_ENGINE_UNTOUCHED_ARRAY_H_
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+
+namespace plumbline {
+
+// Movable only. Const methods are safe from any thread.
+template <class T>
+class UntouchedArray {
+  static_assert(std::is_trivial_v<T>);
+
+ public:
+  UntouchedArray() = default;
+  // std::bad_alloc where there is no memory. REQUIRES: count >= 0.
+  explicit UntouchedArray(int64_t count)
+      : data_(new T[static_cast<size_t>(count)]), bytes_(count * static_cast<int64_t>(sizeof(T))) {}
+
+  T* get() const { return data_.get(); }
+  T& operator[](int64_t index) const { return data_[static_cast<size_t>(index)]; }
+  int64_t bytes() const { return bytes_; }
+
+  // Sets everything to zero bytes, which makes it resident.
+  void Touch() {
+    if (bytes_ > 0) std::memset(static_cast<void*>(data_.get()), 0, static_cast<size_t>(bytes_));
+  }
+
+ private:
+  std::unique_ptr<T[]> data_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_UNTOUCHED_ARRAY_H_

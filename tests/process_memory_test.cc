@@ -1,0 +1,60 @@
+#include "engine/process_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace plumbline {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ProcessMemoryTest, GrowsByWhatIsTouched) {
+  const auto before = AnonymousResidentBytes();
+  if (!before.ok()) GTEST_SKIP() << before.status();
+  constexpr size_t kBytes = size_t{32} << 20;
+  void* mapped = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  // Small things may come and go meanwhile; a hundredth is far below what is looked for.
+  constexpr int64_t kSlack = int64_t{kBytes} / 100;
+  EXPECT_NEAR(AnonymousResidentBytes().value() - *before, 0, kSlack);
+  std::memset(mapped, 1, kBytes);
+  EXPECT_NEAR(AnonymousResidentBytes().value() - *before, int64_t{kBytes}, kSlack);
+  munmap(mapped, kBytes);
+  EXPECT_NEAR(AnonymousResidentBytes().value() - *before, 0, kSlack);
+}
+
+class ProcessMemoryFileTest : public testing::TestWithParam<const char*> {
+ protected:
+  std::string WithFile(const std::string& text) const {
+    const std::string root = testing::TempDir() + "process_memory";
+    std::filesystem::create_directories(root + "/proc/self");
+    std::ofstream(root + "/proc/self/smaps_rollup") << text;
+    return root;
+  }
+};
+
+TEST_F(ProcessMemoryFileTest, ReadsTheLine) {
+  EXPECT_EQ(
+      AnonymousResidentBytes(WithFile("Rss:  9 kB\nAnonymous:       12 kB\nSwap: 1 kB\n")).value(),
+      12 * 1024);
+}
+
+TEST_P(ProcessMemoryFileTest, SaysWhatIsMissing) {
+  const auto bytes = AnonymousResidentBytes(WithFile(GetParam()));
+  EXPECT_EQ(bytes.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(bytes.status().message()), HasSubstr("4.14"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Texts, ProcessMemoryFileTest,
+                         testing::Values("", "Rss: 12 kB\n", "Anonymous: many kB\n",
+                                         "Anonymous: -1 kB\n", "Anonymous: 12\n",
+                                         "Anonymous: 9223372036854775807 kB\n"));
+
+}  // namespace
+}  // namespace plumbline
