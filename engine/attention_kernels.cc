@@ -276,14 +276,6 @@ HWY_EXPORT(Merge);
 HWY_EXPORT(Finish);
 HWY_EXPORT(TargetName);
 
-AttentionCounts& AttentionCounts::operator+=(const AttentionCounts& other) {
-  useful_scores += other.useful_scores;
-  executed_scores += other.executed_scores;
-  softmax_pairs += other.softmax_pairs;
-  weighted_values += other.weighted_values;
-  return *this;
-}
-
 void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
                    AttentionCounts* counts, AttentionTicks* ticks) {
   HWY_DYNAMIC_DISPATCH(Attend)(segment, tile, scratch, counts, ticks);

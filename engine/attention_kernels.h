@@ -49,7 +49,14 @@ struct AttentionCounts {
   int64_t executed_scores = 0;  // pairs whose products ran: whole groups
   int64_t softmax_pairs = 0;    // pairs whose exp ran
   int64_t weighted_values = 0;  // pairs whose value was added
-  AttentionCounts& operator+=(const AttentionCounts& other);
+
+  AttentionCounts& operator+=(const AttentionCounts& other) {
+    useful_scores += other.useful_scores;
+    executed_scores += other.executed_scores;
+    softmax_pairs += other.softmax_pairs;
+    weighted_values += other.weighted_values;
+    return *this;
+  }
 };
 
 // A micro-tile: rows that attend to the same KV head, later tokens after earlier ones.

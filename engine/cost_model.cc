@@ -202,4 +202,8 @@ double ArticleKvBytes(const CostShape& s, int64_t t) {
       .value;
 }
 
+double ArticleScoreBytes(const CostShape& s, int64_t n) {
+  return Article("A1_ATTN_MATRIX_BYTES", {Of("n", n), Of("h", s.h), Of("b", s.cache_bytes)}).value;
+}
+
 }  // namespace plumbline

@@ -78,6 +78,9 @@ double ArticlePrefillMacs(const CostShape& shape, int64_t n);  // L x A1_LAYER_T
 std::array<double, kNumWorkClasses> ArticlePrefillMacsByClass(const CostShape& shape, int64_t n);
 double ArticleDecodeMacs(const CostShape& shape, int64_t t);  // L x A2_CACHED_STEP
 double ArticleKvBytes(const CostShape& shape, int64_t t);     // A2_KV_BYTES
+// Stored scores of one layer, all heads, in the cache's element size: A1_ATTN_MATRIX_BYTES, h times
+// A2_SCORE_MATRIX_BYTES.
+double ArticleScoreBytes(const CostShape& shape, int64_t n);
 
 }  // namespace plumbline
 

@@ -1,18 +1,24 @@
 #include "scheduler/ledger.h"
 
 #include <cstddef>
+#include <optional>
 
 #include "absl/container/inlined_vector.h"
 
 namespace plumbline {
 
-void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape) {
+void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape,
+                const MachineProfile* profile) {
   // Room for the spans of every usual step, so that a steady step allocates nothing.
   absl::InlinedVector<SpanShape, 256> spans;
   for (const PlannedSpan& span : plan.spans) {
     spans.push_back({span.first_position, span.count, span.logit_rows});
   }
   const ByteCounts formula_bytes = StepBytes(shape, spans);
+  int64_t formula_softmax_pairs = 0;
+  for (const SpanShape& span : spans) formula_softmax_pairs += SpanSoftmaxPairs(shape, span);
+  std::optional<StepTime> predicted;
+  if (profile != nullptr) predicted = PredictStep(*profile, shape, spans);
   const int step_tokens = plan.num_tokens();
   for (size_t i = 0; i < plan.spans.size(); ++i) {
     const PlannedSpan& span = plan.spans[i];
@@ -24,6 +30,10 @@ void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& sha
     step.formula_macs = SpanMacs(shape, spans[i]);
     step.measured_bytes = work.bytes;
     step.formula_bytes = formula_bytes;
+    step.measured_softmax_pairs = work.softmax_pairs;
+    step.formula_softmax_pairs = formula_softmax_pairs;
+    step.measured_seconds = work.seconds;
+    step.predicted = predicted;
     span.sequence->result.steps.push_back(step);
   }
 }

@@ -4,6 +4,7 @@
 
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
+#include "engine/machine_profile.h"
 #include "engine/work.h"
 #include "scheduler/sequence.h"
 #include "scheduler/step_plan.h"
@@ -11,9 +12,11 @@
 namespace plumbline {
 
 // Appends one RequestStep to each planned sequence's result. `work` is what the executor counted
-// for the plan's batch (spans in the plan's order). Call after Run and before Commit: Commit
-// stamps the times. REQUIRES: work.spans.size() == plan.spans.size().
-void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape);
+// for the plan's batch (spans in the plan's order). Times are predicted from `profile`; null: they
+// are not. Call after Run and before Commit: Commit stamps the times.
+// REQUIRES: work.spans.size() == plan.spans.size().
+void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape,
+                const MachineProfile* profile = nullptr);
 
 // Fills the sequence's RequestCache. Measured: blocks it holds and tokens computed, in the sizes
 // that `geometry`, which addresses the store, gives them. Formula: what prompt + output - 1 tokens

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "engine/step_time.h"
 #include "engine/work.h"
 
 namespace plumbline {
@@ -63,8 +65,13 @@ struct RequestStep {
   int step_tokens = 0;      // of all requests
   MacCounts measured_macs;  // of this request
   MacCounts formula_macs;
-  ByteCounts measured_bytes = {};  // of the whole step
+  // Of the whole step, which several requests may share:
+  ByteCounts measured_bytes = {};
   ByteCounts formula_bytes = {};
+  int64_t measured_softmax_pairs = 0;
+  int64_t formula_softmax_pairs = 0;
+  ClassSeconds measured_seconds = {};  // of the forward pass
+  std::optional<StepTime> predicted;   // of the same; none without a machine profile
 };
 
 // The cache of a request, taken just before its blocks return.

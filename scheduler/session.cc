@@ -140,7 +140,7 @@ void Session::RunPlan(const StepPlan& plan) {
     scheduler_.Abort(plan, logits.status());
     return;
   }
-  RecordStep(plan, work_, shape_);
+  RecordStep(plan, work_, shape_, options_.profile);
   SampleRows(plan, *logits);
   scheduler_.Commit(plan, absl::MakeSpan(outcomes_));
 }

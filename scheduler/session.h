@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "cache/block_pool.h"
+#include "engine/machine_profile.h"
 #include "scheduler/clock.h"
 #include "scheduler/executor.h"
 #include "scheduler/request.h"
@@ -25,6 +26,9 @@ namespace plumbline {
 struct SessionOptions {
   // vocab is the executor's; context (0: no wish) is cut to the executor's.
   SchedulerOptions scheduler;
+  // What steps' times are predicted from, as this run's anchors have it; null: nothing is. Not
+  // owned; outlives the session.
+  const MachineProfile* profile = nullptr;
   // Checks the scheduler's and the pool's invariants after every step (tests).
   bool check_invariants = false;
 };

@@ -20,6 +20,10 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+// Three steps of useful and executed operations and of bytes, by class, and of softmax pairs; two
+// sizes of the cache.
+constexpr int kFigures = 3 * (3 * kNumWorkClasses + 1) + 2;
+
 RequestStep Step(double end_seconds, int new_tokens, int context_tokens, int64_t figure) {
   RequestStep step;
   step.end_seconds = end_seconds;
@@ -67,8 +71,7 @@ void ExpectFits(const std::string& text) {
 TEST(GenerateReportTest, AgreementIsSaid) {
   const GenerateRun run = RunOf({Finished(7)});
   const Agreement agreement = CompareWithFormulas(run);
-  // Three steps of useful and executed operations and of bytes, by class; two sizes of the cache.
-  EXPECT_EQ(agreement.figures, 3 * 3 * kNumWorkClasses + 2);
+  EXPECT_EQ(agreement.figures, kFigures);
   EXPECT_EQ(agreement.differences, 0);
   const std::string report = GenerateReport(run);
   EXPECT_THAT(report, HasSubstr("equal their formulas"));
@@ -82,6 +85,7 @@ TEST(GenerateReportTest, EveryKindOfDifferenceIsFlagged) {
       [](RequestResult& r) { --r.steps[2].measured_macs.executed[2]; },
       [](RequestResult& r) { ++r.steps[2].measured_bytes[5]; },
       [](RequestResult& r) { ++r.cache.used_bytes_measured; },
+      [](RequestResult& r) { ++r.steps[1].measured_softmax_pairs; },
       [](RequestResult& r) { --r.cache.allocated_bytes_measured; },
   };
   for (const auto& fault : faults) {
@@ -90,8 +94,7 @@ TEST(GenerateReportTest, EveryKindOfDifferenceIsFlagged) {
     EXPECT_EQ(CompareWithFormulas(run).differences, 1);
     const std::string report = GenerateReport(run);
     EXPECT_THAT(report, HasSubstr("  !=\n"));
-    EXPECT_THAT(report,
-                HasSubstr(absl::StrCat("!= 1 of ", 3 * 3 * kNumWorkClasses + 2, " counts differ")));
+    EXPECT_THAT(report, HasSubstr(absl::StrCat("!= 1 of ", kFigures, " counts differ")));
   }
 }
 

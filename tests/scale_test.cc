@@ -108,7 +108,7 @@ TEST_F(ScaleTest, AFinishedStudyIsOnlyShownAgain) {
 TEST_F(ScaleTest, AfterCtrlCTheFilesAreWholeAndTheStudyGoesOn) {
   // Far more repetitions than there is time for before the signal.
   const std::vector<std::string> use = {
-      "scale",          "-m",          kTiny,  "--threads",     "1",    "--sweeps",
+      "scale",          "-m",          kTiny,  "--threads",     "1",   "--sweeps",
       "prefill,decode", "--precision", "0.01", "--repetitions", "3000"};
   BinaryRun run;
   run.arguments = use;

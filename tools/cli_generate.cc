@@ -63,8 +63,11 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       ->capture_default_str();
   sub->add_flag("--no-cache", options.no_cache,
                 "recompute the whole context for each token: what the cache saves, measured");
+  AddText(sub, "--machine", options.machine, "FILE",
+          "profile to predict times from (default: what calibrate left)");
+  sub->add_flag("!--no-predict", options.predict, "predict no times, and measure no anchors");
   sub->add_flag("--plan-check", options.plan_check,
-                "hold the planned memory against what the process takes");
+                "hold the planned memory against what the process takes (predicts no times)");
   sub->add_flag("--json", options.json, "print one JSON object and nothing else");
   sub->footer(
       "Examples:\n"

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "cache/block_pool.h"
 #include "cache/kv_store.h"
+#include "engine/limit_probe.h"
 #include "engine/model.h"
 #include "scheduler/clock.h"
 #include "scheduler/executor.h"
@@ -18,6 +19,7 @@
 #include "tools/generate_report.h"
 #include "tools/generate_setup.h"
 #include "tools/interrupt.h"
+#include "tools/machine_file.h"
 #include "tools/plan_check.h"
 #include "tools/progress.h"
 #include "tools/table.h"
@@ -55,8 +57,8 @@ class Run {
     }
   }
 
-  // Runs all requests to their ends. True where Ctrl-C ended them.
-  bool Execute(Model& model, KvStore& store) {
+  // Runs all requests to their ends; `profile` may be null. True where Ctrl-C ended them.
+  bool Execute(Model& model, KvStore& store, const MachineProfile* profile) {
     BlockPool pool(setup_.cache_blocks);
     ModelExecutor executor(model, store);
     Progress progress(streams_text_ ? "reading the prompt" : "running", ExpectedTokens());
@@ -67,6 +69,7 @@ class Run {
     session_options.scheduler.max_running = setup_.model_options.max_step_spans;
     session_options.scheduler.geometry = setup_.geometry;
     session_options.scheduler.recompute_each_step = options_.no_cache;
+    session_options.profile = profile;
     const SteadyClock clock;
     Session session(session_options, *reporting, pool, clock);
     session_ = &session;
@@ -135,6 +138,19 @@ class Run {
   Progress* progress_ = nullptr;  // while Execute runs
 };
 
+// The machine's profile at this run's anchors, or none. The anchors' buffers are gone before the
+// run; a memory check sees not even what they leave behind, and goes without.
+absl::StatusOr<std::optional<MachineProfile>> ProfileOfThisRun(const GenerateOptions& options,
+                                                               int threads) {
+  if (!options.predict || options.plan_check) return std::optional<MachineProfile>();
+  absl::StatusOr<std::optional<MachineProfile>> profile =
+      FindMachineProfile(options.machine, threads);
+  if (!profile.ok() || !profile->has_value()) return profile;
+  const absl::StatusOr<Anchors> anchors = MeasureAnchors(threads);
+  if (!anchors.ok()) return anchors.status();
+  return std::optional<MachineProfile>(AtAnchors(**profile, *anchors));
+}
+
 GenerateRun Describe(const GenerateSetup& setup, const Model& model, const KvStore& store) {
   GenerateRun run;
   run.model = setup.model;
@@ -144,6 +160,7 @@ GenerateRun Describe(const GenerateSetup& setup, const Model& model, const KvSto
   run.threads = model.options().threads;
   run.weight_bytes = Total(model.weight_sizes().bytes);
   run.pool_bytes = store.allocated_bytes();
+  run.score_scratch_bytes = model.scratch_sizes().attention;
   run.same_bits_exception = model.same_bits_exception();
   run.matmul_implementations = model.matmul_implementations();
   run.shape = CostShape::From(run.config, run.weights, run.kv_dtype, model.options().block_tokens);
@@ -183,12 +200,16 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
       KvStore::Create(setup->geometry, setup->cache_blocks);
   if (!store.ok()) return store.status();
   if (check != nullptr) TouchPlanned(**model, **store);
+  absl::StatusOr<std::optional<MachineProfile>> profile =
+      ProfileOfThisRun(options, (*model)->options().threads);
+  if (!profile.ok()) return profile.status();
 
   if (echo_prompt && !options.json && setup->prompts.size() == 1) {
     out << "\033[2m" << setup->prompts[0] << "\033[0m" << std::flush;
   }
   Run run(options, *setup, out);
-  const bool interrupted = run.Execute(**model, **store);
+  const bool interrupted =
+      run.Execute(**model, **store, profile->has_value() ? &**profile : nullptr);
   if (check != nullptr) {
     const absl::Status finished = FinishPlanCheck(**model, **store, check.get());
     if (!finished.ok()) return finished;
@@ -196,6 +217,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   GenerateRun facts = Describe(*setup, **model, **store);
   facts.logprobs = options.logprobs;
   facts.no_cache = options.no_cache;
+  facts.profile = *std::move(profile);
   facts.plan_check = std::move(check);
   facts.requests = run.TakeRequests();
   if (options.json) {

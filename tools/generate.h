@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
+#include "engine/machine_profile.h"
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
 #include "scheduler/request.h"
@@ -37,6 +38,8 @@ struct GenerateOptions {
   std::optional<int64_t> cache_blocks;  // as far as there is memory
   int logprobs = 0;
   bool no_cache = false;    // SchedulerOptions::recompute_each_step
+  std::string machine;      // profile to predict times from; empty: the default one, if any
+  bool predict = true;      // false: no profile is looked for
   bool plan_check = false;  // hold planned memory against real memory
   bool json = false;
 };
@@ -61,6 +64,8 @@ struct GenerateRun {
   CostShape shape;
   int logprobs = 0;                             // as asked for
   bool no_cache = false;                        // every token recomputed its whole context
+  std::optional<MachineProfile> profile;        // at this run's anchors; none: nothing is predicted
+  int64_t score_scratch_bytes = 0;              // what stands in for stored scores
   std::shared_ptr<const PlanCheck> plan_check;  // null: not asked for
   std::vector<GeneratedRequest> requests;       // in the order given
 };

@@ -40,12 +40,20 @@ Json StepJson(const RequestStep& step) {
   json["executed_macs"] =
       Pair(step.measured_macs.TotalExecuted(), step.formula_macs.TotalExecuted());
   json["bytes"] = Pair(Total(step.measured_bytes), Total(step.formula_bytes));
+  json["softmax_pairs"] = Pair(step.measured_softmax_pairs, step.formula_softmax_pairs);
+  json["pass_seconds"] = Total(step.measured_seconds);
+  if (step.predicted.has_value()) json["predicted_seconds"] = step.predicted->seconds();
   Json& classes = json["classes"];
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
     Json& entry = classes[ClassKey(static_cast<WorkClass>(c))];
     entry["macs"] = Pair(step.measured_macs.useful[c], step.formula_macs.useful[c]);
     entry["executed_macs"] = Pair(step.measured_macs.executed[c], step.formula_macs.executed[c]);
     entry["bytes"] = Pair(step.measured_bytes[c], step.formula_bytes[c]);
+    entry["seconds"] = step.measured_seconds[c];
+    if (!step.predicted.has_value()) continue;
+    const ClassTime& time = step.predicted->classes[c];
+    entry["predicted_seconds"] = time.seconds();
+    entry["bound_by"] = std::string(BoundName(time.bound()));
   }
   return json;
 }
@@ -86,6 +94,12 @@ Json RunJson(const GenerateRun& run) {
   if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
   if (run.no_cache) json["no_cache"] = true;
   json["matmul"] = run.matmul_implementations;
+  json["score_scratch_bytes"] = run.score_scratch_bytes;
+  if (run.profile.has_value()) {
+    const Anchors& anchors = run.profile->anchors;
+    json["anchors"] = {{"matmul_flops_per_second", anchors.matmul_flops_per_second},
+                       {"read_bytes_per_second", anchors.read_bytes_per_second}};
+  }
   if (run.plan_check != nullptr) json["plan_check"] = PlanCheckJson(*run.plan_check);
   return json;
 }

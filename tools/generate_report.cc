@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/generate_tables.h"
+#include "tools/generate_times.h"
 #include "tools/plan_check.h"
 #include "tools/table.h"
 
@@ -98,6 +99,8 @@ Agreement CompareWithFormulas(const GenerateRun& run) {
       Compare(step.measured_macs.useful, step.formula_macs.useful, agreement);
       Compare(step.measured_macs.executed, step.formula_macs.executed, agreement);
       Compare(step.measured_bytes, step.formula_bytes, agreement);
+      ++agreement.figures;
+      if (step.measured_softmax_pairs != step.formula_softmax_pairs) ++agreement.differences;
     }
     if (WasCutOff(result)) continue;
     agreement.figures += 2;
@@ -111,8 +114,9 @@ Agreement CompareWithFormulas(const GenerateRun& run) {
 std::string GenerateReport(const GenerateRun& run) {
   const bool one = run.requests.size() == 1;
   return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", Heading(run), "\n", RequestTable(run),
-                      DecodeStepTable(run), FigureTables(run), CacheTable(run), "\n", Verdict(run),
-                      kLegend, run.plan_check == nullptr ? "" : PlanCheckReport(*run.plan_check));
+                      DecodeStepTable(run), TimeTables(run), FigureTables(run), CacheTable(run),
+                      ArticleNotes(run), "\n", Verdict(run), kLegend,
+                      run.plan_check == nullptr ? "" : PlanCheckReport(*run.plan_check));
 }
 
 }  // namespace plumbline

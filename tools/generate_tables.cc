@@ -49,13 +49,17 @@ Cell ArticleCell(double figure) { return figure > 0 ? Cell::Figure(figure) : Cel
 
 void AddFigureRow(absl::string_view name, int64_t measured, int64_t formula, double article,
                   Table& table, absl::string_view mark = "!=") {
+  // Where the counts agree the last column tells how the article's figure compares.
+  const std::string ratio = article > 0 && measured > 0
+                                ? absl::StrFormat("%.2f", article / static_cast<double>(measured))
+                                : "";
   table.AddRow({Cell::Text(name), Cell::Count(measured), Cell::Count(formula), ArticleCell(article),
-                Cell::Text(measured == formula ? "" : mark)});
+                Cell::Text(measured == formula ? ratio : mark)});
 }
 
 Table FigureTable(absl::string_view title) {
-  Table table({std::string(title), "measured", "formula", "article", ""});
-  table.SetLeastWidths({28, 14, 14, 14, 2});
+  Table table({std::string(title), "measured", "formula", "article", "ratio"});
+  table.SetLeastWidths({28, 13, 13, 13, 5});
   return table;
 }
 
@@ -81,17 +85,6 @@ std::string ByteTable(absl::string_view title, const StepFigures& steps) {
   Table table = FigureTable(absl::StrCat("Bytes, ", title));
   AddClassRows(steps.bytes, table);
   return table.ToString();
-}
-
-// The steps after the one that gave the first token.
-size_t FirstDecodeStep(const RequestResult& result) {
-  if (result.first_token_seconds < 0) return result.steps.size();
-  size_t step = 0;
-  while (step < result.steps.size() &&
-         result.steps[step].end_seconds <= result.first_token_seconds) {
-    ++step;
-  }
-  return step;
 }
 
 void AddStepRow(absl::string_view name, const RequestStep& step, Table& table) {
@@ -179,6 +172,26 @@ std::string ManyRequestFigures(const GenerateRun& run) {
 
 }  // namespace
 
+size_t FirstDecodeStep(const RequestResult& result) {
+  if (result.first_token_seconds < 0) return result.steps.size();
+  size_t step = 0;
+  while (step < result.steps.size() &&
+         result.steps[step].end_seconds <= result.first_token_seconds) {
+    ++step;
+  }
+  return step;
+}
+
+RequestStep MedianDecodeStep(const RequestResult& result) {
+  std::vector<RequestStep> steps(
+      result.steps.begin() + static_cast<std::ptrdiff_t>(FirstDecodeStep(result)),
+      result.steps.end());
+  const auto median = steps.begin() + static_cast<std::ptrdiff_t>((steps.size() - 1) / 2);
+  std::nth_element(steps.begin(), median, steps.end(),
+                   [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  return *median;
+}
+
 bool WasCutOff(const RequestResult& result) {
   return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kError;
 }
@@ -189,20 +202,14 @@ std::string DecodeStepTable(const GenerateRun& run) {
   bool any = false;
   for (size_t i = 0; i < run.requests.size(); ++i) {
     const RequestResult& result = run.requests[i].result;
-    std::vector<RequestStep> steps(
-        result.steps.begin() + static_cast<std::ptrdiff_t>(FirstDecodeStep(result)),
-        result.steps.end());
-    if (steps.empty()) continue;
+    const size_t first = FirstDecodeStep(result);
+    if (first == result.steps.size()) continue;
     any = true;
     const std::string request =
         run.requests.size() > 1 ? absl::StrCat("request ", i + 1, ", ") : "";
-    AddStepRow(absl::StrCat("  ", request, "first"), steps.front(), table);
-    const RequestStep last = steps.back();
-    const auto median = steps.begin() + static_cast<std::ptrdiff_t>((steps.size() - 1) / 2);
-    std::nth_element(steps.begin(), median, steps.end(),
-                     [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-    AddStepRow(absl::StrCat("  ", request, "median"), *median, table);
-    AddStepRow(absl::StrCat("  ", request, "last"), last, table);
+    AddStepRow(absl::StrCat("  ", request, "first"), result.steps[first], table);
+    AddStepRow(absl::StrCat("  ", request, "median"), MedianDecodeStep(result), table);
+    AddStepRow(absl::StrCat("  ", request, "last"), result.steps.back(), table);
   }
   return any ? absl::StrCat("\n", table.ToString()) : "";
 }
