@@ -27,6 +27,7 @@ std::vector<Request> SomeRequests(int vocab) {
   std::vector<Request> requests;
   for (const int length : {1, 7, 30}) {
     std::vector<int32_t> prompt;
+    prompt.reserve(static_cast<size_t>(length));
     for (int i = 0; i < length; ++i) prompt.push_back((i * 37 + length) % vocab);
     requests.push_back(GreedyRequest(prompt, 12, 3));
   }
