@@ -24,8 +24,7 @@ ScaleAnalysisOptions Quick(uint64_t seed = 1) {
 }
 
 // REQUIRES: one model.
-ScaleModelFindings Analysed(const ScaleStudy& study,
-                            const ScaleAnalysisOptions& options = Quick()) {
+ScaleModelFindings Analysed(const LawStudy& study, const ScaleAnalysisOptions& options = Quick()) {
   auto findings = AnalyseScale(study.data, options);
   EXPECT_TRUE(findings.ok()) << findings.status();
   EXPECT_EQ(findings->models.size(), 1U);
@@ -69,7 +68,7 @@ TEST(ScaleAnalysisTest, GivesBackTheLawThatStudiesWereMadeFrom) {
     ScaleLaw law;
     law.seed = seed;
     law.outlier_rate = 0.03;
-    ScaleStudy study(law);
+    LawStudy study(law);
     study.AddMainSweeps(SmallShape(), 8192);
     const ScaleModelFindings findings = Analysed(study, Quick(seed));
     const Coefficients truth = LawOf(law, SmallShape());
@@ -90,7 +89,7 @@ TEST(ScaleAnalysisTest, GivesBackTheLawThatStudiesWereMadeFrom) {
 TEST(ScaleAnalysisTest, DecodeLineAndDoublings) {
   ScaleLaw law;
   law.spread = 0;
-  ScaleStudy study(law);
+  LawStudy study(law);
   study.AddMainSweeps(SmallShape(), 4096);
   const ScaleModelFindings findings = Analysed(study);
   const auto layers = 12.0;
@@ -115,7 +114,7 @@ TEST(ScaleAnalysisTest, DecodeLineAndDoublings) {
 
 TEST(ScaleAnalysisTest, CrossingsStandBesideFormulas) {
   ScaleLaw law;
-  ScaleStudy study(law);
+  LawStudy study(law);
   study.AddMainSweeps(SmallShape(), 2048);
   const ScaleModelFindings findings = Analysed(study);
   const ScaleCrossing& crossing = Find(findings, "attention = feed-forward");
@@ -132,7 +131,7 @@ TEST(ScaleAnalysisTest, CrossingsStandBesideFormulas) {
   EXPECT_EQ(Find(findings, "decode: cache = weights").counted, 4608);
   // A law whose attention is dear meets the feed-forward before the sweep begins.
   law.seconds_per_core_mac = 1e-8;
-  ScaleStudy dear(law);
+  LawStudy dear(law);
   dear.AddMainSweeps(SmallShape(), 2048);
   EXPECT_EQ(Find(Analysed(dear), "attention = feed-forward").measured.value, 0);
 }
@@ -140,7 +139,7 @@ TEST(ScaleAnalysisTest, CrossingsStandBesideFormulas) {
 TEST(ScaleAnalysisTest, SharesStandBesideTheArticles) {
   ScaleLaw law;
   law.spread = 0.01;
-  ScaleStudy study(law);
+  LawStudy study(law);
   study.AddMainSweeps(SmallShape(), 4096);
   const ScaleModelFindings findings = Analysed(study);
   ASSERT_EQ(findings.shares.size(), 6U);
@@ -169,7 +168,7 @@ TEST(ScaleAnalysisTest, SharesStandBesideTheArticles) {
 TEST(ScaleAnalysisTest, ThresholdsAreInterpolatedOrMarkedAsExtrapolated) {
   ScaleLaw law;
   law.spread = 0;
-  ScaleStudy study(law);
+  LawStudy study(law);
   study.AddMainSweeps(SmallShape(), 512);
   const ScaleModelFindings findings = Analysed(study);
   const Coefficients truth = LawOf(law, SmallShape());
@@ -183,21 +182,21 @@ TEST(ScaleAnalysisTest, ThresholdsAreInterpolatedOrMarkedAsExtrapolated) {
   EXPECT_TRUE(std::isinf(findings.thresholds[1].measured.value));
   EXPECT_NEAR(findings.thresholds[1].extrapolated, reached(1), 1e-3);
   // Between two lengths the line is straight in log-log, so not exact.
-  ScaleStudy longer(law);
+  LawStudy longer(law);
   longer.AddMainSweeps(SmallShape(), 1024);
   EXPECT_NEAR(Analysed(longer).thresholds[1].measured.value / reached(1), 1, 0.01);
 }
 
 TEST(ScaleAnalysisTest, DriftIsFlaggedAndOutliersAreCounted) {
   ScaleLaw law;
-  ScaleStudy steady(law);
+  LawStudy steady(law);
   steady.AddMainSweeps(SmallShape(), 4096);
   const ScaleSteadiness calm = Analysed(steady).steadiness;
   EXPECT_EQ(calm.samples, 12 * law.repetitions);
   EXPECT_FALSE(calm.drift.flagged) << calm.drift.p_value;
   law.drift = 0.2;
   law.outlier_rate = 0.05;
-  ScaleStudy drifting(law);
+  LawStudy drifting(law);
   drifting.AddMainSweeps(SmallShape(), 4096);
   const ScaleModelFindings findings = Analysed(drifting);
   EXPECT_TRUE(findings.steadiness.drift.flagged);
@@ -212,7 +211,7 @@ TEST(ScaleAnalysisTest, DriftIsFlaggedAndOutliersAreCounted) {
 }
 
 TEST(ScaleAnalysisTest, OneWrongCountIsFoundAndNamed) {
-  ScaleStudy study(ScaleLaw{});
+  LawStudy study(ScaleLaw{});
   study.AddMainSweeps(SmallShape(), 512);
   ScaleExactness exactness = Analysed(study).exactness;
   EXPECT_GT(exactness.compared, 0);
@@ -228,7 +227,7 @@ TEST(ScaleAnalysisTest, OneWrongCountIsFoundAndNamed) {
 TEST(ScaleAnalysisTest, PredictionsAreHeldAgainstTimes) {
   ScaleLaw law;
   law.spread = 0;
-  ScaleStudy study(law);
+  LawStudy study(law);
   study.Add(ScaleSweep::kPrefill, SmallShape(), 512, false, 1.25);
   study.Add(ScaleSweep::kPrefill, SmallShape(), 1024, false, 2);
   study.Add(ScaleSweep::kDecode, SmallShape(), 512, true);
@@ -248,7 +247,7 @@ TEST(ScaleAnalysisTest, PredictionsAreHeldAgainstTimes) {
 }
 
 TEST(ScaleAnalysisTest, TheHostsTablesFollowTheArticles) {
-  ScaleStudy study(ScaleLaw{});
+  LawStudy study(ScaleLaw{});
   study.Add(ScaleSweep::kPrefill, SmallShape(), 1024, false);
   ScaleAnalysisOptions options = Quick();
   options.free_memory_bytes = 24'000'000'000;
@@ -264,7 +263,7 @@ TEST(ScaleAnalysisTest, TheHostsTablesFollowTheArticles) {
 }
 
 TEST(ScaleAnalysisTest, RefusesDataThatContradictsItself) {
-  ScaleStudy study(ScaleLaw{});
+  LawStudy study(ScaleLaw{});
   study.Add(ScaleSweep::kPrefill, SmallShape(), 128, false);
   const auto refused = [](ScaleData data) {
     return AnalyseScale(data, Quick()).status().code() == absl::StatusCode::kInvalidArgument;

@@ -83,18 +83,26 @@ std::vector<ViewedPoint> PointsOf(const ScaleData& data, const std::vector<std::
   return points;
 }
 
+// The model's own shape: that of its main sweeps, which variants, other blocks and single layers do
+// not have; else of what there is.
+CostShape ShapeOf(const ScaleView& view, const std::string& model) {
+  const CostShape* shape = &view.points().front().point->shape;
+  for (const ViewedPoint& viewed : view.points()) {
+    const ScalePoint& point = *viewed.point;
+    if (point.model != model) continue;
+    if (point.sweep == ScaleSweep::kPrefill || point.sweep == ScaleSweep::kDecode) {
+      return point.shape;
+    }
+    shape = &point.shape;
+  }
+  return *shape;
+}
+
 ScaleModelFindings FindingsOf(const ScaleView& view, const std::string& model,
                               int64_t free_memory_bytes) {
   ScaleModelFindings findings;
   findings.model = model;
-  findings.shape = view.points().front().point->shape;
-  for (const ViewedPoint& viewed : view.points()) {
-    const ScalePoint& point = *viewed.point;
-    // The model's own shape, not that of a variant or of another block size.
-    if (point.model != model || point.sweep == ScaleSweep::kBlock) continue;
-    findings.shape = point.shape;
-    break;
-  }
+  findings.shape = ShapeOf(view, model);
   FindHost(view, free_memory_bytes, &findings);
   FindGrowth(view, &findings);
   FindCrossings(view, &findings);

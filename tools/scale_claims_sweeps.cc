@@ -34,7 +34,7 @@ void JudgeDecode(const ScaleView& view, ScaleModelFindings* findings) {
                  absl::StrCat(EstimateText(cached.whole), " times the step from ", cached.tokens,
                               " to ", 2 * cached.tokens),
                  NearFactor(cached.whole.value, 2)});
-  const RepeatedCurve naive = view.Curve(ScaleSweep::kNoCache, SecondsOfSample);
+  const RepeatedCurve naive = CurveOf(view.Recomputed(), SecondsOfSample);
   double from = kUnknownFigure;
   for (const double t : naive.x) {
     if (!std::isnan(DoublingRatio(naive.Medians(), t))) from = t;

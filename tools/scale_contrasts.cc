@@ -96,8 +96,8 @@ double Area(const std::vector<CurvePoint>& curve) {
 // attention's core; measured for the whole step, from the first length that both sweeps have.
 void AddGenerationSentence(const ScaleView& view, const CostShape& shape,
                            std::vector<std::string>* sentences) {
-  const RepeatedCurve naive = view.Curve(ScaleSweep::kNoCache, SecondsOfSample);
-  const RepeatedCurve all_cached = view.Curve(ScaleSweep::kDecode, SecondsOfSample);
+  const RepeatedCurve naive = CurveOf(view.Recomputed(), SecondsOfSample);
+  const RepeatedCurve all_cached = CurveOf(view.Cached(), SecondsOfSample);
   RepeatedCurve cached;
   RepeatedCurve shared;
   for (size_t i = 0; i < naive.x.size(); ++i) {
@@ -141,9 +141,11 @@ void AddChunkSentence(const ScaleModelFindings& findings, std::vector<std::strin
 void FindContrasts(const ScaleView& view, ScaleModelFindings* findings) {
   for (const Contrast& contrast : kContrasts) {
     const ScaleContrast* longest = nullptr;
-    const std::vector<const ViewedPoint*> below = view.Sweep(contrast.below);
+    const bool no_cache = contrast.above == ScaleSweep::kNoCache;
+    const auto below = no_cache ? view.Cached() : view.Sweep(contrast.below);
+    const auto points = no_cache ? view.Recomputed() : view.Sweep(contrast.above);
     const size_t first = findings->contrasts.rows.size();
-    for (const ViewedPoint* above : view.Sweep(contrast.above)) {
+    for (const ViewedPoint* above : points) {
       const auto same = std::find_if(below.begin(), below.end(), [&](const ViewedPoint* other) {
         return other->point->tokens == above->point->tokens &&
                other->point->streams == above->point->streams;

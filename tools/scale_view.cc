@@ -83,14 +83,34 @@ std::vector<const ViewedPoint*> ScaleView::Sweep(ScaleSweep sweep) const {
   return found;
 }
 
-RepeatedCurve ScaleView::Curve(ScaleSweep sweep, const SampleFigure& figure) const {
+RepeatedCurve CurveOf(const std::vector<const ViewedPoint*>& points, const SampleFigure& figure) {
   RepeatedCurve curve;
-  for (const ViewedPoint* viewed : Sweep(sweep)) {
+  for (const ViewedPoint* viewed : points) {
     if (viewed->point->streams != 1) continue;
     curve.x.push_back(static_cast<double>(viewed->point->tokens));
     curve.y.push_back(viewed->Figures(figure));
   }
   return curve;
+}
+
+RepeatedCurve ScaleView::Curve(ScaleSweep sweep, const SampleFigure& figure) const {
+  return CurveOf(Sweep(sweep), figure);
+}
+
+std::vector<const ViewedPoint*> ScaleView::Recomputed() const {
+  std::vector<const ViewedPoint*> points = Sweep(ScaleSweep::kNoCache);
+  points.erase(std::remove_if(points.begin(), points.end(),
+                              [](const auto* viewed) { return viewed->point->chunk == 0; }),
+               points.end());
+  return points;
+}
+
+std::vector<const ViewedPoint*> ScaleView::Cached() const {
+  std::vector<const ViewedPoint*> points = Sweep(ScaleSweep::kNoCache);
+  points.erase(std::remove_if(points.begin(), points.end(),
+                              [](const auto* viewed) { return viewed->point->chunk != 0; }),
+               points.end());
+  return points.empty() ? Sweep(ScaleSweep::kDecode) : points;
 }
 
 std::vector<Estimate> ScaleView::Estimates(const std::vector<RepeatedCurve>& curves,

@@ -59,6 +59,10 @@ class ScaleView {
   std::vector<const ViewedPoint*> Sweep(ScaleSweep sweep) const;
   // A figure over the lengths of a sweep of single sequences.
   RepeatedCurve Curve(ScaleSweep sweep, const SampleFigure& figure) const;
+  // Tokens made by recomputing the whole context, and the steps with a cache that they stand
+  // beside: those of the same sweep, measured in between; where it has none, the decode sweep's.
+  std::vector<const ViewedPoint*> Recomputed() const;
+  std::vector<const ViewedPoint*> Cached() const;
 
   // Figures of curves drawn together, with intervals. All unknown where the curves are empty.
   // `statistic` is given the medians of each curve.
@@ -76,6 +80,9 @@ class ScaleView {
   std::vector<ViewedPoint> points_;
   BootstrapOptions bootstrap_;
 };
+
+// A figure over the points' lengths; points of several sequences are left out.
+RepeatedCurve CurveOf(const std::vector<const ViewedPoint*>& points, const SampleFigure& figure);
 
 // The median over a point's samples of a count, which repetitions share. NaN where there is none.
 double CountOf(const ViewedPoint& point, const SampleFigure& count);

@@ -36,8 +36,8 @@ CostShape SmallShape() {
   return shape;
 }
 
-ScalePoint& ScaleStudy::Add(ScaleSweep sweep, const CostShape& shape, int64_t tokens, bool decode,
-                            double factor, int64_t streams) {
+ScalePoint& LawStudy::Add(ScaleSweep sweep, const CostShape& shape, int64_t tokens, bool decode,
+                          double factor, int64_t streams) {
   const auto index = static_cast<int64_t>(data.points.size());
   ScalePoint point;
   point.sweep = sweep;
@@ -76,7 +76,7 @@ ScalePoint& ScaleStudy::Add(ScaleSweep sweep, const CostShape& shape, int64_t to
   return data.points.back();
 }
 
-void ScaleStudy::AddMainSweeps(const CostShape& shape, int64_t longest) {
+void LawStudy::AddMainSweeps(const CostShape& shape, int64_t longest) {
   for (int64_t n = 128; n <= longest; n *= 2) Add(ScaleSweep::kPrefill, shape, n, false);
   for (int64_t t = 128; t <= longest; t *= 2) Add(ScaleSweep::kDecode, shape, t, true);
 }

@@ -27,9 +27,9 @@ struct ScaleLaw {
 CostShape SmallShape();
 
 // A study whose times follow the law and whose counts are those of the cost model.
-class ScaleStudy {
+class LawStudy {
  public:
-  explicit ScaleStudy(const ScaleLaw& law) : law_(law) {}
+  explicit LawStudy(const ScaleLaw& law) : law_(law) {}
 
   // A point with all its repetitions, `factor` times as slow as the law. Returns it for changes.
   ScalePoint& Add(ScaleSweep sweep, const CostShape& shape, int64_t tokens, bool decode,
