@@ -2,7 +2,7 @@
 # check_packages.sh BUILD_DIR: everything that a finished build used must come from a package that
 # tools/packages.txt lists, or that a listed one depends on. What it looks at: every header that the
 # compiler read, every program, library and package configuration that CMake found, and the
-# commands of the scripts.
+# commands of the scripts and of the program.
 set -euo pipefail
 # shellcheck source=tools/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source tools/lib/packages.sh
 
 build_dir=$1
-commands=(clang-format clang-tidy cmake ctest g++ ninja pkg-config shellcheck)
+commands=(clang-format clang-tidy cmake ctest g++ gnuplot ninja pkg-config shellcheck)
 
 headers() {
   # A line of dependencies is indented; the project's own files and the build's are relative or
@@ -50,7 +50,7 @@ allowed_packages() {
   # shellcheck disable=SC2016  # these are dpkg-query's variables
   fields='${db:Status-Status}\t${Package}\t${Essential}\t${Provides}\t${Pre-Depends}, ${Depends}\n'
   dpkg-query --show --showformat="$fields" |
-    awk -F '\t' -v listed="$(listed_packages build test lint | tr '\n' ' ')" '
+    awk -F '\t' -v listed="$(listed_packages build run test lint | tr '\n' ' ')" '
       function names(text, out) {
         gsub(/\([^)]*\)|:[a-z0-9]+/, "", text)
         return split(text, out, /[ ,|]+/)
