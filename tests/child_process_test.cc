@@ -67,7 +67,7 @@ TEST(ChildProcessTest, MissingAndForbiddenProgramsAreErrors) {
   ChildRun run;
   run.program = "plumbline-has-no-such-program";
   EXPECT_EQ(RunChild(run).status().code(), absl::StatusCode::kNotFound);
-  run.program = "/";
+  run.program = testing::TempDir();
   EXPECT_EQ(RunChild(run).status().code(), absl::StatusCode::kPermissionDenied);
 }
 

@@ -23,7 +23,7 @@ ScaleEstimate ToScale(const Estimate& estimate) {
 ScaleSeries LengthSeries(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
                          const ScaleFit& fit, double first_power) {
   ScaleSeries series;
-  series.name = Printable(model.model);
+  series.name = ShortModelName(model.model);
   for (const ScaleLength& length : lengths) {
     if (!length.seconds.known()) continue;
     series.samples.push_back({static_cast<double>(length.tokens), ToScale(length.seconds)});
@@ -37,7 +37,7 @@ ScaleSeries LengthSeries(const ScaleModelFindings& model, const std::vector<Scal
 ScaleShares Shares(const ScaleModelFindings& model, bool timed) {
   ScaleShares shares;
   shares.of_what = absl::StrCat(timed ? "measured prefill time, " : "prefill's products, ",
-                                Printable(model.model));
+                                ShortModelName(model.model));
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
     shares.classes.emplace_back(WorkClassName(static_cast<WorkClass>(c)));
   }
@@ -86,7 +86,7 @@ ScaleCurves Memory(const ScaleData& data) {
     if (!stored && !tiled) continue;
     const auto add = [&](absl::string_view what, int64_t bytes) {
       const auto value = static_cast<double>(bytes);
-      const std::string name = absl::StrCat(what, ", ", Printable(point.model));
+      const std::string name = absl::StrCat(what, ", ", ShortModelName(point.model));
       series[name].name = name;
       series[name].samples.push_back({static_cast<double>(point.tokens), {value, value, value}});
     };
@@ -101,7 +101,7 @@ ScaleCurves Memory(const ScaleData& data) {
 
 HtmlTable CrossingTable(const ScaleModelFindings& model) {
   HtmlTable table;
-  table.caption = absl::StrCat("Where costs meet, in tokens: ", Printable(model.model));
+  table.caption = absl::StrCat("Where costs meet, in tokens: ", ShortModelName(model.model));
   table.columns = {"what", "article", "measured", "by fits", "counted", "full square"};
   table.text_columns = 2;
   std::vector<ScaleCrossing> crossings = model.crossings;
@@ -116,7 +116,7 @@ HtmlTable CrossingTable(const ScaleModelFindings& model) {
 
 HtmlTable ClaimTable(const ScaleModelFindings& model) {
   HtmlTable table;
-  table.caption = absl::StrCat("The articles' claims: ", Printable(model.model));
+  table.caption = absl::StrCat("The articles' claims: ", ShortModelName(model.model));
   table.columns = {"claim", "here", "verdict"};
   table.text_columns = 3;
   for (const ScaleClaim& claim : model.claims) {
@@ -128,7 +128,7 @@ HtmlTable ClaimTable(const ScaleModelFindings& model) {
 HtmlTable RateTable(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
                     absl::string_view what) {
   HtmlTable table;
-  table.caption = absl::StrCat(what, ": ", Printable(model.model));
+  table.caption = absl::StrCat(what, ": ", ShortModelName(model.model));
   table.columns = {"tokens",          "repetitions",         "seconds",
                    "tokens a second", "article's, a second", "article's ms"};
   for (const ScaleLength& length : lengths) {
@@ -155,7 +155,7 @@ void AddModel(const ScaleModelFindings& model, ScaleReportData& data) {
   }
   const std::vector<std::string>& sentences = model.contrasts.sentences;
   for (const std::string& sentence : sentences) {
-    data.findings.push_back(absl::StrCat(Printable(model.model), ": ", sentence));
+    data.findings.push_back(absl::StrCat(ShortModelName(model.model), ": ", sentence));
   }
   data.tables.push_back(CrossingTable(model));
   data.tables.push_back(ClaimTable(model));

@@ -231,12 +231,12 @@ std::string CheckLines(const ScaleModelFindings& model) {
 
 std::string ModelText(const ScaleModelFindings& model) {
   const CostShape& shape = model.shape;
-  return absl::StrCat(
-      WrapText(absl::StrCat(Printable(model.model), ": ", shape.L, " layers of ", shape.d, ", ",
-                            shape.h, " heads, ", shape.g, " KV heads, feed-forward ", shape.F)),
-      FitText(model), CrossingTable(model), ClaimLines(model), Sentences(model),
-      DoublingTable(model), ShareTable(model), RateTable(model), VariantTable(model),
-      CheckLines(model));
+  return absl::StrCat(WrapText(absl::StrCat(ShortModelName(model.model), ": ", shape.L,
+                                            " layers of ", shape.d, ", ", shape.h, " heads, ",
+                                            shape.g, " KV heads, feed-forward ", shape.F)),
+                      FitText(model), CrossingTable(model), ClaimLines(model), Sentences(model),
+                      DoublingTable(model), ShareTable(model), RateTable(model),
+                      VariantTable(model), CheckLines(model));
 }
 
 }  // namespace

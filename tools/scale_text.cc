@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "engine/synthetic_spec.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -26,6 +28,14 @@ std::string ReachText(const Estimate& tokens) {
   if (std::isinf(tokens.value)) return "not reached";
   if (tokens.value == 0) return "before the first";
   return EstimateText(tokens);
+}
+
+std::string ShortModelName(absl::string_view model) {
+  if (absl::ConsumePrefix(&model, kSyntheticPrefix)) return CutText(Printable(model), 40);
+  const size_t slash = model.rfind('/');
+  if (slash != absl::string_view::npos) model.remove_prefix(slash + 1);
+  absl::ConsumeSuffix(&model, ".gguf");
+  return CutText(Printable(model), 40);
 }
 
 }  // namespace plumbline

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "tools/stats.h"
 
 namespace plumbline {
@@ -16,6 +17,10 @@ std::string EstimateText(const Estimate& estimate);
 // A length that may lie outside of the sweep: "3,071 [2,990, 3,150]", "not reached",
 // "before the first".
 std::string ReachText(const Estimate& tokens);
+
+// A model's name as pictures and headings show it: "gpt2-small,context=8192", or a file's name
+// without its folder and ".gguf"; at most 40 characters.
+std::string ShortModelName(absl::string_view model);
 
 }  // namespace plumbline
 

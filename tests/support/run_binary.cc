@@ -57,7 +57,8 @@ pid_t Spawn(const BinaryRun& run, const std::string& in, const std::string& out,
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, run.binary.c_str(), &files, nullptr, argv.data(), environ);
+  const std::string binary = run.binary.empty() ? PLUMBLINE_BINARY : run.binary;
+  const int error = posix_spawn(&pid, binary.c_str(), &files, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&files);
   return error == 0 ? pid : -1;
 }
@@ -89,7 +90,7 @@ BinaryResult RunBinary(const BinaryRun& run) {
   const std::string err = scratch.File("err");
   const pid_t pid = Spawn(run, scratch.File("in"), out, err);
   if (pid < 0) {
-    ADD_FAILURE() << run.binary << " does not run";
+    ADD_FAILURE() << "plumbline " << run.binary << " does not run";
     return result;
   }
   if (!run.interrupt_after.empty()) InterruptAfter(pid, run.interrupt_after, err);

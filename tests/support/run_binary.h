@@ -17,10 +17,10 @@ struct BinaryResult {
 
 struct BinaryRun {
   std::vector<std::string> arguments;
-  std::string input;                      // standard input
-  std::string output_path;                // where standard output goes; empty: kept in memory
-  std::string interrupt_after;            // SIGINT is sent once standard error holds this text
-  std::string binary = PLUMBLINE_BINARY;  // set by the build
+  std::string input;            // standard input
+  std::string output_path;      // where standard output goes; empty: kept in memory
+  std::string interrupt_after;  // SIGINT is sent once standard error holds this text
+  std::string binary;           // empty: the one that this build made
 };
 
 // Waits for the program to end. Fails the current test where it cannot be run.

@@ -45,6 +45,10 @@ trap report_failed_stage EXIT
 # What builds and test runs are started by, if not directly (a command and its arguments).
 launcher=()
 
+# Compilers run behind ccache, with paths relative to the tree: a second build of the same sources,
+# here or in another clone, is short.
+export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
+
 # build PRESET [TARGET...]: configures and builds; without targets, everything.
 build() {
   local preset=$1 targets=()
