@@ -67,9 +67,8 @@ Bounded operator*(const Bounded& a, const Bounded& b) {
 Bounded operator/(const Bounded& a, const Bounded& b) {
   const double quotient = a.value / b.value;
   const double residual = std::fma(-quotient, b.value, a.value) / b.value;
-  const double least_divisor = std::abs(b.value) - b.error;
-  const double carried =
-      (a.error + std::abs(quotient) * b.error) / least_divisor + Underflow(quotient, a.value == 0);
+  const double carried = Over(a.error + std::abs(quotient) * b.error, std::abs(b.value) - b.error) +
+                         Underflow(quotient, a.value == 0);
   return Result(quotient, residual, carried);
 }
 

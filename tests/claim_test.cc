@@ -19,7 +19,6 @@ namespace plumbline {
 namespace {
 
 using nlohmann::json;
-using testing::IsEmpty;
 
 // As for the formulas (formula_test.cc): a few dozen roundings, and no cancellation.
 constexpr double kRelative = 1e-12;

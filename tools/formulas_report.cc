@@ -159,6 +159,7 @@ std::string FormulaTableText(const FormulaTable& table, const ComputedTable& com
   Table text(headings);
   for (const std::vector<std::string>& row : computed.cells) {
     std::vector<Cell> cells;
+    cells.reserve(row.size());
     for (const std::string& cell : row) cells.push_back(Cell::Text(cell));
     text.AddRow(std::move(cells));
   }
