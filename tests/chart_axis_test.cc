@@ -50,7 +50,7 @@ TEST(ChartAxisTest, LogarithmicTicksCarryShortUnits) {
   const AxisLayout layout = LayOutAxis(Axis(AxisScale::kLog10, "s"), {2e-3, 30}, true);
   EXPECT_THAT(Labels(layout), ElementsAre("10 ms", "100 ms", "1 s", "10 s"));
   EXPECT_EQ(layout.title, "Time");
-  const AxisLayout few = LayOutAxis(Axis(AxisScale::kLog10, "FLOP/s"), {11e9, 90e9}, true);
+  const AxisLayout few = LayOutAxis(Axis(AxisScale::kLog10, "FLOP/s"), {9e9, 110e9}, true);
   EXPECT_THAT(Labels(few), ElementsAre("10 G", "20 G", "50 G", "100 G"));
   EXPECT_EQ(few.title, "Time (FLOP/s)");
 }
@@ -65,8 +65,9 @@ TEST(ChartAxisTest, WhatCannotBeDrawnIsPassedOver) {
   for (const AxisScale scale : {AxisScale::kLinear, AxisScale::kLog10, AxisScale::kLog2}) {
     const AxisLayout layout =
         LayOutAxis(Axis(scale, "s"), {kNoValue, kInfinity, -kInfinity, 1e300, 2, 3}, true);
-    EXPECT_LT(layout.low, 2);
+    EXPECT_LE(layout.low, 2);
     EXPECT_GE(layout.high, 3);
+    EXPECT_GE(layout.low, 0);
     EXPECT_LT(layout.high, 100);
     const AxisLayout nothing = LayOutAxis(Axis(scale, "s"), {kNoValue}, true);
     EXPECT_LT(nothing.low, nothing.high);

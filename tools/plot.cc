@@ -34,6 +34,16 @@ std::string Screen(const CanvasPoint& point, double height_px) {
   return absl::StrFormat("screen %.5f,%.5f", point.x / kCanvasWidthPx, point.y / height_px);
 }
 
+// gnuplot 5.4 cuts a tick's label after 49 bytes, also inside of a character.
+std::string FittingTick(absl::string_view text) {
+  constexpr size_t kMostBytes = 48;
+  std::string label = Printable(text);
+  for (size_t columns = kMostBytes; label.size() > kMostBytes; --columns) {
+    label = CutText(label, columns);  // ends: a character has at most four bytes
+  }
+  return label;
+}
+
 void AppendTicks(absl::string_view axis, const std::vector<ChartTick>& ticks, std::string& script) {
   // In characters: gnuplot leaves more room than is needed here.
   const absl::string_view offset = axis == "x" ? "0,0.45" : "0.3,0";
@@ -41,7 +51,7 @@ void AppendTicks(absl::string_view axis, const std::vector<ChartTick>& ticks, st
   parts.reserve(ticks.size());
   for (const ChartTick& tick : ticks) {
     // A tick's label is a format of its value.
-    const std::string label = absl::StrReplaceAll(tick.label, {{"%", "%%"}});
+    const std::string label = absl::StrReplaceAll(FittingTick(tick.label), {{"%", "%%"}});
     parts.push_back(absl::StrCat(Quoted(label), " ", Number(tick.value)));
   }
   absl::StrAppend(&script, "set ", axis, "tics nomirror scale 0.5 offset ", offset, " (",
@@ -176,7 +186,6 @@ std::string LineLook(const SeriesStyle& style) {
 std::vector<std::string> PlotItems(const ChartSeries& series, const SeriesData& data,
                                    const std::string& block) {
   const SeriesStyle& style = StyleOf(series.style);
-  const std::string title = absl::StrCat(" title ", Quoted(series.label));
   const std::string colour = absl::StrCat(" linecolor rgb '", style.colour, "'");
   std::vector<std::string> items;
   switch (series.shape) {
@@ -184,17 +193,17 @@ std::vector<std::string> PlotItems(const ChartSeries& series, const SeriesData& 
       return {absl::StrCat(block,
                            " using 1:2:3 with filledcurves fillstyle solid noborder fillcolor "
                            "rgb '",
-                           kBandFill, "'", title)};
+                           kBandFill, "'")};
     case SeriesShape::kBoxes:
       return {absl::StrCat(block,
                            " using 1:2:3:4:5:6 with boxxyerror fillstyle solid border "
                            "linecolor rgb 'white' fillcolor rgb '",
-                           style.colour, "'", title)};
+                           style.colour, "'")};
     case SeriesShape::kSteps:
-      return {absl::StrCat(block, " using 1:2 with steps ", LineLook(style), title)};
+      return {absl::StrCat(block, " using 1:2 with steps ", LineLook(style))};
     case SeriesShape::kLine:
     case SeriesShape::kLinePoints:
-      items.push_back(absl::StrCat(block, " using 1:2 with lines ", LineLook(style), title));
+      items.push_back(absl::StrCat(block, " using 1:2 with lines ", LineLook(style)));
       break;
     case SeriesShape::kPoints:
       break;
@@ -202,11 +211,11 @@ std::vector<std::string> PlotItems(const ChartSeries& series, const SeriesData& 
   if (series.shape == SeriesShape::kLine) return items;
   if (data.has_intervals()) {
     // Not yerrorbars: they blank out a disc around each point.
-    items.push_back(absl::StrCat(block, " using 1:3:(0):($4-$3) with vectors nohead linewidth 1.3",
-                                 colour, title));
+    items.push_back(
+        absl::StrCat(block, " using 1:3:(0):($4-$3) with vectors nohead linewidth 1.3", colour));
   }
   items.push_back(absl::StrCat(block, " using 1:2 with points pointtype ", style.marker,
-                               " pointsize 0.8", colour, title));
+                               " pointsize 0.8", colour));
   return items;
 }
 

@@ -144,15 +144,12 @@ class Embedder {
     return true;
   }
 
-  // What can run, change the page around it or fetch; and the document's own title (those of
-  // series are kept).
-  bool IsUnwanted(const Tag& tag) const {
-    constexpr std::array<absl::string_view, 4> kUnwanted = {"script", "style", "foreignObject",
-                                                            "image"};
-    if (!tag.opens) return false;
-    if (std::find(kUnwanted.begin(), kUnwanted.end(), tag.name) != kUnwanted.end()) return true;
-    const size_t depth = open_.size() - (tag.closes_self ? 0 : 1);
-    return depth == 1 && (tag.name == "title" || tag.name == "desc");
+  // What can run, change the page around it or fetch; and the document's own titles, which browsers
+  // show as hints.
+  static bool IsUnwanted(const Tag& tag) {
+    constexpr std::array<absl::string_view, 6> kUnwanted = {"script", "style", "foreignObject",
+                                                            "image",  "title", "desc"};
+    return tag.opens && std::find(kUnwanted.begin(), kUnwanted.end(), tag.name) != kUnwanted.end();
   }
 
   void Clean(Tag& tag) const {
