@@ -17,7 +17,7 @@ namespace plumbline {
 
 struct MeasureOptions {
   int threads = 1;
-  double seconds = 10;  // how long to go on repeating; set-up and one repetition run in any case
+  double seconds = 10;  // to go on for; set-up and three repetitions run in any case
 };
 
 struct MachineMeasurement {

@@ -27,6 +27,7 @@ namespace {
 constexpr double kNoisySpread = 0.1;    // the median over all rates
 constexpr double kThrottledFall = 0.1;  // of the matmul anchor, from first to last third
 constexpr double kMuchSteal = 0.02;
+constexpr int kFewRepetitions = 5;
 constexpr int64_t kProgressParts = 1000;
 
 // The CPUs' clock ticks so far, and those that were stolen of them.
@@ -134,6 +135,10 @@ absl::Status Validate(const CalibrateOptions& options, int threads, const std::s
 std::vector<std::string> CalibrationWarnings(const MachineMeasurement& measurement,
                                              const MachineConditions& conditions) {
   std::vector<std::string> warnings;
+  if (measurement.repetitions < kFewRepetitions) {
+    warnings.push_back(absl::StrCat("only ", measurement.repetitions,
+                                    " repetitions: the machine is busy, or --seconds too few"));
+  }
   std::vector<double> spreads;
   for (const Rate* rate : AllRates(measurement.profile)) spreads.push_back(rate->spread);
   if (const double spread = Quantile(spreads, 0.5); spread > kNoisySpread) {

@@ -84,15 +84,15 @@ std::string CalibrateReport(const MachineMeasurement& measurement,
                             const std::vector<std::string>& warnings, const std::string& path) {
   const MachineProfile& profile = measurement.profile;
   std::string out = WrapText(absl::StrFormat(
-      "%s, %d %s, %s. Matmul %.4g GFLOP/s (f32), read %.4g GB/s; a matmul call costs %s, a "
-      "parallel loop %s. Medians of %d repetitions; spread: the largest range of the middle half "
+      "%s, %d %s, %s. Matmul %.4g GFLOP/s (f32), read %.4g GB/s; a matmul call costs %.2g us, "
+      "a parallel loop %.2g us. Medians of %d repetitions; spread: the largest range of the middle half "
       "in a line, over its median.",
       Printable(profile.cpu_model), profile.threads, profile.threads == 1 ? "thread" : "threads",
       absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixSeconds(profile.unix_seconds),
                        absl::LocalTimeZone()),
       profile.anchors.matmul_flops_per_second / 1e9, profile.anchors.read_bytes_per_second / 1e9,
-      FormatSeconds(1 / profile.matmul_calls.per_second),
-      FormatSeconds(1 / profile.parallel_regions.per_second), measurement.repetitions));
+      1e6 / profile.matmul_calls.per_second,
+      1e6 / profile.parallel_regions.per_second, measurement.repetitions));
   absl::StrAppend(
       &out, "\n", MatmulTable(profile), "\n", ReadTable(profile), "\n", AttentionTable(profile),
       "\n", CacheTable(profile), "\n", RowTable(profile),
