@@ -85,7 +85,7 @@ TEST(GenerateReportTest, EveryKindOfDifferenceIsFlagged) {
       [](RequestResult& r) { --r.steps[2].measured_macs.executed[2]; },
       [](RequestResult& r) { ++r.steps[2].measured_bytes[5]; },
       [](RequestResult& r) { ++r.cache.used_bytes_measured; },
-      [](RequestResult& r) { ++r.steps[1].measured_softmax_pairs; },
+      [](RequestResult& r) { ++r.steps[2].measured_softmax_pairs; },
       [](RequestResult& r) { --r.cache.allocated_bytes_measured; },
   };
   for (const auto& fault : faults) {

@@ -41,7 +41,8 @@ TEST(EmbedSvgTest, KeepsThePictureAndNothingElse) {
   EXPECT_THAT(scan.elements, ElementsAre("svg", "title", "desc", "defs", "circle", "filter", "use",
                                          "g", "use", "a", "rect"));
   EXPECT_THAT(scan.ids, ElementsAre("p1-title", "p1-desc", "p1-gpPt0", "p1-box", "p1-gpPt1"));
-  EXPECT_THAT(scan.references, ElementsAre("p1-title", "p1-desc", "p1-gpPt0", "p1-gpPt1"));
+  EXPECT_THAT(scan.references,
+              ElementsAre("p1-title", "p1-desc", "p1-gpPt0", "p1-box", "p1-gpPt1"));
   EXPECT_THAT(*svg, StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 440\" "
                                "width=\"100%\" role=\"img\""));
   EXPECT_THAT(*svg, HasSubstr(">Time &amp; &lt;length&gt;</title>"));

@@ -85,14 +85,15 @@ std::string CalibrateReport(const MachineMeasurement& measurement,
   const MachineProfile& profile = measurement.profile;
   std::string out = WrapText(absl::StrFormat(
       "%s, %d %s, %s. Matmul %.4g GFLOP/s (f32), read %.4g GB/s; a matmul call costs %.2g us, "
-      "a parallel loop %.2g us. Medians of %d repetitions; spread: the largest range of the middle half "
+      "a parallel loop %.2g us. Medians of %d repetitions; spread: the largest range of the middle "
+      "half "
       "in a line, over its median.",
       Printable(profile.cpu_model), profile.threads, profile.threads == 1 ? "thread" : "threads",
       absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixSeconds(profile.unix_seconds),
                        absl::LocalTimeZone()),
       profile.anchors.matmul_flops_per_second / 1e9, profile.anchors.read_bytes_per_second / 1e9,
-      1e6 / profile.matmul_calls.per_second,
-      1e6 / profile.parallel_regions.per_second, measurement.repetitions));
+      1e6 / profile.matmul_calls.per_second, 1e6 / profile.parallel_regions.per_second,
+      measurement.repetitions));
   absl::StrAppend(
       &out, "\n", MatmulTable(profile), "\n", ReadTable(profile), "\n", AttentionTable(profile),
       "\n", CacheTable(profile), "\n", RowTable(profile),

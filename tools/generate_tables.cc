@@ -32,6 +32,8 @@ struct StepFigures {
   Figures bytes;
   MacCounts measured_macs;  // executed ones
   MacCounts formula_macs;
+  int64_t measured_softmax_pairs = 0;  // with AddBytes: of whole steps
+  int64_t formula_softmax_pairs = 0;
 
   void AddMacs(const RequestStep& step) {
     Add(step.measured_macs.useful, macs.measured);
@@ -42,6 +44,8 @@ struct StepFigures {
   void AddBytes(const RequestStep& step) {
     Add(step.measured_bytes, bytes.measured);
     Add(step.formula_bytes, bytes.formula);
+    measured_softmax_pairs += step.measured_softmax_pairs;
+    formula_softmax_pairs += step.formula_softmax_pairs;
   }
 };
 
@@ -84,6 +88,8 @@ std::string MacTable(absl::string_view title, const StepFigures& steps) {
 std::string ByteTable(absl::string_view title, const StepFigures& steps) {
   Table table = FigureTable(absl::StrCat("Bytes, ", title));
   AddClassRows(steps.bytes, table);
+  AddFigureRow("  softmax: pairs, no bytes", steps.measured_softmax_pairs,
+               steps.formula_softmax_pairs, 0, table);
   return table.ToString();
 }
 

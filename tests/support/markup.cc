@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace plumbline {
 namespace {
@@ -19,10 +20,15 @@ void LookAtAttribute(const std::string& name, const std::string& value, MarkupSc
   const bool link = name == "href" || name == "xlink:href" || name == "src" || name == "data";
   const bool local = absl::StartsWith(value, "#");
   if (link && local) scan.references.push_back(value.substr(1));
+  absl::string_view fragment = value;
+  const bool local_url =
+      absl::ConsumePrefix(&fragment, "url(#") && absl::ConsumeSuffix(&fragment, ")");
+  if (local_url) scan.references.emplace_back(fragment);
   // The name of SVG's own language is no link.
   const bool language = name == "xmlns" && value == "http://www.w3.org/2000/svg";
   const bool leads_out = absl::StrContains(value, "://") || absl::StrContains(value, "file:") ||
-                         absl::StrContains(value, "url(") || absl::StartsWith(name, "on");
+                         (absl::StrContains(value, "url(") && !local_url) ||
+                         absl::StartsWith(name, "on");
   if ((link && !local) || (leads_out && !language)) {
     scan.outside.push_back(absl::StrCat(name, "=", value));
   }

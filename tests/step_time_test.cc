@@ -1,0 +1,196 @@
+// Predictions worked out on paper: where one thing alone takes time, a step takes what the counts
+// of that thing say.
+#include "engine/step_time.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "tests/support/made_profile.h"
+
+namespace plumbline {
+namespace {
+
+constexpr double kRounding = 1e-9;  // relative: sums of some hundred terms in double precision
+
+CostShape Shape() {
+  CostShape s;
+  s.L = 3;
+  s.d = 256;
+  s.h = s.g = 4;
+  s.e = 64;
+  s.F = 512;
+  s.m = 3;
+  s.V = 1000;
+  s.embedding_elements = s.d;
+  return s;
+}
+
+std::vector<SpanShape> Decode(int64_t streams, int64_t context) {
+  return std::vector<SpanShape>(static_cast<size_t>(streams), SpanShape{context - 1, 1, 1});
+}
+
+const ClassTime& Of(const StepTime& time, WorkClass c) {
+  return time.classes[static_cast<size_t>(c)];
+}
+
+void ExpectClose(double actual, double expected) {
+  EXPECT_NEAR(actual, expected, kRounding * expected);
+}
+
+constexpr WorkClass kMatmuls[] = {WorkClass::kProjections, WorkClass::kFeedForward,
+                                  WorkClass::kHead};
+
+TEST(PredictStepTest, NothingTakesNoTime) {
+  EXPECT_EQ(PredictStep(MadeProfile(1e9, 1e9, 1e6), Shape(), {}).seconds(), 0);
+}
+
+TEST(PredictStepTest, ComputeAloneTakesWhatTheProductsTake) {
+  constexpr double kRate = 1e9;
+  const CostShape shape = Shape();
+  // Eight tasks of equal length on two threads: nobody waits.
+  const std::vector<SpanShape> spans = Decode(2, 512);
+  const StepTime time = PredictStep(MadeProfile(kRate, kNoLimit, kNoLimit), shape, spans);
+  MacCounts macs;
+  int64_t pairs = 0;
+  for (const SpanShape& span : spans) {
+    macs += SpanMacs(shape, span);
+    pairs += SpanSoftmaxPairs(shape, span);
+  }
+  for (const WorkClass c : {WorkClass::kProjections, WorkClass::kFeedForward, WorkClass::kHead,
+                            WorkClass::kScores, WorkClass::kWeightedValues}) {
+    SCOPED_TRACE(WorkClassName(c));
+    ExpectClose(Of(time, c).seconds(),
+                static_cast<double>(macs.executed[static_cast<size_t>(c)]) / kRate);
+    EXPECT_EQ(Of(time, c).bound(), Bound::kCompute);
+  }
+  ExpectClose(Of(time, WorkClass::kSoftmax).seconds(), static_cast<double>(pairs) / kRate);
+}
+
+TEST(PredictStepTest, MemoryAloneTakesWhatTheBytesTake) {
+  constexpr double kRate = 1e9;
+  const CostShape shape = Shape();
+  const std::vector<SpanShape> spans = Decode(2, 512);
+  const StepTime time = PredictStep(MadeProfile(kNoLimit, kRate, kNoLimit), shape, spans);
+  const ByteCounts bytes = StepBytes(shape, spans);
+  for (const WorkClass c : {WorkClass::kProjections, WorkClass::kFeedForward, WorkClass::kHead,
+                            WorkClass::kScores, WorkClass::kWeightedValues}) {
+    SCOPED_TRACE(WorkClassName(c));
+    ExpectClose(Of(time, c).seconds(), static_cast<double>(bytes[static_cast<size_t>(c)]) / kRate);
+    EXPECT_EQ(Of(time, c).bound(), Bound::kMemory);
+  }
+}
+
+TEST(PredictStepTest, OverheadAloneTakesWhatTheCallsTake) {
+  constexpr double kRate = 1e3;
+  const CostShape shape = Shape();
+  for (const int64_t tokens : {1, 31, 48, 512, 700}) {
+    const SpanShape span = {0, tokens, 1};
+    const StepTime time =
+        PredictStep(MadeProfile(kNoLimit, kNoLimit, kRate), shape, absl::MakeConstSpan(&span, 1));
+    const double calls = static_cast<double>(2 * shape.L * MatmulCalls(tokens));
+    ExpectClose(Of(time, WorkClass::kProjections).seconds(), calls / kRate);
+    ExpectClose(Of(time, WorkClass::kFeedForward).seconds(), calls / kRate);
+    ExpectClose(Of(time, WorkClass::kHead).seconds(), 1 / kRate);
+    for (const WorkClass c : kMatmuls) EXPECT_EQ(Of(time, c).bound(), Bound::kOverhead);
+  }
+}
+
+TEST(PredictStepTest, ASecondThreadHelpsOnlyWhereThereIsASecondTask) {
+  CostShape shape = Shape();
+  shape.g = 1;
+  // One segment of one KV head: one task.
+  const StepTime one = PredictStep(MadeProfile(1e9, kNoLimit, kNoLimit), shape, Decode(1, 256));
+  const StepTime two = PredictStep(MadeProfile(1e9, kNoLimit, kNoLimit), shape, Decode(2, 256));
+  ExpectClose(Of(one, WorkClass::kScores).seconds(), Of(two, WorkClass::kScores).seconds());
+}
+
+TEST(PredictStepTest, MoreIsNeverFaster) {
+  const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
+  double last = 0;
+  for (const int64_t context : {16, 256, 1024, 4096, 16384}) {
+    const double seconds = PredictStep(profile, Shape(), Decode(1, context)).seconds();
+    EXPECT_GT(seconds, last) << context;
+    last = seconds;
+  }
+  last = 0;
+  for (const int64_t streams : {1, 2, 4, 8, 16, 32}) {
+    const double seconds = PredictStep(profile, Shape(), Decode(streams, 1024)).seconds();
+    EXPECT_GT(seconds, last) << streams;
+    last = seconds;
+  }
+  last = 0;
+  for (const int64_t tokens : {1, 8, 32, 64, 256, 512, 1024}) {
+    const SpanShape span = {0, tokens, 1};
+    const double seconds = PredictStep(profile, Shape(), absl::MakeConstSpan(&span, 1)).seconds();
+    EXPECT_GT(seconds, last) << tokens;
+    last = seconds;
+  }
+}
+
+TEST(PredictStepTest, ClassesAddUpAndLayersMultiply) {
+  const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
+  CostShape twice = Shape();
+  twice.L *= 2;
+  const StepTime time = PredictStep(profile, Shape(), Decode(3, 700));
+  const StepTime twofold = PredictStep(profile, twice, Decode(3, 700));
+  ExpectClose(time.seconds(), Total(time.class_seconds()));
+  for (const WorkClass c : {WorkClass::kProjections, WorkClass::kFeedForward, WorkClass::kScores,
+                            WorkClass::kSoftmax, WorkClass::kWeightedValues}) {
+    ExpectClose(Of(twofold, c).seconds(), 2 * Of(time, c).seconds());
+  }
+  ExpectClose(Of(twofold, WorkClass::kHead).seconds(), Of(time, WorkClass::kHead).seconds());
+}
+
+TEST(ClassTimeTest, TheLargestBounds) {
+  EXPECT_EQ((ClassTime{3, 2, 1}).bound(), Bound::kCompute);
+  EXPECT_EQ((ClassTime{2, 3, 1}).bound(), Bound::kMemory);
+  EXPECT_EQ((ClassTime{2, 1, 3}).bound(), Bound::kOverhead);
+  EXPECT_EQ((ClassTime{2, 3, 1}).seconds(), 4);
+}
+
+TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {
+  const MachineProfile then = MadeProfile(1e9, 1e8, 1e6);
+  Anchors anchors = then.anchors;
+  anchors.matmul_flops_per_second *= 2;
+  anchors.read_bytes_per_second /= 4;
+  const MachineProfile now = AtAnchors(then, anchors);
+  EXPECT_EQ(now.anchors, anchors);
+  EXPECT_DOUBLE_EQ(now.matmuls[0].wide_macs.per_second, 2e9);
+  EXPECT_DOUBLE_EQ(now.matmuls[0].streamed_bytes.per_second, 2.5e7);
+  EXPECT_DOUBLE_EQ(now.reads.back().read_bytes.per_second, 2.5e7);
+  EXPECT_DOUBLE_EQ(now.attention[0].score_macs.per_second, 1e9);
+  EXPECT_DOUBLE_EQ(now.caches[0].streamed_key_bytes.per_second, 2.5e7);
+  EXPECT_DOUBLE_EQ(now.matmul_calls.per_second, 2e6);
+  EXPECT_EQ(AtAnchors(then, then.anchors), then);
+  EXPECT_EQ(AtAnchors(then, {}), then);  // none were taken
+}
+
+TEST(MachineProfileTest, EveryRateMustBePositive) {
+  const MachineProfile good = MadeProfile(1e9, 1e8, 1e6);
+  EXPECT_TRUE(good.Validate().ok());
+  const std::vector<void (*)(MachineProfile&)> faults = {
+      [](MachineProfile& p) { p.threads = 0; },
+      [](MachineProfile& p) { p.anchors.read_bytes_per_second = 0; },
+      [](MachineProfile& p) { p.matmuls.clear(); },
+      [](MachineProfile& p) { p.matmuls[1].streamed_bytes.per_second = -1; },
+      [](MachineProfile& p) { p.reads[0].bytes = 0; },
+      [](MachineProfile& p) {
+        p.attention[2].softmax_pairs.per_second = std::numeric_limits<double>::infinity();
+      },
+      [](MachineProfile& p) { p.attention[0].value_macs.per_second = 0; },
+      [](MachineProfile& p) { p.caches[0].cold_write_elements.spread = -1; },
+      [](MachineProfile& p) { p.rows.gelu.per_second = 0; },
+      [](MachineProfile& p) { p.parallel_regions.per_second = 0; },
+  };
+  for (size_t i = 0; i < faults.size(); ++i) {
+    MachineProfile bad = good;
+    faults[i](bad);
+    EXPECT_EQ(bad.Validate().code(), absl::StatusCode::kFailedPrecondition) << i;
+  }
+}
+
+}  // namespace
+}  // namespace plumbline
