@@ -1,5 +1,6 @@
 #include "engine/machine_profile.h"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
@@ -11,10 +12,9 @@ namespace {
 bool IsRate(double value) { return std::isfinite(value) && value > 0; }
 
 bool AreRates(std::initializer_list<const Rate*> rates) {
-  for (const Rate* rate : rates) {
-    if (!IsRate(rate->per_second) || !std::isfinite(rate->spread) || rate->spread < 0) return false;
-  }
-  return true;
+  return std::all_of(rates.begin(), rates.end(), [](const Rate* rate) {
+    return IsRate(rate->per_second) && std::isfinite(rate->spread) && rate->spread >= 0;
+  });
 }
 
 absl::Status Bad(absl::string_view what) {

@@ -18,7 +18,7 @@ bool IsPositive(double value) { return std::isfinite(value) && value > 0; }
 
 // Two digits of it.
 std::string Percent(double percent) {
-  return absl::StrFormat(percent < 9.95 ? "%.2g%%" : "%.0f%%", percent);
+  return percent < 9.95 ? absl::StrFormat("%.2g%%", percent) : absl::StrFormat("%.0f%%", percent);
 }
 
 double AmountOf(const ShareParts& shares, size_t part, size_t category) {
