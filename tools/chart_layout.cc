@@ -177,16 +177,16 @@ class Layouter {
   // Where the label of a series points to: its last mark or box.
   std::optional<CanvasPoint> EndOf(const ChartSeries& series) const {
     if (IsBoxes(series)) {
-      for (auto box = series.boxes.rbegin(); box != series.boxes.rend(); ++box) {
-        const double middle = box->y_low + (box->y_high - box->y_low) / 2;
-        if (Shows(box->x_high, middle)) return At(box->x_high, middle);
-      }
-      return std::nullopt;
+      const auto middle = [](const auto& box) { return box.y_low + (box.y_high - box.y_low) / 2; };
+      const auto box = std::find_if(series.boxes.rbegin(), series.boxes.rend(),
+                                    [&](const auto& b) { return Shows(b.x_high, middle(b)); });
+      if (box == series.boxes.rend()) return std::nullopt;
+      return At(box->x_high, middle(*box));
     }
-    for (auto mark = series.marks.rbegin(); mark != series.marks.rend(); ++mark) {
-      if (Inside(mark->x, mark->y)) return At(mark->x, mark->y);
-    }
-    return std::nullopt;
+    const auto mark = std::find_if(series.marks.rbegin(), series.marks.rend(),
+                                   [&](const ChartMark& m) { return Inside(m.x, m.y); });
+    if (mark == series.marks.rend()) return std::nullopt;
+    return At(mark->x, mark->y);
   }
 
   void LabelEnds() {
@@ -243,9 +243,9 @@ class Layouter {
       const CanvasPoint here = At(mark.x, mark.y);
       AddObstacle(here);
       const double length = joined ? std::hypot(here.x - last.x, here.y - last.y) : 0;
-      for (double at = kCellPx; at < length; at += kCellPx) {
-        AddObstacle(
-            {last.x + (here.x - last.x) * at / length, last.y + (here.y - last.y) * at / length});
+      for (int cell = 1; cell * kCellPx < length; ++cell) {
+        const double share = cell * kCellPx / length;
+        AddObstacle({last.x + (here.x - last.x) * share, last.y + (here.y - last.y) * share});
       }
       last = here;
       joined = series.shape != SeriesShape::kPoints;
