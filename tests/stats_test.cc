@@ -280,10 +280,10 @@ TEST(ExactMedianIntervalTest, ConfidenceIsThatOfTheOrderStatistics) {
 }
 
 TEST(JudgeRatioTest, NeedsTheWholeIntervalOnOneSide) {
-  EXPECT_EQ(JudgeRatio({0.9, 0.8, 0.99}), Verdict::kBetter);
-  EXPECT_EQ(JudgeRatio({1.1, 1.01, 1.2}), Verdict::kWorse);
-  EXPECT_EQ(JudgeRatio({0.9, 0.8, 1.01}), Verdict::kIndistinguishable);
-  EXPECT_EQ(JudgeRatio(Estimate::Unknown()), Verdict::kIndistinguishable);
+  EXPECT_EQ(JudgeRatio({0.9, 0.8, 0.99}), RatioVerdict::kBetter);
+  EXPECT_EQ(JudgeRatio({1.1, 1.01, 1.2}), RatioVerdict::kWorse);
+  EXPECT_EQ(JudgeRatio({0.9, 0.8, 1.01}), RatioVerdict::kIndistinguishable);
+  EXPECT_EQ(JudgeRatio(Estimate::Unknown()), RatioVerdict::kIndistinguishable);
 }
 
 }  // namespace

@@ -126,6 +126,7 @@ absl::StatusOr<TwoTermFit> FitLinearQuadratic(absl::Span<const CurvePoint> point
   // x is scaled by its largest, so that both terms have one size.
   const double scale = measured.back().x;
   std::vector<Row> rows;
+  rows.reserve(measured.size());
   for (const auto& [x, y] : measured) {
     rows.push_back({x / scale / y, x / scale * (x / scale) / y});
   }
@@ -139,6 +140,7 @@ absl::StatusOr<TwoTermFit> FitLine(absl::Span<const CurvePoint> points) {
   if (const absl::Status enough = CheckDistinct(measured); !enough.ok()) return enough;
   const double scale = measured.back().x;
   std::vector<Row> rows;
+  rows.reserve(measured.size());
   for (const auto& [x, y] : measured) rows.push_back({1 / y, x / scale / y});
   auto fit = FitRows(rows);
   if (!fit.ok()) return fit.status();

@@ -24,11 +24,11 @@ constexpr std::array<Gpu, 4> kGpus = {
     {{"RTX 3090", 24}, {"A100 40GB", 40}, {"A100 80GB", 80}, {"H100 80GB", 80}}};
 
 absl::StatusOr<int64_t> MaxSequence(const ModelConfig& config, int64_t memory_bytes, int layers) {
-  const std::array<Argument, 5> arguments = {{{"gpu_gb", static_cast<double>(memory_bytes) / kGb},
-                                              {"safety", kArticleSafety},
-                                              {"h", static_cast<double>(config.heads)},
-                                              {"L", static_cast<double>(layers)},
-                                              {"B", 1.0}}};
+  const std::array<Argument, 5> arguments = {{{"gpu_gb", {static_cast<double>(memory_bytes) / kGb}},
+                                              {"safety", {kArticleSafety}},
+                                              {"h", {static_cast<double>(config.heads)}},
+                                              {"L", {static_cast<double>(layers)}},
+                                              {"B", {1.0}}}};
   const absl::StatusOr<Bounded> tokens = EvaluateFormula("A1_MAX_SEQ", arguments);
   if (!tokens.ok()) return tokens.status();
   return static_cast<int64_t>(tokens->value);
@@ -119,6 +119,7 @@ absl::StatusOr<ArticleRow> LongestSequences(const MemoryShape& shape, const std:
 
 absl::StatusOr<std::vector<ArticleRow>> ArticleRows(const MemoryShape& shape, int64_t wish_bytes) {
   std::vector<std::pair<std::string, int64_t>> memories;
+  memories.reserve(kGpus.size() + 1);
   for (const Gpu& gpu : kGpus) {
     memories.emplace_back(gpu.name, gpu.memory_gb * static_cast<int64_t>(kGb));
   }

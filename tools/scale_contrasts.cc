@@ -74,9 +74,9 @@ std::string SentenceOf(const Contrast& contrast, const ScaleContrast& row) {
                     contrast.cache ? " cache" : " score", " bytes");
   }
   switch (JudgeRatio(row.time_ratio)) {
-    case Verdict::kBetter:
+    case RatioVerdict::kBetter:
       return text + ": it is faster.";
-    case Verdict::kWorse:
+    case RatioVerdict::kWorse:
       return text + ": it is slower.";
     default:
       return text + ": the two cannot be told apart.";

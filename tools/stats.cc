@@ -199,10 +199,10 @@ absl::StatusOr<MedianInterval> ExactMedianInterval(absl::Span<const double> samp
                         std::max(0.0, 1 - 2 * tail)};
 }
 
-Verdict JudgeRatio(const Estimate& second_over_first) {
-  if (second_over_first.high < 1) return Verdict::kBetter;
-  if (second_over_first.low > 1) return Verdict::kWorse;
-  return Verdict::kIndistinguishable;
+RatioVerdict JudgeRatio(const Estimate& second_over_first) {
+  if (second_over_first.high < 1) return RatioVerdict::kBetter;
+  if (second_over_first.low > 1) return RatioVerdict::kWorse;
+  return RatioVerdict::kIndistinguishable;
 }
 
 }  // namespace plumbline

@@ -104,10 +104,10 @@ absl::StatusOr<MedianInterval> ExactMedianInterval(absl::Span<const double> samp
                                                    double level = 0.95);
 
 // What a second set of times says beside a first.
-enum class Verdict : uint8_t { kBetter, kWorse, kIndistinguishable };
+enum class RatioVerdict : uint8_t { kBetter, kWorse, kIndistinguishable };
 // Of times (or bytes), where less is better: the ratio second / first lies wholly below 1, above 1,
 // or on both sides.
-Verdict JudgeRatio(const Estimate& second_over_first);
+RatioVerdict JudgeRatio(const Estimate& second_over_first);
 
 }  // namespace plumbline
 
