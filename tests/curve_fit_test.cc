@@ -23,7 +23,8 @@ class Sweep {
  public:
   Sweep(uint64_t seed, const std::function<double(double)>& law, double outlier_rate = 0) {
     Noise noise(seed);
-    for (double x = 64; x <= 8192; x *= 2) {
+    for (int tokens = 64; tokens <= 8192; tokens *= 2) {
+      const double x = tokens;
       std::vector<double> samples;
       for (int round = 0; round < kRounds; ++round) {
         const double outlier = noise.Uniform() < outlier_rate ? 5 : 1;
@@ -50,7 +51,10 @@ class Sweep {
 
 Curve Law(const std::function<double(double)>& law) {
   Curve curve;
-  for (double x = 64; x <= 8192; x *= 2) curve.push_back({x, law(x)});
+  for (int tokens = 64; tokens <= 8192; tokens *= 2) {
+    const double x = tokens;
+    curve.push_back({x, law(x)});
+  }
   return curve;
 }
 
