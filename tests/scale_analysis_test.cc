@@ -265,7 +265,7 @@ TEST(ScaleAnalysisTest, TheHostsTablesFollowTheArticles) {
 TEST(ScaleAnalysisTest, RefusesDataThatContradictsItself) {
   LawStudy study(ScaleLaw{});
   study.Add(ScaleSweep::kPrefill, SmallShape(), 128, false);
-  const auto refused = [](ScaleData data) {
+  const auto refused = [](const ScaleData& data) {
     return AnalyseScale(data, Quick()).status().code() == absl::StatusCode::kInvalidArgument;
   };
   ScaleData data = study.data;
