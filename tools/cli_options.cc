@@ -82,4 +82,11 @@ CLI::Option* AddThreads(CLI::App* app, int& threads) {
   return AddWhole(app, "--threads", threads, 1, kMaxThreads, "default: the cores it may use");
 }
 
+void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype) {
+  AddChoice(app, "--weights", weights, {"auto", "f32", "bf16"},
+            "auto: bf16 where the CPU has it, else f32");
+  AddChoice(app, "--kv-dtype", kv_dtype, {"auto", "f32", "f16", "bf16"},
+            "of the cache; auto: bf16 with bf16 weights");
+}
+
 }  // namespace plumbline

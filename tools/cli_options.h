@@ -39,6 +39,8 @@ CLI::Option* AddTexts(CLI::App* app, const std::string& names, std::vector<std::
 CLI::Option* AddSeed(CLI::App* app, uint64_t& seed, const std::string& help);
 CLI::Option* AddModel(CLI::App* app, const std::string& names, std::string& model);
 CLI::Option* AddThreads(CLI::App* app, int& threads);
+// --weights and --kv-dtype, as numeric_options.h reads them.
+void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype);
 
 // For check(): refuses an empty value.
 CLI::Validator NotEmpty();

@@ -56,10 +56,7 @@ void AddExtent(CLI::App* app, ScaleOptions& options) {
 
 void AddHow(CLI::App* app, ScaleOptions& options) {
   AddThreads(app, options.threads);
-  AddChoice(app, "--weights", options.weights, {"auto", "f32", "bf16"},
-            "auto: bf16 where the CPU has it, else f32");
-  AddChoice(app, "--kv-dtype", options.kv_dtype, {"auto", "f32", "f16", "bf16"},
-            "of the cache; auto: bf16 with bf16 weights");
+  AddNumericTypes(app, options.weights, options.kv_dtype);
   AddWhole(app, "--block-tokens", options.block_tokens, 1, kMaxTokens, "tokens of a cache block")
       ->capture_default_str();
   AddWhole(app, "--chunk-tokens", options.chunk_tokens, 1, kMaxTokens, "prompt tokens of a step")
