@@ -7,7 +7,7 @@ namespace plumbline {
 namespace {
 
 // Tiles are split over segments while there are fewer than this many tasks for each thread.
-constexpr int kTasksPerThread = 4;
+constexpr int kSplitTasksPerThread = 4;
 
 }  // namespace
 
@@ -21,7 +21,8 @@ void PagedAttention::Prepare(const StepBatch& batch) {
   for (const BatchSpan& span : batch.spans) {
     tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens() * shape_.kv_heads;
   }
-  const int64_t wanted = shape_.threads > 1 ? int64_t{1} * kTasksPerThread * shape_.threads : 1;
+  const int64_t wanted =
+      shape_.threads > 1 ? int64_t{1} * kSplitTasksPerThread * shape_.threads : 1;
   const auto parts = static_cast<int>(tiles == 0 ? 1 : (wanted + tiles - 1) / tiles);
   for (size_t i = 0; i < batch.spans.size(); ++i) {
     // Last tiles see the most keys: they go first, so that no thread is left with a long one.

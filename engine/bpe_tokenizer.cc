@@ -119,7 +119,7 @@ absl::Status BpeTokenizer::EncodePiece(absl::string_view piece, std::vector<int3
       return absl::OkStatus();
     }
   }
-  std::vector<Symbol> symbols;
+  std::vector<TextSymbol> symbols;
   symbols.reserve(piece.size());
   for (uint32_t i = 0; i < piece.size(); ++i) {
     const auto byte = static_cast<uint8_t>(piece[i]);
@@ -131,13 +131,14 @@ absl::Status BpeTokenizer::EncodePiece(absl::string_view piece, std::vector<int3
     }
     symbols.push_back({i, 1, byte_ids_[byte]});
   }
-  const auto find = [this](const Symbol& left, const Symbol& right) -> std::optional<SymbolMerge> {
+  const auto find = [this](const TextSymbol& left,
+                           const TextSymbol& right) -> std::optional<SymbolMerge> {
     const auto merge = merges_.find(PairKey(left.id, right.id));
     if (merge == merges_.end()) return std::nullopt;
     return merge->second;
   };
   MergeSymbols(find, symbols);
-  for (const Symbol& symbol : symbols) ids.push_back(symbol.id);
+  for (const TextSymbol& symbol : symbols) ids.push_back(symbol.id);
   return absl::OkStatus();
 }
 

@@ -5,34 +5,21 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "engine/cutting.h"
 #include "engine/formula.h"
 
 namespace plumbline {
 namespace {
 
-// How the engine cuts its work, restated: the kernels have their own constants, and a test holds
-// the counters against these figures.
-constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
-constexpr int64_t kCallStep = 32;      // rows of smaller calls: multiples of this, then the rest
-constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
-constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last
-constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
-constexpr int64_t kTileRows = 96;      // query rows that share one read of K and V
-constexpr int64_t kVectorBytes = 4;    // norm gains and biases are f32
+constexpr int64_t kVectorBytes = 4;  // norm gains and biases are f32
 
 constexpr int64_t kArticleFfnRatio = 4;  // F / d, of the articles' own layer
-
-constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Tokens whose query heads (h / g of each) fill one tile.
-int64_t TileTokens(const CostShape& s) { return std::max<int64_t>(1, kTileRows / (s.h / s.g)); }
 
 // Keys read, summed over the tiles of a span, for one KV head of one layer.
 int64_t TileKeys(const CostShape& s, const SpanShape& span) {
   int64_t keys = 0;
   for (int64_t end = 0; end < span.count;) {
-    end = std::min(end + TileTokens(s), span.count);
+    end = std::min(end + cutting::TileTokens(s), span.count);
     keys += span.first + end;
   }
   return keys;
@@ -85,16 +72,16 @@ int64_t SpanPairs(const SpanShape& span) {
 int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
   const int64_t group = s.h / s.g;
   int64_t pairs = 0;
-  for (int64_t token = 0; token < span.count; token += TileTokens(s)) {
-    const int64_t tile_rows = std::min(TileTokens(s), span.count - token) * group;
-    for (int64_t row = 0; row < tile_rows; row += kMicroTileRows) {
-      const int64_t rows = std::min(kMicroTileRows, tile_rows - row);
+  for (int64_t token = 0; token < span.count; token += cutting::TileTokens(s)) {
+    const int64_t tile_rows = std::min(cutting::TileTokens(s), span.count - token) * group;
+    for (int64_t row = 0; row < tile_rows; row += cutting::kMicroTileRows) {
+      const int64_t rows = std::min(cutting::kMicroTileRows, tile_rows - row);
       // All rows run over the keys of the last one, but for segments that a row sees nothing of.
       const int64_t most = span.first + token + (row + rows - 1) / group + 1;
       for (int64_t r = row; r < row + rows; ++r) {
         const int64_t visible = span.first + token + r / group + 1;
-        pairs += std::min(CeilDiv(most, kKeyGroup) * kKeyGroup,
-                          CeilDiv(visible, kSegmentKeys) * kSegmentKeys);
+        pairs += std::min(cutting::CeilDiv(most, cutting::kKeyGroup) * cutting::kKeyGroup,
+                          cutting::CeilDiv(visible, cutting::kSegmentKeys) * cutting::kSegmentKeys);
       }
     }
   }
@@ -108,19 +95,21 @@ int64_t SpanSoftmaxPairs(const CostShape& s, const SpanShape& span) {
 MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
   MacCounts macs;
   auto& useful = macs.useful;
-  useful[Index(WorkClass::kProjections)] = s.L * span.count * s.d * s.e * (2 * s.h + 2 * s.g);
-  useful[Index(WorkClass::kScores)] = s.L * s.h * s.e * SpanPairs(span);
-  useful[Index(WorkClass::kWeightedValues)] = s.L * s.h * s.e * SpanPairs(span);
-  useful[Index(WorkClass::kFeedForward)] = s.L * span.count * s.m * s.d * s.F;
-  useful[Index(WorkClass::kHead)] = span.logit_rows * s.V * s.d;
+  useful[cutting::Index(WorkClass::kProjections)] =
+      s.L * span.count * s.d * s.e * (2 * s.h + 2 * s.g);
+  useful[cutting::Index(WorkClass::kScores)] = s.L * s.h * s.e * SpanPairs(span);
+  useful[cutting::Index(WorkClass::kWeightedValues)] = s.L * s.h * s.e * SpanPairs(span);
+  useful[cutting::Index(WorkClass::kFeedForward)] = s.L * span.count * s.m * s.d * s.F;
+  useful[cutting::Index(WorkClass::kHead)] = span.logit_rows * s.V * s.d;
   macs.executed = useful;
-  macs.executed[Index(WorkClass::kScores)] = s.L * s.e * SpanExecutedScorePairs(s, span);
+  macs.executed[cutting::Index(WorkClass::kScores)] = s.L * s.e * SpanExecutedScorePairs(s, span);
   return macs;
 }
 
 int64_t MatmulCalls(int64_t rows) {
-  const int64_t rest = rows % kCallRows;
-  return rows / kCallRows + (rest >= kCallStep ? 1 : 0) + (rest % kCallStep > 0 ? 1 : 0);
+  const int64_t rest = rows % cutting::kCallRows;
+  return rows / cutting::kCallRows + (rest >= cutting::kCallStep ? 1 : 0) +
+         (rest % cutting::kCallStep > 0 ? 1 : 0);
 }
 
 ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
@@ -132,15 +121,15 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   }
   ByteCounts bytes = {};
   const int64_t calls = MatmulCalls(tokens);
-  bytes[Index(WorkClass::kProjections)] =
+  bytes[cutting::Index(WorkClass::kProjections)] =
       calls * s.L * s.d * s.e * (2 * s.h + 2 * s.g) * s.weight_bytes;
-  bytes[Index(WorkClass::kScores)] = keys * s.L * s.g * s.e * s.cache_bytes;
-  bytes[Index(WorkClass::kWeightedValues)] = keys * s.L * s.g * s.e * s.cache_bytes;
-  bytes[Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
-  bytes[Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
+  bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.g * s.e * s.cache_bytes;
+  bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.g * s.e * s.cache_bytes;
+  bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
+  bytes[cutting::Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
   const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
-  bytes[Index(WorkClass::kOther)] = (s.L * s.layer_small_elements + last) * kVectorBytes +
-                                    tokens * s.embedding_elements * s.weight_bytes;
+  bytes[cutting::Index(WorkClass::kOther)] = (s.L * s.layer_small_elements + last) * kVectorBytes +
+                                             tokens * s.embedding_elements * s.weight_bytes;
   return bytes;
 }
 
@@ -163,7 +152,7 @@ int64_t KvTokenBytes(const CostShape& s) { return 2 * s.L * s.g * s.e * s.cache_
 int64_t KvUsedBytes(const CostShape& s, int64_t t) { return KvTokenBytes(s) * t; }
 
 int64_t KvAllocatedBytes(const CostShape& s, int64_t t) {
-  return KvTokenBytes(s) * s.block_tokens * CeilDiv(t, s.block_tokens);
+  return KvTokenBytes(s) * s.block_tokens * cutting::CeilDiv(t, s.block_tokens);
 }
 
 int64_t DecodeFloorBytes(const CostShape& s, int64_t t) {
@@ -182,12 +171,12 @@ std::array<double, kNumWorkClasses> ArticlePrefillMacsByClass(const CostShape& s
     return Article("A1_LAYERS_LINEAR", {Of("L", s.L), one_layer}).value;
   };
   std::array<double, kNumWorkClasses> macs = {};
-  macs[Index(WorkClass::kProjections)] =
+  macs[cutting::Index(WorkClass::kProjections)] =
       all_layers("A1_LAYER_QKV", {Of("d", s.d)}) + all_layers("A1_LAYER_OUTPROJ", {Of("d", s.d)});
   // One head as wide as the model does what h heads of d / h do.
-  macs[Index(WorkClass::kScores)] = all_layers("A1_SCORES_MULS", {Of("d_k", s.d)});
-  macs[Index(WorkClass::kWeightedValues)] = all_layers("A1_OUTPUT_MULS", {Of("d_v", s.d)});
-  macs[Index(WorkClass::kFeedForward)] =
+  macs[cutting::Index(WorkClass::kScores)] = all_layers("A1_SCORES_MULS", {Of("d_k", s.d)});
+  macs[cutting::Index(WorkClass::kWeightedValues)] = all_layers("A1_OUTPUT_MULS", {Of("d_v", s.d)});
+  macs[cutting::Index(WorkClass::kFeedForward)] =
       all_layers("A1_LAYER_FFN", {Of("d", s.d), Of("mult", kArticleFfnRatio)});
   return macs;
 }

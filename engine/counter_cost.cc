@@ -2,23 +2,17 @@
 
 #include <algorithm>
 
+#include "engine/cutting.h"
+
 namespace plumbline {
 namespace {
-
-// How the engine cuts its work, restated: see cost_model.cc.
-constexpr int64_t kPanelRows = 128;
-constexpr int64_t kTileRows = 96;
-constexpr int64_t kMicroTileRows = 6;
-constexpr int64_t kSegmentKeys = 256;
-constexpr int64_t kFloatBytes = 4;
-
-constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }
 
 // Pairs of whole panels: each of its rows runs over the keys of its last row.
 int64_t PanelPairs(const CostShape& s, int64_t n, ScoreMask mask) {
   if (mask == ScoreMask::kNone) return s.h * n * n;
-  const int64_t whole = n / kPanelRows;
-  return s.h * (kPanelRows * kPanelRows * whole * (whole + 1) / 2 + n % kPanelRows * n);
+  const int64_t whole = n / cutting::kPanelRows;
+  return s.h * (cutting::kPanelRows * cutting::kPanelRows * whole * (whole + 1) / 2 +
+                n % cutting::kPanelRows * n);
 }
 
 CostShape OneLayer(CostShape shape) {
@@ -35,46 +29,48 @@ int64_t LayerPairs(const CostShape& s, int64_t n, ScoreMask mask) {
 MacCounts StoredAttentionMacs(const CostShape& s, int64_t n, ScoreMask mask) {
   MacCounts macs;
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
-    macs.useful[Index(c)] = s.e * LayerPairs(s, n, mask);
-    macs.executed[Index(c)] = macs.useful[Index(c)];
+    macs.useful[cutting::Index(c)] = s.e * LayerPairs(s, n, mask);
+    macs.executed[cutting::Index(c)] = macs.useful[cutting::Index(c)];
   }
-  macs.executed[Index(WorkClass::kScores)] = s.e * PanelPairs(s, n, mask);
+  macs.executed[cutting::Index(WorkClass::kScores)] = s.e * PanelPairs(s, n, mask);
   return macs;
 }
 
-int64_t StoredScoreBytes(const CostShape& s, int64_t n) { return kFloatBytes * s.h * n * n; }
+int64_t StoredScoreBytes(const CostShape& s, int64_t n) {
+  return cutting::kFloatBytes * s.h * n * n;
+}
 
 ByteCounts StoredAttentionBytes(const CostShape& s, int64_t n, ScoreMask mask) {
   ByteCounts bytes = {};
-  bytes[Index(WorkClass::kScores)] = kFloatBytes * PanelPairs(s, n, mask);
-  bytes[Index(WorkClass::kSoftmax)] = FusedSoftmaxBytes(s, n, mask);
-  bytes[Index(WorkClass::kWeightedValues)] = kFloatBytes * LayerPairs(s, n, mask);
+  bytes[cutting::Index(WorkClass::kScores)] = cutting::kFloatBytes * PanelPairs(s, n, mask);
+  bytes[cutting::Index(WorkClass::kSoftmax)] = FusedSoftmaxBytes(s, n, mask);
+  bytes[cutting::Index(WorkClass::kWeightedValues)] = cutting::kFloatBytes * LayerPairs(s, n, mask);
   return bytes;
 }
 
 int64_t FusedSoftmaxBytes(const CostShape& s, int64_t n, ScoreMask mask) {
-  return 2 * kFloatBytes * LayerPairs(s, n, mask);
+  return 2 * cutting::kFloatBytes * LayerPairs(s, n, mask);
 }
 
 int64_t UnfusedSoftmaxBytes(const CostShape& s, int64_t n, ScoreMask mask) {
   const int64_t masked = s.h * n * n - LayerPairs(s, n, mask);
-  return kFloatBytes * (4 * s.h * n * n + masked);
+  return cutting::kFloatBytes * (4 * s.h * n * n + masked);
 }
 
 int64_t TiledScratchBytes(const CostShape& s, int64_t threads) {
   const int64_t result = (s.e + 2 + 15) / 16 * 16;  // values, maximum and sum of a row
-  const int64_t rows = std::max(kTileRows, s.h / s.g);
-  const int64_t scores = kMicroTileRows * (kSegmentKeys + result) + rows * result;
-  const int64_t copies = 2 * kSegmentKeys * s.e + s.e;  // and one row of output
-  return threads * kFloatBytes * (scores + copies);
+  const int64_t rows = std::max(cutting::kTileRows, s.h / s.g);
+  const int64_t scores = cutting::kMicroTileRows * (cutting::kSegmentKeys + result) + rows * result;
+  const int64_t copies = 2 * cutting::kSegmentKeys * s.e + s.e;  // and one row of output
+  return threads * cutting::kFloatBytes * (scores + copies);
 }
 
 MacCounts TiledAttentionMacs(const CostShape& s, int64_t n) {
   const MacCounts all = SpanMacs(OneLayer(s), {0, n, 0});
   MacCounts macs;
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
-    macs.useful[Index(c)] = all.useful[Index(c)];
-    macs.executed[Index(c)] = all.executed[Index(c)];
+    macs.useful[cutting::Index(c)] = all.useful[cutting::Index(c)];
+    macs.executed[cutting::Index(c)] = all.executed[cutting::Index(c)];
   }
   return macs;
 }
@@ -84,17 +80,18 @@ ByteCounts TiledAttentionBytes(const CostShape& s, int64_t n) {
   const ByteCounts all = StepBytes(OneLayer(s), absl::MakeConstSpan(&span, 1));
   ByteCounts bytes = {};
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
-    bytes[Index(c)] = all[Index(c)] - n * s.g * s.e * s.cache_bytes;  // written before
+    bytes[cutting::Index(c)] =
+        all[cutting::Index(c)] - n * s.g * s.e * s.cache_bytes;  // written before
   }
   return bytes;
 }
 
 int64_t FusedActivationBytes(const CostShape& s, int64_t n) {
-  return n * ((s.m - 1) * s.F * kFloatBytes + s.F * s.weight_bytes);
+  return n * ((s.m - 1) * s.F * cutting::kFloatBytes + s.F * s.weight_bytes);
 }
 
 int64_t UnfusedActivationBytes(const CostShape& s, int64_t n) {
-  return FusedActivationBytes(s, n) + 2 * n * (s.m - 1) * s.F * kFloatBytes;
+  return FusedActivationBytes(s, n) + 2 * n * (s.m - 1) * s.F * cutting::kFloatBytes;
 }
 
 }  // namespace plumbline

@@ -7,9 +7,6 @@
 namespace plumbline {
 namespace {
 
-constexpr int kQuantBlockElements = 32;
-constexpr int kScaleBytes = 2;  // each block begins with its scale, an F16
-
 uint16_t LoadUint16(const std::byte* src) {
   uint16_t value = 0;
   std::memcpy(&value, src, sizeof(value));
@@ -19,7 +16,7 @@ uint16_t LoadUint16(const std::byte* src) {
 // A block: scale, then 32 int8.
 void DequantizeQ8Block(const std::byte* block, float* dst) {
   const float scale = F16ToF32(LoadUint16(block));
-  const std::byte* quants = block + kScaleBytes;
+  const std::byte* quants = block + kQuantScaleBytes;
   for (int i = 0; i < kQuantBlockElements; ++i) {
     dst[i] = scale * static_cast<float>(std::to_integer<int8_t>(quants[i]));
   }
@@ -29,7 +26,7 @@ void DequantizeQ8Block(const std::byte* block, float* dst) {
 // value plus 8.
 void DequantizeQ4Block(const std::byte* block, float* dst) {
   const float scale = F16ToF32(LoadUint16(block));
-  const std::byte* quants = block + kScaleBytes;
+  const std::byte* quants = block + kQuantScaleBytes;
   constexpr int kHalf = kQuantBlockElements / 2;
   for (int i = 0; i < kHalf; ++i) {
     const int pair = std::to_integer<int>(quants[i]);
@@ -65,9 +62,9 @@ int TensorTypeBlockBytes(TensorType type) {
     case TensorType::kF32:
       return 4;
     case TensorType::kQ4_0:
-      return kScaleBytes + kQuantBlockElements / 2;
+      return kQuantScaleBytes + kQuantBlockElements / 2;
     case TensorType::kQ8_0:
-      return kScaleBytes + kQuantBlockElements;
+      return kQuantScaleBytes + kQuantBlockElements;
     case TensorType::kF16:
     case TensorType::kBf16:
       break;

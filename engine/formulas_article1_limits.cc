@@ -8,7 +8,7 @@ using enum Unit;
 
 // Article 1: memory, times and longest sequences; recurrent layers and cheaper variants, which it
 // counts by their leading power.
-constexpr auto kRows = std::to_array<Formula>({
+constexpr auto kArticle1LimitsFormulas = std::to_array<Formula>({
     {.id = "A1_ATTN_MATRIX_BYTES",
      .source = kArticle1,
      .section = "Attention Matrix Storage",
@@ -196,6 +196,6 @@ constexpr auto kRows = std::to_array<Formula>({
 
 }  // namespace
 
-absl::Span<const Formula> Article1LimitFormulas() { return kRows; }
+absl::Span<const Formula> Article1LimitFormulas() { return kArticle1LimitsFormulas; }
 
 }  // namespace plumbline

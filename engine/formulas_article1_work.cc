@@ -7,7 +7,7 @@ using enum FormulaSource;
 using enum Unit;
 
 // Article 1: pairs, scores, softmax and weighted values, the layer around them, and its shares.
-constexpr auto kRows = std::to_array<Formula>({
+constexpr auto kArticle1WorkFormulas = std::to_array<Formula>({
     {.id = "A1_PAIRS",
      .source = kArticle1,
      .section = "The Quadratic Bottleneck",
@@ -159,6 +159,6 @@ constexpr auto kRows = std::to_array<Formula>({
 
 }  // namespace
 
-absl::Span<const Formula> Article1WorkFormulas() { return kRows; }
+absl::Span<const Formula> Article1WorkFormulas() { return kArticle1WorkFormulas; }
 
 }  // namespace plumbline

@@ -7,7 +7,7 @@ using enum FormulaSource;
 using enum Unit;
 
 // Article 2: the quadratic wall, its costs and the ways around it.
-constexpr auto kRows = std::to_array<Formula>({
+constexpr auto kArticle2Formulas = std::to_array<Formula>({
     {.id = "A2_SCORES",
      .source = kArticle2,
      .section = "13.13 opening",
@@ -180,6 +180,6 @@ constexpr auto kRows = std::to_array<Formula>({
 
 }  // namespace
 
-absl::Span<const Formula> Article2Formulas() { return kRows; }
+absl::Span<const Formula> Article2Formulas() { return kArticle2Formulas; }
 
 }  // namespace plumbline

@@ -7,7 +7,7 @@ using enum FormulaSource;
 using enum Unit;
 
 // Derived here: bytes of caches, states and scores; lengths where costs cross; ratios.
-constexpr auto kRows = std::to_array<Formula>({
+constexpr auto kDerivedBytesFormulas = std::to_array<Formula>({
     {.id = "D_KV_BYTES",
      .source = kDerived,
      .expression = "2*L*g*e*t*b",
@@ -191,6 +191,6 @@ constexpr auto kRows = std::to_array<Formula>({
 
 }  // namespace
 
-absl::Span<const Formula> DerivedByteFormulas() { return kRows; }
+absl::Span<const Formula> DerivedByteFormulas() { return kDerivedBytesFormulas; }
 
 }  // namespace plumbline

@@ -8,7 +8,7 @@ using enum Unit;
 
 // What the articles leave out, derived here: causal and cut squares, whole passes, other
 // mechanisms.
-constexpr auto kRows = std::to_array<Formula>({
+constexpr auto kDerivedWorkFormulas = std::to_array<Formula>({
     {.id = "D_PAIRS_CAUSAL",
      .source = kDerived,
      .expression = "n*(n + 1)/2",
@@ -184,6 +184,6 @@ constexpr auto kRows = std::to_array<Formula>({
 
 }  // namespace
 
-absl::Span<const Formula> DerivedWorkFormulas() { return kRows; }
+absl::Span<const Formula> DerivedWorkFormulas() { return kDerivedWorkFormulas; }
 
 }  // namespace plumbline

@@ -41,7 +41,7 @@ class Mapping {
 };
 
 // The code that suits `error`, in one sentence.
-absl::Status SystemError(const std::string& path, int error) {
+absl::Status UnreadableError(const std::string& path, int error) {
   const std::string message =
       absl::StrCat(path, ": the model needs to be readable but has the system's answer '",
                    std::generic_category().message(error),
@@ -64,7 +64,7 @@ absl::Status SystemError(const std::string& path, int error) {
 
 absl::StatusOr<size_t> RegularFileBytes(const std::string& path, int file) {
   struct stat info = {};
-  if (fstat(file, &info) != 0) return SystemError(path, errno);
+  if (fstat(file, &info) != 0) return UnreadableError(path, errno);
   GgufFault fault = {.field = "the model",
                      .needed = "a regular file",
                      .had = "a directory",
@@ -82,7 +82,7 @@ absl::StatusOr<size_t> RegularFileBytes(const std::string& path, int file) {
 absl::StatusOr<Mapping> Mapping::Map(const std::string& path) {
   // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return SystemError(path, errno);
+  if (file < 0) return UnreadableError(path, errno);
   const absl::StatusOr<size_t> size = RegularFileBytes(path, file);
   if (!size.ok()) {
     close(file);
@@ -91,7 +91,7 @@ absl::StatusOr<Mapping> Mapping::Map(const std::string& path) {
   void* address = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file, 0);
   const int error = errno;
   close(file);  // the mapping keeps the file
-  if (address == MAP_FAILED) return SystemError(path, error);
+  if (address == MAP_FAILED) return UnreadableError(path, error);
   return Mapping(absl::MakeConstSpan(static_cast<const std::byte*>(address), *size));
 }
 

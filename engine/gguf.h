@@ -29,6 +29,8 @@ absl::string_view TensorTypeName(TensorType type);
 // Elements per block and bytes per block: (1, 4) for F32, (32, 34) for Q8_0, (32, 18) for Q4_0.
 int TensorTypeBlockElements(TensorType type);
 int TensorTypeBlockBytes(TensorType type);
+inline constexpr int kQuantBlockElements = 32;
+inline constexpr int kQuantScaleBytes = 2;  // each quantised block begins with its scale, an F16
 
 struct GgufTensor {
   std::string name;

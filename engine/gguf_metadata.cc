@@ -39,7 +39,7 @@ uint64_t FixedBytes(GgufValueType type) {
   return 0;
 }
 
-absl::StatusOr<GgufValueType> ReadType(GgufReader& reader, absl::string_view field) {
+absl::StatusOr<GgufValueType> ReadValueType(GgufReader& reader, absl::string_view field) {
   const absl::StatusOr<uint32_t> number = reader.Read<uint32_t>(field);
   if (!number.ok()) return number.status();
   if (*number > static_cast<uint32_t>(GgufValueType::kFloat64)) {
@@ -70,7 +70,7 @@ absl::StatusOr<GgufValue> ReadArray(GgufReader& reader, absl::string_view field,
                          .needed = absl::StrCat("arrays nested at most ", kMaxArrayDepth, " deep"),
                          .had = "deeper ones"});
   }
-  const absl::StatusOr<GgufValueType> type = ReadType(reader, field);
+  const absl::StatusOr<GgufValueType> type = ReadValueType(reader, field);
   if (!type.ok()) return type.status();
   const absl::StatusOr<uint64_t> count = reader.Read<uint64_t>(field);
   if (!count.ok()) return count.status();
@@ -99,7 +99,7 @@ absl::StatusOr<GgufValue> ReadArray(GgufReader& reader, absl::string_view field,
 }
 
 absl::StatusOr<GgufValue> ReadValue(GgufReader& reader, absl::string_view field) {
-  const absl::StatusOr<GgufValueType> type = ReadType(reader, field);
+  const absl::StatusOr<GgufValueType> type = ReadValueType(reader, field);
   if (!type.ok()) return type.status();
   if (*type == GgufValueType::kArray) return ReadArray(reader, field, 1);
   GgufValue value;

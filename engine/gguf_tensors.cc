@@ -27,7 +27,7 @@ struct TensorInfo {
   uint64_t bytes = 0;
 };
 
-absl::StatusOr<TensorType> ReadType(GgufReader& reader, absl::string_view field) {
+absl::StatusOr<TensorType> ReadTensorType(GgufReader& reader, absl::string_view field) {
   const absl::StatusOr<uint32_t> number =
       reader.Read<uint32_t>(absl::StrCat("the element type of ", field));
   if (!number.ok()) return number.status();
@@ -80,7 +80,7 @@ absl::StatusOr<TensorInfo> ReadInfo(GgufReader& reader, uint64_t number) {
   absl::StatusOr<absl::InlinedVector<int64_t, 4>> dims = ReadDims(reader, field);
   if (!dims.ok()) return dims.status();
   info.tensor.dims = *std::move(dims);
-  const absl::StatusOr<TensorType> type = ReadType(reader, field);
+  const absl::StatusOr<TensorType> type = ReadTensorType(reader, field);
   if (!type.ok()) return type.status();
   info.tensor.type = *type;
   const absl::StatusOr<uint64_t> offset =

@@ -16,15 +16,15 @@
 namespace plumbline {
 namespace {
 
-constexpr std::array<KvDtype, 3> kDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
+constexpr std::array<KvDtype, 3> kCacheDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
 constexpr std::array<int, 2> kHeadDims = {64, 128};
-constexpr std::array<int, 6> kRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
+constexpr std::array<int, 6> kAttentionRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
 constexpr int kBlockTokens = 16;
 constexpr int kHotContext = kSegmentKeys;
 constexpr int kHotKvHeadsPerThread = 2;
 constexpr int kStreamKvHeads = 16;
 constexpr int kStreamContext = 2048;
-constexpr int64_t kStreamBytes = int64_t{128} << 20;
+constexpr int64_t kAttentionStreamBytes = int64_t{128} << 20;
 constexpr int kWriteTokensPerThread = 2;
 constexpr double kSampleSeconds = 0.002;
 
@@ -170,7 +170,7 @@ absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* 
   const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads};
   const int64_t span_bytes =
       int64_t{2} * kStreamKvHeads * kHeadDims[0] * kStreamContext * KvDtypeBytes(rates->dtype);
-  const auto spans = static_cast<int>((kStreamBytes + span_bytes - 1) / span_bytes);
+  const auto spans = static_cast<int>((kAttentionStreamBytes + span_bytes - 1) / span_bytes);
   auto rig = AttentionRig::Create(shape, rates->dtype, spans, kStreamContext, 1);
   if (!rig.ok()) return rig.status();
   measurements->push_back({{&rates->streamed_key_bytes, &rates->streamed_value_bytes},
@@ -194,9 +194,9 @@ absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* 
 
 absl::Status AddAttentionMeasurements(int threads, MachineProfile* profile,
                                       std::vector<Measurement>* measurements) {
-  for (const KvDtype dtype : kDtypes) {
+  for (const KvDtype dtype : kCacheDtypes) {
     for (const int head_dim : kHeadDims) {
-      for (const int rows : kRows)
+      for (const int rows : kAttentionRows)
         profile->attention.push_back({dtype, head_dim, rows, {}, {}, {}});
     }
     profile->caches.push_back({dtype, {}, {}, {}, {}});

@@ -14,14 +14,14 @@
 namespace plumbline {
 namespace {
 
-constexpr std::array<int64_t, 9> kRows = {1, 2, 4, 8, 16, 32, 64, 128, 512};
-constexpr int64_t kMostRows = kRows.back();
+constexpr std::array<int64_t, 9> kMatmulRows = {1, 2, 4, 8, 16, 32, 64, 128, 512};
+constexpr int64_t kMostRows = kMatmulRows.back();
 constexpr int64_t kNarrowOutputs = 1024;
 constexpr int64_t kWideOutputs = 256;
 // Streamed weights: many matrices, together far larger than a last-level cache.
 constexpr int64_t kStreamOutputs = 2048;
 constexpr int64_t kStreamInputs = 1024;
-constexpr int64_t kStreamBytes = int64_t{160} << 20;
+constexpr int64_t kMatmulStreamBytes = int64_t{160} << 20;
 constexpr double kStreamMacs = 1e9;  // of one sample, at most: some 5 to 10 ms
 
 constexpr std::array<int64_t, 9> kReadBytes = {
@@ -68,7 +68,7 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
   if (!context.ok()) return context.status();
   stream->context = *std::move(context);
   const int64_t bytes = kStreamOutputs * kStreamInputs * WeightDtypeBytes(dtype);
-  for (int64_t total = 0; total < kStreamBytes; total += bytes) {
+  for (int64_t total = 0; total < kMatmulStreamBytes; total += bytes) {
     auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
                                        [](int64_t, int64_t rows, float* out) {
                                          std::fill(out, out + rows * kStreamInputs, 0.5f);
@@ -104,7 +104,7 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
   if (!stream.ok()) return stream.status();
   const std::shared_ptr<MatmulProbe> narrow_probe(std::move(*narrow));
   const std::shared_ptr<MatmulProbe> wide_probe(std::move(*wide));
-  for (const int64_t rows : kRows) {
+  for (const int64_t rows : kMatmulRows) {
     MatmulRates& rates =
         *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
                       [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
@@ -140,7 +140,7 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   std::vector<WeightDtype> dtypes = {WeightDtype::kF32};
   if (HasFastBf16()) dtypes.push_back(WeightDtype::kBf16);
   for (const WeightDtype dtype : dtypes) {
-    for (const int64_t rows : kRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
+    for (const int64_t rows : kMatmulRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
   }
   for (const WeightDtype dtype : dtypes) {
     absl::Status status = AddDtype(threads, dtype, profile, measurements);

@@ -5,32 +5,29 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost_model.h"
+#include "engine/cutting.h"
 
 namespace plumbline {
 namespace {
 
-// How the engine's scratch is cut, restated: a test holds the real buffers against these figures.
-constexpr int64_t kRowsAtOnce = 64;         // of a matrix being read
-constexpr int64_t kSegmentKeys = 256;       // keys that attention gathers
-constexpr int64_t kMicroTileRows = 6;       // query rows scored together
-constexpr int64_t kTileRows = 96;           // query rows of a tile
-constexpr int64_t kSplitBytes = 4ll << 20;  // partials of split tiles, by thread
-constexpr int64_t kPartialElements = 16;    // a partial is rounded up to these
-constexpr int64_t kFloatBytes = 4;
+// The engine's scratch, restated as in cutting.h: a test holds the real buffers against these.
+constexpr int64_t kReadRows = 64;             // of a matrix being read, at once
+constexpr int64_t kSplitBytes = 4ll << 20;    // partials of split tiles, by thread
+constexpr int64_t kPartialElements = 16;      // a partial is rounded up to these
 constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
 constexpr int64_t kLogitBookBytes = 4;        // which row wants logits
 constexpr int64_t kFrequencyBytes = 8;
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMostBytes = std::numeric_limits<int64_t>::max();
 
 // Sums and products that stop at the largest int64_t. Operands are not negative.
 int64_t Plus(int64_t a, int64_t b) {
   int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
+  return __builtin_add_overflow(a, b, &sum) ? kMostBytes : sum;
 }
 int64_t Times(int64_t a, int64_t b) {
   int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? kMost : product;
+  return __builtin_mul_overflow(a, b, &product) ? kMostBytes : product;
 }
 
 int64_t RoundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
@@ -59,7 +56,7 @@ int64_t Packed(const MemoryShape& shape, const Matrix& matrix) {
 // Bytes of the rows as they are read, and of the matrix before it is packed.
 int64_t PackingBytes(const MemoryShape& shape, const Matrix& matrix) {
   return matrix.outputs * matrix.inputs * WeightDtypeBytes(shape.weights) +
-         kRowsAtOnce * matrix.inputs * kFloatBytes;
+         kReadRows * matrix.inputs * cutting::kFloatBytes;
 }
 
 int64_t LoadPeakBytes(const MemoryShape& shape, const WeightPlan& weights) {
@@ -79,13 +76,13 @@ int64_t LoadPeakBytes(const MemoryShape& shape, const WeightPlan& weights) {
 int64_t AttentionScratchBytes(const MemoryShape& shape) {
   const ModelConfig& c = shape.config;
   const int64_t partial = RoundUp(int64_t{c.head_dim} + 2, kPartialElements);
-  const int64_t tile_rows = std::max<int64_t>(kTileRows, c.heads / c.kv_heads);
-  const int64_t floats = kMicroTileRows * kSegmentKeys             // scores
-                         + 2 * c.head_dim * kSegmentKeys           // keys and values
-                         + (kMicroTileRows + tile_rows) * partial  // partials
-                         + c.head_dim;                             // a row of output
+  const int64_t tile_rows = std::max<int64_t>(cutting::kTileRows, c.heads / c.kv_heads);
+  const int64_t floats = cutting::kMicroTileRows * cutting::kSegmentKeys    // scores
+                         + 2 * c.head_dim * cutting::kSegmentKeys           // keys and values
+                         + (cutting::kMicroTileRows + tile_rows) * partial  // partials
+                         + c.head_dim;                                      // a row of output
   const int64_t split = shape.threads > 1 ? kSplitBytes : 0;
-  return shape.threads * (floats * kFloatBytes + split);
+  return shape.threads * (floats * cutting::kFloatBytes + split);
 }
 
 // The largest count from 0 to `most` that fits, where larger ones take no less.
@@ -117,7 +114,7 @@ int64_t MemoryPlan::total() const {
 int64_t MemoryPlan::needed() const { return std::max(total(), load_peak_bytes); }
 
 bool Fits(const MemoryPlan& plan, int64_t memory_bytes) {
-  return plan.needed() < kMost && plan.needed() <= memory_bytes &&
+  return plan.needed() < kMostBytes && plan.needed() <= memory_bytes &&
          plan.cache.blocks <= std::numeric_limits<BlockId>::max();
 }
 
@@ -141,7 +138,7 @@ WeightPlan PlanWeights(const MemoryShape& shape) {
   plan.head = Packed(shape, m.head);
   const int64_t positions = c.position == PositionKind::kLearned ? c.context : 0;
   plan.embedding = (s.V + positions) * s.d * s.weight_bytes;
-  plan.vectors = (s.L * s.layer_small_elements + s.final_small_elements) * kFloatBytes;
+  plan.vectors = (s.L * s.layer_small_elements + s.final_small_elements) * cutting::kFloatBytes;
   const auto padding = [&](const Matrix& matrix) {
     return Packed(shape, matrix) - matrix.outputs * matrix.inputs * s.weight_bytes;
   };
@@ -156,12 +153,13 @@ ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t 
   const Matrices m(c);
   const int64_t pairs = c.position == PositionKind::kLearned ? 0 : c.rope_dims / 2;
   // Residual and what a sublayer adds; normed; QKV; heads' output; up and its activation; angles.
-  const int64_t row = 2 * c.width * kFloatBytes + c.width * b + m.qkv.outputs * kFloatBytes +
-                      c.query_width() * b + m.up.outputs * kFloatBytes + c.ffn * b +
-                      2 * pairs * kFloatBytes + kRowBookBytes;
+  const int64_t row = 2 * c.width * cutting::kFloatBytes + c.width * b +
+                      m.qkv.outputs * cutting::kFloatBytes + c.query_width() * b +
+                      m.up.outputs * cutting::kFloatBytes + c.ffn * b +
+                      2 * pairs * cutting::kFloatBytes + kRowBookBytes;
   ScratchSizes sizes;
   sizes.activations = step_tokens * row + pairs * kFrequencyBytes;
-  sizes.logits = logit_rows * (c.width * b + c.vocab * kFloatBytes + kLogitBookBytes);
+  sizes.logits = logit_rows * (c.width * b + c.vocab * cutting::kFloatBytes + kLogitBookBytes);
   sizes.attention = AttentionScratchBytes(shape);
   sizes.matmul = shape.matmul.scratch_bytes;
   return sizes;
@@ -213,10 +211,11 @@ absl::Status CheckPlan(const MemoryShape& shape, int64_t context, int64_t reques
         "least 1");
   }
   const MemoryPlan plan = PlanMemory(shape, context, requests);
-  if (Fits(plan, kMost)) return absl::OkStatus();
+  if (Fits(plan, kMostBytes)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       requests, " requests of ", context, " tokens need ", plan.cache.blocks,
-      " cache blocks, and at most ", std::numeric_limits<BlockId>::max(), " blocks and ", kMost,
+      " cache blocks, and at most ", std::numeric_limits<BlockId>::max(), " blocks and ",
+      kMostBytes,
       " bytes can be named: plan for fewer requests, a smaller context or larger blocks"));
 }
 

@@ -9,13 +9,10 @@
 namespace plumbline {
 namespace {
 
-constexpr int kBlockElements = 32;
-constexpr int kScaleBytes = 2;
-
 void StoreUint16(uint16_t value, std::byte* dst) { std::memcpy(dst, &value, sizeof(value)); }
 
 // 0 where the scale is 0 or so small that its inverse is infinite (it is 0 as an F16 then).
-float Inverse(float scale) {
+float FiniteInverse(float scale) {
   const float inverse = 1.0F / scale;
   return std::isfinite(inverse) ? inverse : 0.0F;
 }
@@ -28,33 +25,33 @@ int ToIntWithin(float value, float least, float most) {
 // The scale is the largest magnitude over 127.
 void QuantizeQ8Block(const float* src, std::byte* block) {
   float magnitude = 0.0F;
-  for (int i = 0; i < kBlockElements; ++i) magnitude = std::fmax(magnitude, std::fabs(src[i]));
+  for (int i = 0; i < kQuantBlockElements; ++i) magnitude = std::fmax(magnitude, std::fabs(src[i]));
   const float scale = magnitude / 127.0F;
-  const float inverse = Inverse(scale);
+  const float inverse = FiniteInverse(scale);
   StoreUint16(F32ToF16(scale), block);
-  for (int i = 0; i < kBlockElements; ++i) {
+  for (int i = 0; i < kQuantBlockElements; ++i) {
     const int quant = ToIntWithin(std::round(src[i] * inverse), -127.0F, 127.0F);
-    block[kScaleBytes + i] = static_cast<std::byte>(quant);
+    block[kQuantScaleBytes + i] = static_cast<std::byte>(quant);
   }
 }
 
 // The scale makes the value of largest magnitude, with its sign, exactly -8.
 void QuantizeQ4Block(const float* src, std::byte* block) {
   float extreme = 0.0F;
-  for (int i = 0; i < kBlockElements; ++i) {
+  for (int i = 0; i < kQuantBlockElements; ++i) {
     if (std::fabs(src[i]) > std::fabs(extreme)) extreme = src[i];
   }
   const float scale = extreme / -8.0F;
-  const float inverse = Inverse(scale);
+  const float inverse = FiniteInverse(scale);
   StoreUint16(F32ToF16(scale), block);
   // Adding 8.5 and cutting off rounds; +8 would be 16 and is held at 15.
   const auto quantize = [inverse](float value) {
     return ToIntWithin(value * inverse + 8.5F, 0.0F, 15.0F);
   };
-  constexpr int kHalf = kBlockElements / 2;
+  constexpr int kHalf = kQuantBlockElements / 2;
   for (int i = 0; i < kHalf; ++i) {
     const int pair = quantize(src[i]) | (quantize(src[i + kHalf]) << 4);
-    block[kScaleBytes + i] = static_cast<std::byte>(pair);
+    block[kQuantScaleBytes + i] = static_cast<std::byte>(pair);
   }
 }
 
@@ -75,12 +72,12 @@ void QuantizeRow(TensorType type, const float* src, int64_t elements, std::byte*
       break;
     case TensorType::kQ8_0:
       for (int64_t i = 0; i < blocks; ++i) {
-        QuantizeQ8Block(src + i * kBlockElements, dst + i * block_bytes);
+        QuantizeQ8Block(src + i * kQuantBlockElements, dst + i * block_bytes);
       }
       break;
     case TensorType::kQ4_0:
       for (int64_t i = 0; i < blocks; ++i) {
-        QuantizeQ4Block(src + i * kBlockElements, dst + i * block_bytes);
+        QuantizeQ4Block(src + i * kQuantBlockElements, dst + i * block_bytes);
       }
       break;
   }

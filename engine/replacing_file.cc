@@ -14,7 +14,7 @@
 namespace plumbline {
 namespace {
 
-absl::Status SystemError(const std::string& path, int error) {
+absl::Status UnwritableError(const std::string& path, int error) {
   const std::string message =
       absl::StrCat(path, ": the output needs to be writable but has the system's answer '",
                    std::generic_category().message(error), "'; choose another path or make room");
@@ -63,14 +63,14 @@ absl::Status ReplacingFile::Create() {
     if (file_ >= 0) return absl::OkStatus();
     if (errno != EEXIST) break;
   }
-  return SystemError(path_, errno);
+  return UnwritableError(path_, errno);
 }
 
 absl::Status ReplacingFile::Write(absl::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(file_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return SystemError(path_, errno);
+    if (written < 0) return UnwritableError(path_, errno);
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
@@ -82,7 +82,7 @@ absl::Status ReplacingFile::Commit() {
   if (error == 0 && rename(temporary_path_.c_str(), path_.c_str()) != 0) error = errno;
   if (error == 0) return absl::OkStatus();
   unlink(temporary_path_.c_str());
-  return SystemError(path_, error);
+  return UnwritableError(path_, error);
 }
 
 }  // namespace plumbline

@@ -16,8 +16,8 @@ constexpr absl::string_view kSpaceKey = "tokenizer.ggml.add_space_prefix";
 constexpr absl::string_view kSpaceMark = "\u2581";  // stands for a space inside tokens
 
 // One symbol per character; a byte that is no valid UTF-8 is one by itself.
-std::vector<Symbol> SplitCharacters(absl::string_view text, const Vocabulary& vocabulary) {
-  std::vector<Symbol> symbols;
+std::vector<TextSymbol> SplitCharacters(absl::string_view text, const Vocabulary& vocabulary) {
+  std::vector<TextSymbol> symbols;
   symbols.reserve(text.size());
   for (uint32_t at = 0; at < text.size();) {
     const auto num_bytes = static_cast<uint32_t>(std::max(1, Utf8CharBytes(text.substr(at))));
@@ -72,15 +72,16 @@ absl::Status SpmTokenizer::EncodeText(absl::string_view text, std::vector<int32_
   const auto text_of = [&escaped](uint32_t begin, uint32_t num_bytes) {
     return absl::string_view(escaped).substr(begin, num_bytes);
   };
-  std::vector<Symbol> symbols = SplitCharacters(escaped, vocabulary());
-  const auto find = [&](const Symbol& left, const Symbol& right) -> std::optional<SymbolMerge> {
+  std::vector<TextSymbol> symbols = SplitCharacters(escaped, vocabulary());
+  const auto find = [&](const TextSymbol& left,
+                        const TextSymbol& right) -> std::optional<SymbolMerge> {
     const int32_t id =
         vocabulary().FindPlain(text_of(left.begin, left.num_bytes + right.num_bytes));
     if (id == kNoToken) return std::nullopt;
     return SymbolMerge{-static_cast<double>(vocabulary().score(id)), id};
   };
   MergeSymbols(find, symbols);
-  for (const Symbol& symbol : symbols) {
+  for (const TextSymbol& symbol : symbols) {
     if (symbol.id != kNoToken) {
       ids.push_back(symbol.id);
       continue;

@@ -2,20 +2,12 @@
 
 #include <algorithm>
 
+#include "engine/cutting.h"
 #include "engine/rate_tables.h"
 
 namespace plumbline {
 namespace {
 
-// How the engine cuts its work, restated as in cost_model.cc.
-constexpr int64_t kCallRows = 512;
-constexpr int64_t kCallStep = 32;
-constexpr int64_t kTileRows = 96;
-constexpr int64_t kSegmentKeys = 256;
-constexpr int64_t kKeyGroup = 16;
-constexpr int64_t kTasksPerThread = 4;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 double Real(int64_t value) { return static_cast<double>(value); }
 
 // One step, and what all its parts ask of it.
@@ -78,9 +70,10 @@ void AddMatrices(const Step& step, double count, int64_t rows, int64_t outputs, 
   const double again =
       step.tables.MemoryShare(Real(outputs) * Real(inputs) * Real(step.shape.weight_bytes));
   while (rows > 0) {
-    const int64_t call = rows >= kCallRows   ? kCallRows
-                         : rows >= kCallStep ? rows / kCallStep * kCallStep
-                                             : rows;
+    const int64_t call = rows >= cutting::kCallRows ? cutting::kCallRows
+                         : rows >= cutting::kCallStep
+                             ? rows / cutting::kCallStep * cutting::kCallStep
+                             : rows;
     AddCalls(step, count, call, outputs, inputs, share, time);
     share = again;
     rows -= call;
@@ -109,33 +102,31 @@ struct AttentionLoad {
   double seconds() const { return score_seconds + softmax_seconds + value_seconds; }
 };
 
-int64_t TileTokens(const CostShape& s) { return std::max<int64_t>(1, kTileRows / (s.h / s.g)); }
-
 // Parts that each tile is split into (attention_plan.cc).
 int64_t TileParts(const Step& step) {
   int64_t tiles = 0;
   for (const SpanShape& span : step.spans) {
-    tiles += CeilDiv(span.count, TileTokens(step.shape)) * step.shape.g;
+    tiles += cutting::CeilDiv(span.count, cutting::TileTokens(step.shape)) * step.shape.g;
   }
   const int64_t threads = step.profile.threads;
-  const int64_t wanted = threads > 1 ? kTasksPerThread * threads : 1;
-  return tiles == 0 ? 1 : CeilDiv(wanted, tiles);
+  const int64_t wanted = threads > 1 ? cutting::kTasksPerThread * threads : 1;
+  return tiles == 0 ? 1 : cutting::CeilDiv(wanted, tiles);
 }
 
 void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLoad& load) {
   const CostShape& s = step.shape;
-  const int64_t tile_tokens = std::min(span.count, TileTokens(s));
-  const int64_t tiles = CeilDiv(span.count, TileTokens(s)) * s.g;
+  const int64_t tile_tokens = std::min(span.count, cutting::TileTokens(s));
+  const int64_t tiles = cutting::CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
   const TileCost cost = step.tables.Tile(s.cache_dtype, s.e, tile_tokens * (s.h / s.g),
-                                         s.block_tokens % kKeyGroup != 0);
+                                         s.block_tokens % cutting::kKeyGroup != 0);
   const double pairs = Real(s.h * SpanPairs(span));
   const double scores = Real(SpanExecutedScorePairs(s, span)) * Real(s.e) * cost.score_seconds;
   const double softmax = pairs * cost.softmax_seconds;
   const double values = pairs * Real(s.e) * cost.value_seconds;
   const int64_t end = span.first + span.count;
-  const int64_t segments = CeilDiv(end, kSegmentKeys);
-  const int64_t per_part = CeilDiv(segments, parts);
-  const int64_t tasks_of_tile = CeilDiv(segments, per_part);
+  const int64_t segments = cutting::CeilDiv(end, cutting::kSegmentKeys);
+  const int64_t per_part = cutting::CeilDiv(segments, parts);
+  const int64_t tasks_of_tile = cutting::CeilDiv(segments, per_part);
   // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
   const double longest = Real(end) * Real(span.count) / Real(std::max<int64_t>(1, SpanPairs(span)));
   load.score_seconds += scores;
@@ -153,9 +144,9 @@ double Imbalance(const AttentionLoad& load, int threads) {
   const double total = load.seconds();
   if (total <= 0 || load.tasks == 0) return 1;
   const double even = total / threads;
-  const double rounds = Real(CeilDiv(load.tasks, threads)) * total / Real(load.tasks);
+  const double rounds = Real(cutting::CeilDiv(load.tasks, threads)) * total / Real(load.tasks);
   // With many tasks for each thread the short ones fill the gaps.
-  const bool few = load.tasks < kTasksPerThread * threads;
+  const bool few = load.tasks < cutting::kTasksPerThread * threads;
   return std::max({even, load.largest_task_seconds, few ? rounds : even}) / even;
 }
 
@@ -202,7 +193,7 @@ double WriteSeconds(const Step& step) {
   const CostShape& s = step.shape;
   int64_t blocks = 0;
   for (const SpanShape& span : step.spans) {
-    blocks += CeilDiv(span.first % s.block_tokens + span.count, s.block_tokens);
+    blocks += cutting::CeilDiv(span.first % s.block_tokens + span.count, s.block_tokens);
   }
   const double fresh = std::min(1.0, Real(blocks) / Real(std::max<int64_t>(1, step.tokens)));
   const double cold = fresh * step.tables.MemoryShare(step.working_set_bytes());
@@ -224,8 +215,8 @@ void AddRows(const Step& step, StepTime& time) {
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
   const double layer = 2 * norm + active + rotate + WriteSeconds(step);
-  const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
-  const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
+  const double rows = Real(cutting::CeilDiv(step.tokens, step.profile.threads));
+  const double logit_rows = Real(cutting::CeilDiv(step.logit_rows, step.profile.threads));
   other.compute_seconds = rows * (once + Real(s.L) * layer) + logit_rows * norm;
   // What the rows' elements take to pass through the caches, where they are too many for them.
   const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.weight_bytes) +

@@ -15,10 +15,10 @@ namespace plumbline {
 namespace {
 
 // Enough for the library's full rate; few enough that a causal panel wastes little.
-constexpr int kPanelRows = 128;
-constexpr int64_t kFloatBytes = sizeof(float);
+constexpr int kStoredPanelRows = 128;
+constexpr int64_t kBytesPerScore = sizeof(float);
 
-absl::Status CheckShape(const AttentionShape& shape, int tokens) {
+absl::Status CheckSizes(const AttentionShape& shape, int tokens) {
   if (shape.kv_heads < 1 || shape.heads < 1 || shape.head_dim < 1 || shape.threads < 1 ||
       tokens < 1 || shape.heads % shape.kv_heads != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -32,8 +32,9 @@ absl::Status CheckShape(const AttentionShape& shape, int tokens) {
 // heads * tokens^2 * 4, or the largest number where that overflows.
 int64_t ScoreBytes(int64_t heads, int64_t tokens) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  const int64_t row_bytes = heads * kFloatBytes * tokens;  // factors below 2^31, 4 and 2^31
-  return row_bytes > kMost / tokens ? kMost : row_bytes * tokens;
+  const int64_t rows = heads * tokens;                // both below 2^31
+  const int64_t row_bytes = kBytesPerScore * tokens;  // below 2^33
+  return rows > kMost / row_bytes ? kMost : rows * row_bytes;
 }
 
 absl::Status TooLarge(int tokens, int heads, int64_t needed, int64_t had) {
@@ -48,7 +49,7 @@ StoredAttention::StoredAttention(const AttentionShape& shape, int tokens,
                                  std::unique_ptr<float[]> scores, int64_t score_floats)
     : shape_(shape),
       tokens_(tokens),
-      panels_((tokens + kPanelRows - 1) / kPanelRows),
+      panels_((tokens + kStoredPanelRows - 1) / kStoredPanelRows),
       scores_(std::move(scores)),
       score_floats_(score_floats),
       counts_(int64_t{1} * shape.heads * panels_),
@@ -61,10 +62,10 @@ StoredAttention::StoredAttention(const AttentionShape& shape, int tokens,
 
 absl::StatusOr<std::unique_ptr<StoredAttention>> StoredAttention::Create(
     const AttentionShape& shape, int tokens, int64_t free_bytes) {
-  if (absl::Status status = CheckShape(shape, tokens); !status.ok()) return status;
+  if (absl::Status status = CheckSizes(shape, tokens); !status.ok()) return status;
   const int64_t bytes = ScoreBytes(shape.heads, tokens);
   if (bytes > free_bytes) return TooLarge(tokens, shape.heads, bytes, free_bytes);
-  const int64_t floats = bytes / kFloatBytes;
+  const int64_t floats = bytes / kBytesPerScore;
   std::unique_ptr<float[]> scores(new (std::nothrow) float[static_cast<size_t>(floats)]);
   if (scores == nullptr) return TooLarge(tokens, shape.heads, bytes, free_bytes);
   return std::unique_ptr<StoredAttention>(
@@ -91,8 +92,8 @@ float* StoredAttention::Row(int head, int row) const {
 StoredAttention::Panel StoredAttention::PanelAt(int64_t index, ScoreMask mask) const {
   Panel panel;
   panel.head = static_cast<int>(index % shape_.heads);
-  panel.row = (panels_ - 1 - static_cast<int>(index / shape_.heads)) * kPanelRows;
-  panel.rows = std::min(kPanelRows, tokens_ - panel.row);
+  panel.row = (panels_ - 1 - static_cast<int>(index / shape_.heads)) * kStoredPanelRows;
+  panel.rows = std::min(kStoredPanelRows, tokens_ - panel.row);
   panel.keys = VisibleKeys(panel.row + panel.rows - 1, mask);
   return panel;
 }
@@ -109,7 +110,7 @@ void StoredAttention::RunStage(WorkClass stage, ScoreMask mask, StepWork* work,
     work->spans[0].useful[index] += counts.useful * shape_.head_dim;
     work->spans[0].executed[index] += counts.executed * shape_.head_dim;
     work->softmax_pairs += counts.softmax;
-    work->bytes[index] += counts.visits * kFloatBytes;
+    work->bytes[index] += counts.visits * kBytesPerScore;
   }
   work->seconds[index] +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -13,7 +13,7 @@
 namespace plumbline {
 
 // A stretch of the text. MergeSymbols keeps the stretches in order and without gaps.
-struct Symbol {
+struct TextSymbol {
   uint32_t begin = 0;      // bytes from the start of the text
   uint32_t num_bytes = 0;  // 0: taken up by its left neighbour
   int32_t id = kNoToken;   // the token of this stretch, kNoToken where there is none
@@ -29,7 +29,7 @@ struct SymbolMerge {
 // `find(left, right)` gives std::optional<SymbolMerge> for two neighbours.
 // REQUIRES: fewer than 2^32 - 1 symbols, in order and without gaps, none of 0 bytes.
 template <typename FindMerge>
-void MergeSymbols(const FindMerge& find, std::vector<Symbol>& symbols) {
+void MergeSymbols(const FindMerge& find, std::vector<TextSymbol>& symbols) {
   struct Links {
     uint32_t previous;
     uint32_t next;
@@ -63,8 +63,8 @@ void MergeSymbols(const FindMerge& find, std::vector<Symbol>& symbols) {
   while (!queue.empty()) {
     const Candidate best = queue.top();
     queue.pop();
-    Symbol& left = symbols[best.left];
-    Symbol& right = symbols[best.right];
+    TextSymbol& left = symbols[best.left];
+    TextSymbol& right = symbols[best.right];
     if (left.num_bytes == 0 || right.num_bytes == 0 ||
         left.num_bytes + right.num_bytes != best.num_bytes) {
       continue;
@@ -78,7 +78,7 @@ void MergeSymbols(const FindMerge& find, std::vector<Symbol>& symbols) {
     consider(links[best.left].previous, best.left);
     consider(best.left, next);
   }
-  std::erase_if(symbols, [](const Symbol& symbol) { return symbol.num_bytes == 0; });
+  std::erase_if(symbols, [](const TextSymbol& symbol) { return symbol.num_bytes == 0; });
 }
 
 }  // namespace plumbline

@@ -106,7 +106,7 @@ absl::Status SetKey(absl::string_view item, Overrides& overrides) {
       ", seed"));
 }
 
-void SetFamily(bool gpt2, ModelConfig& config) {
+void SetPresetFamily(bool gpt2, ModelConfig& config) {
   if (gpt2) {
     config.architecture = "gpt2";
     config.norm = NormKind::kLayer;
@@ -148,7 +148,7 @@ absl::StatusOr<ModelConfig> BuildConfig(const Preset& preset, const Overrides& o
                                                    config.width, "): choose a divisor"));
   }
   config.head_dim = config.width / config.heads;
-  SetFamily(preset.gpt2, config);
+  SetPresetFamily(preset.gpt2, config);
   return config;
 }
 

@@ -11,7 +11,7 @@ namespace plumbline {
 namespace {
 
 constexpr absl::string_view kModelKey = "tokenizer.ggml.model";
-constexpr int32_t kNumBytes = 256;
+constexpr int32_t kByteValues = 256;
 
 class ByteTokenizer final : public Tokenizer {
  public:
@@ -26,7 +26,7 @@ class ByteTokenizer final : public Tokenizer {
   }
 
   std::string TokenBytes(int32_t id) const override {
-    return id < kNumBytes ? std::string(1, static_cast<char>(id)) : "";
+    return id < kByteValues ? std::string(1, static_cast<char>(id)) : "";
   }
 
   std::string Decode(absl::Span<const int32_t> ids) const override {

@@ -103,12 +103,12 @@ Rules RandomRules(Random& random) {
   return rules;
 }
 
-std::optional<SymbolMerge> Find(const Rules& rules, const Symbol& left, const Symbol& right) {
+std::optional<SymbolMerge> Find(const Rules& rules, const TextSymbol& left, const TextSymbol& right) {
   return rules[static_cast<size_t>(left.id) * kNumIds + static_cast<size_t>(right.id)];
 }
 
 // The definition: again and again the cheapest pair, the leftmost of equals.
-void MergeBySearch(const Rules& rules, std::vector<Symbol>& symbols) {
+void MergeBySearch(const Rules& rules, std::vector<TextSymbol>& symbols) {
   while (true) {
     std::optional<SymbolMerge> best;
     size_t best_at = 0;
@@ -130,13 +130,13 @@ TEST(TokenizerPropertyTest, MergingByQueueIsMergingBySearch) {
   Random random(kSeed);
   for (int round = 0; round < 5000; ++round) {
     const Rules rules = RandomRules(random);
-    std::vector<Symbol> symbols(Below(30, random));
+    std::vector<TextSymbol> symbols(Below(30, random));
     for (uint32_t i = 0; i < symbols.size(); ++i) {
       symbols[i] = {i, 1, static_cast<int32_t>(Below(kNumIds, random))};
     }
-    std::vector<Symbol> expected = symbols;
+    std::vector<TextSymbol> expected = symbols;
     MergeBySearch(rules, expected);
-    MergeSymbols([&](const Symbol& a, const Symbol& b) { return Find(rules, a, b); }, symbols);
+    MergeSymbols([&](const TextSymbol& a, const TextSymbol& b) { return Find(rules, a, b); }, symbols);
     ASSERT_EQ(symbols.size(), expected.size());
     for (size_t i = 0; i < symbols.size(); ++i) {
       ASSERT_EQ(symbols[i].begin, expected[i].begin);

@@ -46,7 +46,7 @@ int Count(const Audit& audit, Verdict verdict) {
   return audit.counts[static_cast<size_t>(verdict)];
 }
 
-std::string Number(double value) {
+std::string AuditNumber(double value) {
   constexpr double kExactIntegers = 0x1p53;
   if (std::trunc(value) == value && std::abs(value) < kExactIntegers) {
     return FormatCount(static_cast<int64_t>(value));
@@ -56,7 +56,7 @@ std::string Number(double value) {
 
 std::string Numbers(const std::vector<double>& values) {
   return absl::StrJoin(values, "; ",
-                       [](std::string* out, double value) { out->append(Number(value)); });
+                       [](std::string* out, double value) { out->append(AuditNumber(value)); });
 }
 
 std::vector<double> ValuesOf(const Recomputed& recomputed) {

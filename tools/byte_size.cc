@@ -11,13 +11,13 @@
 namespace plumbline {
 namespace {
 
-struct Unit {
+struct ByteUnit {
   absl::string_view name;
   double bytes;
 };
 
 constexpr double kKib = 1024;
-constexpr Unit kUnits[] = {
+constexpr ByteUnit kUnits[] = {
     {"", 1},
     {"B", 1},
     {"kB", 1e3},
@@ -37,7 +37,7 @@ absl::StatusOr<int64_t> ParseByteSize(absl::string_view text) {
   const absl::string_view unit = absl::StripAsciiWhitespace(text.substr(digits));
   double value = 0;
   const bool number = absl::SimpleAtod(text.substr(0, digits), &value);
-  for (const Unit& known : kUnits) {
+  for (const ByteUnit& known : kUnits) {
     if (!number || !absl::EqualsIgnoreCase(unit, known.name)) continue;
     const double bytes = std::floor(value * known.bytes);
     if (bytes >= 1 && bytes < 0x1p63) return static_cast<int64_t>(bytes);

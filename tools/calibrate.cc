@@ -79,8 +79,8 @@ absl::Status Printed(const std::string& text, std::ostream& out) {
       "the output cannot be written: check that its disk has room and its reader still runs");
 }
 
-absl::Status Measure(const CalibrateOptions& options, int threads, const std::string& path,
-                     std::ostream& out) {
+absl::Status MeasureAndWrite(const CalibrateOptions& options, int threads, const std::string& path,
+                             std::ostream& out) {
   MachineConditions conditions;
   conditions.threads = threads;
   conditions.online_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
@@ -181,7 +181,7 @@ absl::Status RunCalibrate(const CalibrateOptions& options, std::ostream& out) {
     path = *std::move(usual);
   }
   return options.validate ? Validate(options, threads, path, out)
-                          : Measure(options, threads, path, out);
+                          : MeasureAndWrite(options, threads, path, out);
 }
 
 }  // namespace plumbline

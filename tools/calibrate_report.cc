@@ -17,7 +17,7 @@ Cell Giga(const Rate& rate, double units = 1) {
   return Cell::Text(absl::StrFormat("%.4g", rate.per_second * units / 1e9));
 }
 
-Cell Spread(std::initializer_list<const Rate*> rates) {
+Cell SpreadCell(std::initializer_list<const Rate*> rates) {
   double largest = 0;
   for (const Rate* rate : rates) largest = std::max(largest, rate->spread);
   return Cell::Text(absl::StrFormat("%.0f%%", 100 * largest));
@@ -28,7 +28,7 @@ std::string MatmulTable(const MachineProfile& profile) {
   for (const MatmulRates& m : profile.matmuls) {
     table.AddRow({Cell::Text(absl::StrCat("  ", WeightDtypeName(m.dtype))), Cell::Count(m.rows),
                   Giga(m.narrow_macs, 2), Giga(m.wide_macs, 2), Giga(m.streamed_bytes),
-                  Spread({&m.narrow_macs, &m.wide_macs, &m.streamed_bytes})});
+                  SpreadCell({&m.narrow_macs, &m.wide_macs, &m.streamed_bytes})});
   }
   return table.ToString();
 }
@@ -40,7 +40,7 @@ std::string ReadTable(const MachineProfile& profile) {
     const double mib = static_cast<double>(r.bytes) / (1 << 20);
     table.AddRow({Cell::Text("  read"), Cell::Count(r.threads),
                   Cell::Text(absl::StrFormat("%g", mib)), Giga(r.read_bytes),
-                  Spread({&r.read_bytes})});
+                  SpreadCell({&r.read_bytes})});
   }
   return table.ToString();
 }
@@ -52,19 +52,20 @@ std::string AttentionTable(const MachineProfile& profile) {
     if (a.rows != 1 && a.rows != 6 && a.rows != kTileRates) continue;
     table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(a.dtype))), Cell::Count(a.head_dim),
                   Cell::Count(a.rows), Giga(a.score_macs), Giga(a.value_macs),
-                  Giga(a.softmax_pairs), Spread({&a.score_macs, &a.value_macs, &a.softmax_pairs})});
+                  Giga(a.softmax_pairs),
+                  SpreadCell({&a.score_macs, &a.value_macs, &a.softmax_pairs})});
   }
   return table.ToString();
 }
 
-std::string CacheTable(const MachineProfile& profile) {
+std::string CacheRateTable(const MachineProfile& profile) {
   Table table({"Cache", "keys, GB/s", "values, GB/s", "hot writes", "cold writes", "spread"});
   for (const CacheRates& c : profile.caches) {
     table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(c.dtype))), Giga(c.streamed_key_bytes),
                   Giga(c.streamed_value_bytes), Giga(c.hot_write_elements),
                   Giga(c.cold_write_elements),
-                  Spread({&c.streamed_key_bytes, &c.streamed_value_bytes, &c.hot_write_elements,
-                          &c.cold_write_elements})});
+                  SpreadCell({&c.streamed_key_bytes, &c.streamed_value_bytes, &c.hot_write_elements,
+                              &c.cold_write_elements})});
   }
   return table.ToString();
 }
@@ -74,7 +75,7 @@ std::string RowTable(const MachineProfile& profile) {
   Table table({"Rows, a thread", "RMS norm", "layer norm", "SwiGLU", "GELU", "RoPE", "spread"});
   table.AddRow({Cell::Text("  elements, G/s"), Giga(r.rms_norm), Giga(r.layer_norm), Giga(r.swiglu),
                 Giga(r.gelu), Giga(r.rotate),
-                Spread({&r.rms_norm, &r.layer_norm, &r.swiglu, &r.gelu, &r.rotate})});
+                SpreadCell({&r.rms_norm, &r.layer_norm, &r.swiglu, &r.gelu, &r.rotate})});
   return table.ToString();
 }
 
@@ -96,7 +97,7 @@ std::string CalibrateReport(const MachineMeasurement& measurement,
       measurement.repetitions));
   absl::StrAppend(
       &out, "\n", MatmulTable(profile), "\n", ReadTable(profile), "\n", AttentionTable(profile),
-      "\n", CacheTable(profile), "\n", RowTable(profile),
+      "\n", CacheRateTable(profile), "\n", RowTable(profile),
       "Attention: G MAC/s, and G pairs/s of softmax. Writes: G elements/s of a thread.\n");
   for (const std::string& warning : warnings) {
     absl::StrAppend(&out, WrapText(absl::StrCat("Warning: ", warning, "."), 2));

@@ -17,7 +17,7 @@ constexpr double kBarHalfWidth = 0.4;  // of the distance between two bars
 bool IsPositive(double value) { return std::isfinite(value) && value > 0; }
 
 // Two digits of it.
-std::string Percent(double percent) {
+std::string PercentText(double percent) {
   return percent < 9.95 ? absl::StrFormat("%.2g%%", percent) : absl::StrFormat("%.0f%%", percent);
 }
 
@@ -146,7 +146,7 @@ Chart SharesChart(const ShareParts& shares) {
       below[c] = top;
       last = percent[p][c];
     }
-    series.label = absl::StrCat(shares.parts[p], " ", Percent(last));
+    series.label = absl::StrCat(shares.parts[p], " ", PercentText(last));
     chart.series.push_back(std::move(series));
   }
   return chart;
@@ -214,7 +214,7 @@ Chart AgreementRatioChart(absl::Span<const PredictedSeries> series, double toler
   chart.x = LogAxis(absl::StrCat("Predicted ", what), unit);
   chart.x.low = low;
   chart.x.high = high;
-  ChartSeries band = {.label = absl::StrCat("within ", Percent(100 * tolerance)),
+  ChartSeries band = {.label = absl::StrCat("within ", PercentText(100 * tolerance)),
                       .shape = SeriesShape::kBand,
                       .style = 6};
   ChartSeries even = {.shape = SeriesShape::kLine, .style = 6};

@@ -19,7 +19,7 @@ namespace {
 constexpr double kAgreesWithin = 0.01;
 constexpr double kRoundsWithin = 0.1;
 
-std::vector<absl::string_view> Parts(absl::string_view text) {
+std::vector<absl::string_view> SplitParts(absl::string_view text) {
   return absl::StrSplit(text, ';', absl::SkipWhitespace());
 }
 
@@ -62,14 +62,14 @@ std::vector<const Claim*> ExternalClaims() { return Pointers(ExternalRows(), {})
 
 absl::StatusOr<Recomputed> Recompute(const Claim& claim) {
   Recomputed result;
-  for (const absl::string_view number : Parts(claim.claimed)) {
+  for (const absl::string_view number : SplitParts(claim.claimed)) {
     double value = 0;
     if (!absl::SimpleAtod(number, &value)) {
       return absl::InvalidArgumentError(absl::StrCat(claim.id, ": ", number, " is no number"));
     }
     result.claimed.push_back(value);
   }
-  for (const absl::string_view expression : Parts(claim.recompute)) {
+  for (const absl::string_view expression : SplitParts(claim.recompute)) {
     const absl::StatusOr<Bounded> value = Evaluate(expression, {});
     if (!value.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(claim.id, ": ", value.status().message()));
@@ -88,7 +88,7 @@ absl::StatusOr<Recomputed> Recompute(const Claim& claim) {
 
 std::optional<Verdict> DerivedVerdict(const Claim& claim, const Recomputed& recomputed) {
   if (recomputed.ratios.empty()) return std::nullopt;
-  const std::vector<absl::string_view> written = Parts(claim.claimed);
+  const std::vector<absl::string_view> written = SplitParts(claim.claimed);
   Verdict worst = Verdict::kAgrees;
   for (size_t i = 0; i < written.size(); ++i) {
     const Verdict verdict =

@@ -7,7 +7,7 @@ using enum Verdict;
 using enum ClaimKind;
 
 // Article 1 on counts and memory.
-constexpr auto kRows = std::to_array<Claim>({
+constexpr auto kArticle1CountClaims = std::to_array<Claim>({
     {.id = "C1_10_PEOPLE",
      .section = "The Quadratic Bottleneck",
      .what = "ten people who all talk to each other",
@@ -268,6 +268,6 @@ constexpr auto kRows = std::to_array<Claim>({
 
 }  // namespace
 
-absl::Span<const Claim> Article1CountClaims() { return kRows; }
+absl::Span<const Claim> Article1CountClaims() { return kArticle1CountClaims; }
 
 }  // namespace plumbline

@@ -7,7 +7,7 @@ using enum Verdict;
 using enum ClaimKind;
 
 // Article 1 on memory, recurrent layers, paths, longest sequences and times.
-constexpr auto kRows = std::to_array<Claim>({
+constexpr auto kArticle1LimitClaims = std::to_array<Claim>({
     {.id = "C1_3GB",
      .section = "Total Memory Breakdown",
      .what = "GPT-2 Small's memory at 2,048 tokens",
@@ -274,6 +274,6 @@ constexpr auto kRows = std::to_array<Claim>({
 
 }  // namespace
 
-absl::Span<const Claim> Article1LimitClaims() { return kRows; }
+absl::Span<const Claim> Article1LimitClaims() { return kArticle1LimitClaims; }
 
 }  // namespace plumbline

@@ -7,7 +7,7 @@ using enum Verdict;
 using enum ClaimKind;
 
 // Article 1 on times, the layer's shares, variants, limits and parameters.
-constexpr auto kRows = std::to_array<Claim>({
+constexpr auto kArticle1ShareClaims = std::to_array<Claim>({
     {.id = "C1_100MS",
      .section = "Time Constraints",
      .what = "attention takes 100 ms (at 28,527 tokens)",
@@ -278,6 +278,6 @@ constexpr auto kRows = std::to_array<Claim>({
 
 }  // namespace
 
-absl::Span<const Claim> Article1ShareClaims() { return kRows; }
+absl::Span<const Claim> Article1ShareClaims() { return kArticle1ShareClaims; }
 
 }  // namespace plumbline

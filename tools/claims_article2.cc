@@ -7,7 +7,7 @@ using enum Verdict;
 using enum ClaimKind;
 
 // Article 2.
-constexpr auto kRows = std::to_array<Claim>({
+constexpr auto kArticle2Claims = std::to_array<Claim>({
     {.id = "C2_DOUBLE_QUAD",
      .section = "13.13 opening",
      .what = "attention at twice the context",
@@ -293,6 +293,6 @@ constexpr auto kRows = std::to_array<Claim>({
 
 }  // namespace
 
-absl::Span<const Claim> Article2Claims() { return kRows; }
+absl::Span<const Claim> Article2Claims() { return kArticle2Claims; }
 
 }  // namespace plumbline

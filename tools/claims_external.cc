@@ -6,7 +6,7 @@ namespace {
 using enum Verdict;
 
 // Both articles on the world outside: nothing here follows from their formulas.
-constexpr auto kRows = std::to_array<Claim>({
+constexpr auto kExternalClaims = std::to_array<Claim>({
     {.id = "E1_GPU_16_80",
      .section = "GPU Memory Constraints",
      .what = "memory of GPUs",
@@ -204,6 +204,6 @@ constexpr auto kRows = std::to_array<Claim>({
 
 }  // namespace
 
-absl::Span<const Claim> ExternalRows() { return kRows; }
+absl::Span<const Claim> ExternalRows() { return kExternalClaims; }
 
 }  // namespace plumbline

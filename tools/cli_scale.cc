@@ -12,7 +12,7 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kLeastLongest = 16, kMostLongest = int64_t{1} << 20;  // --max
-constexpr int kMostRepetitions = 10000;
+constexpr int kMostRepetitionsAsked = 10000;
 constexpr double kLeastMinutes = 0.001, kMostMinutes = 10000;
 
 // Names of sweeps with commas between them.
@@ -50,7 +50,8 @@ void AddExtent(CLI::App* app, ScaleOptions& options) {
       ->default_str("10");
   AddReal(app, "--precision", options.precision_percent, 0.01, 100,
           "a point is done when its median is known to +- X percent");
-  AddWhole(app, "--repetitions", options.repetitions, 1, kMostRepetitions, "at most, of a point")
+  AddWhole(app, "--repetitions", options.repetitions, 1, kMostRepetitionsAsked,
+           "at most, of a point")
       ->capture_default_str();
 }
 

@@ -12,8 +12,8 @@
 namespace plumbline {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNoFit = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 // In robust spreads: 95% efficient where residuals are normal (Huber 1964).
 constexpr double kHuberLimit = 1.345;
 constexpr int kMostReweightings = 50;
@@ -161,13 +161,13 @@ double GrowthExponent(absl::Span<const CurvePoint> points) {
     across += (std::log(x) - mean_x) * (std::log(y) - mean_y);
     square += (std::log(x) - mean_x) * (std::log(x) - mean_x);
   }
-  if (measured.size() < 2 || measured.front().x == measured.back().x) return kNaN;
+  if (measured.size() < 2 || measured.front().x == measured.back().x) return kNoFit;
   return across / square;
 }
 
 double DoublingRatio(absl::Span<const CurvePoint> points, double x) {
-  double once = kNaN;
-  double twice = kNaN;
+  double once = kNoFit;
+  double twice = kNoFit;
   for (const CurvePoint& point : Measured(points)) {
     if (point.x == x) once = point.y;
     if (point.x == 2 * x) twice = point.y;
@@ -184,17 +184,17 @@ double Interpolate(absl::Span<const CurvePoint> points, double x) {
     const auto& [x1, y1] = measured[i + 1];
     return y0 * std::pow(y1 / y0, std::log(x / x0) / std::log(x1 / x0));
   }
-  return kNaN;
+  return kNoFit;
 }
 
 double FirstReaching(absl::Span<const CurvePoint> points, double y) {
   const std::vector<CurvePoint> measured = Measured(points);
-  if (measured.empty()) return kNaN;
+  if (measured.empty()) return kNoFit;
   if (measured.front().y >= y) return 0;
   for (size_t i = 1; i < measured.size(); ++i) {
     if (measured[i].y >= y) return Between(measured[i - 1], measured[i], y);
   }
-  return kInfinity;
+  return kUnbounded;
 }
 
 double Crossover(absl::Span<const CurvePoint> a, absl::Span<const CurvePoint> b) {
@@ -205,8 +205,8 @@ double Crossover(absl::Span<const CurvePoint> a, absl::Span<const CurvePoint> b)
                                    [&](const CurvePoint& other) { return other.x == point.x; });
     if (same != below.end()) ratios.push_back({point.x, point.y / same->y});
   }
-  if (ratios.size() < 2) return kNaN;
-  if (!(ratios.back().y > 1)) return kInfinity;
+  if (ratios.size() < 2) return kNoFit;
+  if (!(ratios.back().y > 1)) return kUnbounded;
   for (size_t i = ratios.size() - 1; i > 0; --i) {
     if (!(ratios[i - 1].y > 1)) return Between(ratios[i - 1], ratios[i], 1);
   }

@@ -30,7 +30,7 @@ std::vector<TableRow> RowsOf(absl::string_view name, const std::vector<int>& val
   return rows;
 }
 
-TableRow Model(absl::string_view label, int n) {
+TableRow TableModel(absl::string_view label, int n) {
   absl::string_view shape = "d=768, h=12, L=12";
   if (label == kMedium) shape = "d=1024, h=16, L=24";
   if (label == kLarge) shape = "d=1280, h=20, L=36";
@@ -53,7 +53,7 @@ FormulaTable AttentionFlops() {
 FormulaTable AttentionMemory() {
   std::vector<TableRow> rows;
   for (const absl::string_view model : {kSmall, kMedium}) {
-    for (const int n : {512, 2048, 8192}) rows.push_back(Model(model, n));
+    for (const int n : {512, 2048, 8192}) rows.push_back(TableModel(model, n));
   }
   return {.id = "T2_ATTN_MEMORY",
           .title = "Attention memory, 16 bits, one sequence",
@@ -90,7 +90,7 @@ FormulaTable PathTradeOff() {
           .rows = RowsOf("n", {128, 256, 512, 1024, 2048})};
 }
 
-FormulaTable LongestSequences() {
+FormulaTable LongestRow() {
   return {
       .id = "T5_MAX_SEQ",
       .title = "Longest sequences of GPT-2 Small by GPU memory, batch 1",
@@ -145,9 +145,9 @@ FormulaTable Variants() {
 }
 
 FormulaTable MissingMemory() {
-  std::vector<TableRow> rows = {Model(kSmall, 32768), Model(kMedium, 32768)};
+  std::vector<TableRow> rows = {TableModel(kSmall, 32768), TableModel(kMedium, 32768)};
   for (const absl::string_view model : {kLarge, k13b}) {
-    for (const int n : {512, 2048, 8192, 32768}) rows.push_back(Model(model, n));
+    for (const int n : {512, 2048, 8192, 32768}) rows.push_back(TableModel(model, n));
   }
   return {.id = "X1_MEMORY_MISSING_CELLS",
           .title = "Attention memory, 16 bits: the rows that T2 leaves out",
@@ -233,8 +233,8 @@ FormulaTable Caches() {
 }  // namespace
 
 std::vector<FormulaTable> PrintedTables() {
-  return {AttentionFlops(),   AttentionMemory(), AttentionAgainstRnn(), PathTradeOff(),
-          LongestSequences(), AttentionTimes(),  LayerShares(),         Variants()};
+  return {AttentionFlops(), AttentionMemory(), AttentionAgainstRnn(), PathTradeOff(),
+          LongestRow(),     AttentionTimes(),  LayerShares(),         Variants()};
 }
 
 std::vector<FormulaTable> UnprintedTables() {

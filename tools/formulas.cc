@@ -73,7 +73,7 @@ absl::StatusOr<std::string> TableReport(const FormulasOptions& options) {
   return options.json ? FormulaTableJson(*table, *computed) : FormulaTableText(*table, *computed);
 }
 
-absl::StatusOr<std::string> Report(const FormulasOptions& options) {
+absl::StatusOr<std::string> FormulasText(const FormulasOptions& options) {
   if (options.audit) {
     return options.json ? AuditJson(options.external) : AuditText(options.external);
   }
@@ -85,7 +85,7 @@ absl::StatusOr<std::string> Report(const FormulasOptions& options) {
 }  // namespace
 
 absl::Status RunFormulas(const FormulasOptions& options, std::ostream& out) {
-  const absl::StatusOr<std::string> report = Report(options);
+  const absl::StatusOr<std::string> report = FormulasText(options);
   if (!report.ok()) return report.status();
   out << *report;
   out.flush();

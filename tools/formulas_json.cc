@@ -9,9 +9,9 @@ using Json = nlohmann::ordered_json;
 
 std::string Text(absl::string_view text) { return std::string(text); }
 
-std::string Dump(const Json& json) { return json.dump(2) + "\n"; }
+std::string IndentedJson(const Json& json) { return json.dump(2) + "\n"; }
 
-Json Describe(const Formula& formula) {
+Json FormulaObject(const Formula& formula) {
   Json variables = Json::object();
   for (const absl::string_view name : FormulaVariables(formula)) {
     const Symbol* symbol = FindSymbol(name);
@@ -33,14 +33,14 @@ Json Describe(const Formula& formula) {
 
 std::string FormulaListJson() {
   Json list = Json::array();
-  for (const Formula* formula : AllFormulas()) list.push_back(Describe(*formula));
-  return Dump({{"formulas", list}});
+  for (const Formula* formula : AllFormulas()) list.push_back(FormulaObject(*formula));
+  return IndentedJson({{"formulas", list}});
 }
 
-std::string FormulaJson(const Formula& formula) { return Dump(Describe(formula)); }
+std::string FormulaJson(const Formula& formula) { return IndentedJson(FormulaObject(formula)); }
 
 std::string FormulaValueJson(const FormulaValue& result) {
-  Json json = Describe(*result.formula);
+  Json json = FormulaObject(*result.formula);
   Json arguments = Json::object();
   for (const auto& [name, value] : result.arguments) arguments[Text(name)] = value.value;
   json["arguments"] = arguments;
@@ -50,7 +50,7 @@ std::string FormulaValueJson(const FormulaValue& result) {
     json["macs"] = result.work->macs.value;
     json["flops"] = result.work->flops.value;
   }
-  return Dump(json);
+  return IndentedJson(json);
 }
 
 std::string FormulaTableJson(const FormulaTable& table, const ComputedTable& computed) {
@@ -70,13 +70,13 @@ std::string FormulaTableJson(const FormulaTable& table, const ComputedTable& com
     }
     values.push_back(row);
   }
-  return Dump({{"id", Text(table.id)},
-               {"title", Text(table.title)},
-               {"notes", Text(table.notes)},
-               {"columns", columns},
-               {"cells", computed.cells},
-               {"values", values},
-               {"footer", computed.footer}});
+  return IndentedJson({{"id", Text(table.id)},
+                       {"title", Text(table.title)},
+                       {"notes", Text(table.notes)},
+                       {"columns", columns},
+                       {"cells", computed.cells},
+                       {"values", values},
+                       {"footer", computed.footer}});
 }
 
 }  // namespace plumbline

@@ -151,7 +151,7 @@ absl::StatusOr<std::optional<MachineProfile>> ProfileOfThisRun(const GenerateOpt
   return std::optional<MachineProfile>(AtAnchors(**profile, *anchors));
 }
 
-GenerateRun Describe(const GenerateSetup& setup, const Model& model, const KvStore& store) {
+GenerateRun DescribeRun(const GenerateSetup& setup, const Model& model, const KvStore& store) {
   GenerateRun run;
   run.model = setup.model;
   run.config = model.config();
@@ -214,7 +214,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
     const absl::Status finished = FinishPlanCheck(**model, **store, check.get());
     if (!finished.ok()) return finished;
   }
-  GenerateRun facts = Describe(*setup, **model, **store);
+  GenerateRun facts = DescribeRun(*setup, **model, **store);
   facts.logprobs = options.logprobs;
   facts.no_cache = options.no_cache;
   facts.profile = *std::move(profile);

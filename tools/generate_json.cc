@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "nlohmann/json.hpp"
+#include "tools/json_text.h"
 #include "tools/plan_check.h"
 
 namespace plumbline {
@@ -15,20 +16,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Never throws: bytes that are no UTF-8 become U+FFFD.
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Json Pair(int64_t measured, int64_t formula) {
   return Json{{"measured", measured}, {"formula", formula}};
 }
 
 Json OrNull(double seconds) { return seconds < 0 ? Json() : Json(seconds); }
-
-std::string ClassKey(WorkClass work_class) {
-  return absl::StrReplaceAll(WorkClassName(work_class), {{" ", "_"}, {"-", "_"}});
-}
 
 Json StepJson(const RequestStep& step) {
   Json json;
@@ -45,7 +37,7 @@ Json StepJson(const RequestStep& step) {
   if (step.predicted.has_value()) json["predicted_seconds"] = step.predicted->seconds();
   Json& classes = json["classes"];
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    Json& entry = classes[ClassKey(static_cast<WorkClass>(c))];
+    Json& entry = classes[WorkClassKey(static_cast<WorkClass>(c))];
     entry["macs"] = Pair(step.measured_macs.useful[c], step.formula_macs.useful[c]);
     entry["executed_macs"] = Pair(step.measured_macs.executed[c], step.formula_macs.executed[c]);
     entry["bytes"] = Pair(step.measured_bytes[c], step.formula_bytes[c]);
@@ -118,7 +110,7 @@ std::string RequestText(const GenerateRun& run, const GeneratedRequest& request,
   Json& steps = json["steps"] = Json::array();
   for (const RequestStep& step : result.steps) steps.push_back(StepJson(step));
   json["cache"] = CacheJson(result.cache, run.pool_bytes);
-  std::string text = Dump(json);
+  std::string text = JsonLine(json);
   if (run.logprobs == 0) return text;
   text.pop_back();
   return absl::StrCat(text, ",\"top_logprobs\":", LogprobsText(result.logprobs), "}");
@@ -134,7 +126,7 @@ std::string GenerateJson(const GenerateRun& run) {
   for (const GeneratedRequest& request : run.requests) {
     requests.push_back(RequestText(run, request, Json::object()));
   }
-  std::string text = Dump(RunJson(run));
+  std::string text = JsonLine(RunJson(run));
   text.pop_back();
   return absl::StrCat(text, ",\"requests\":[", absl::StrJoin(requests, ","), "]}\n");
 }

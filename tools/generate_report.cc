@@ -17,7 +17,7 @@ constexpr const char* kLegend =
     "MAC: one multiply-accumulate. k, M, G are 1e3, 1e6, 1e9. article: what the two\n"
     "articles' own formulas give for this shape; - where they have none.\n";
 
-std::string Rate(double tokens, double seconds) {
+std::string RateText(double tokens, double seconds) {
   return tokens > 0 && seconds > 0 ? FormatSi(tokens / seconds) : "-";
 }
 
@@ -35,12 +35,12 @@ std::string RequestTable(const GenerateRun& run) {
                   Cell::Text(FormatSeconds(result.queue_seconds())),
                   Cell::Text(FormatSeconds(ttft < 0 ? ttft : ttft - result.queue_seconds())),
                   Cell::Text(FormatSeconds(ttft)),
-                  Cell::Text(Rate(static_cast<double>(result.output.size()) - 1, decode))});
+                  Cell::Text(RateText(static_cast<double>(result.output.size()) - 1, decode))});
   }
   return table.ToString();
 }
 
-std::string Heading(const GenerateRun& run) {
+std::string RunHeading(const GenerateRun& run) {
   std::string out = WrapText(absl::StrCat(
       CutText(Printable(run.config.name), 40), " (", run.config.architecture, "), weights ",
       WeightDtypeName(run.weights), " ", FormatSi(static_cast<double>(run.weight_bytes)),
@@ -69,7 +69,7 @@ std::string Texts(const GenerateRun& run) {
   return out;
 }
 
-std::string Verdict(const GenerateRun& run) {
+std::string CountsVerdict(const GenerateRun& run) {
   const Agreement agreement = CompareWithFormulas(run);
   if (agreement.differences == 0) {
     return WrapText(absl::StrCat("All ", FormatCount(agreement.figures),
@@ -80,9 +80,9 @@ std::string Verdict(const GenerateRun& run) {
                                " counts differ from their formulas: a bug, or a finding."));
 }
 
-using Counts = std::array<int64_t, kNumWorkClasses>;
+using ClassCounts = std::array<int64_t, kNumWorkClasses>;
 
-void Compare(const Counts& measured, const Counts& formula, Agreement& agreement) {
+void CompareCounts(const ClassCounts& measured, const ClassCounts& formula, Agreement& agreement) {
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
     ++agreement.figures;
     if (measured[c] != formula[c]) ++agreement.differences;
@@ -96,9 +96,9 @@ Agreement CompareWithFormulas(const GenerateRun& run) {
   for (const GeneratedRequest& request : run.requests) {
     const RequestResult& result = request.result;
     for (const RequestStep& step : result.steps) {
-      Compare(step.measured_macs.useful, step.formula_macs.useful, agreement);
-      Compare(step.measured_macs.executed, step.formula_macs.executed, agreement);
-      Compare(step.measured_bytes, step.formula_bytes, agreement);
+      CompareCounts(step.measured_macs.useful, step.formula_macs.useful, agreement);
+      CompareCounts(step.measured_macs.executed, step.formula_macs.executed, agreement);
+      CompareCounts(step.measured_bytes, step.formula_bytes, agreement);
       ++agreement.figures;
       if (step.measured_softmax_pairs != step.formula_softmax_pairs) ++agreement.differences;
     }
@@ -113,9 +113,9 @@ Agreement CompareWithFormulas(const GenerateRun& run) {
 
 std::string GenerateReport(const GenerateRun& run) {
   const bool one = run.requests.size() == 1;
-  return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", Heading(run), "\n", RequestTable(run),
+  return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", RunHeading(run), "\n", RequestTable(run),
                       DecodeStepTable(run), TimeTables(run), FigureTables(run), CacheTable(run),
-                      ArticleNotes(run), "\n", Verdict(run), kLegend,
+                      ArticleNotes(run), "\n", CountsVerdict(run), kLegend,
                       run.plan_check == nullptr ? "" : PlanCheckReport(*run.plan_check));
 }
 

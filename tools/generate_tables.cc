@@ -22,7 +22,7 @@ struct Figures {
   double article_total = 0;
 };
 
-void Add(const Counts& from, Counts& to) {
+void AddCounts(const Counts& from, Counts& to) {
   for (size_t c = 0; c < kNumWorkClasses; ++c) to[c] += from[c];
 }
 
@@ -36,14 +36,14 @@ struct StepFigures {
   int64_t formula_softmax_pairs = 0;
 
   void AddMacs(const RequestStep& step) {
-    Add(step.measured_macs.useful, macs.measured);
-    Add(step.formula_macs.useful, macs.formula);
+    AddCounts(step.measured_macs.useful, macs.measured);
+    AddCounts(step.formula_macs.useful, macs.formula);
     measured_macs += step.measured_macs;
     formula_macs += step.formula_macs;
   }
   void AddBytes(const RequestStep& step) {
-    Add(step.measured_bytes, bytes.measured);
-    Add(step.formula_bytes, bytes.formula);
+    AddCounts(step.measured_bytes, bytes.measured);
+    AddCounts(step.formula_bytes, bytes.formula);
     measured_softmax_pairs += step.measured_softmax_pairs;
     formula_softmax_pairs += step.formula_softmax_pairs;
   }

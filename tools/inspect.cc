@@ -16,8 +16,8 @@
 namespace plumbline {
 namespace {
 
-constexpr int kBlockTokens = 16;  // of generate's default cache
-constexpr int kVectorBytes = 4;   // norms and biases are f32 in the engine
+constexpr int kDefaultBlockTokens = 16;  // of generate's default cache
+constexpr int kVectorBytes = 4;          // norms and biases are f32 in the engine
 
 enum ClassIndex : size_t { kProjections, kFeedForward, kHead, kEmbedding, kVectors, kNumClasses };
 constexpr std::array<const char*, kNumClasses> kClassNames = {"projections", "feed-forward", "head",
@@ -86,9 +86,10 @@ MatmulFacts Probe(const ModelConfig& config, WeightDtype dtype, int threads) {
 
 // In whole blocks, as the cache is given out.
 int64_t ContextThatFits(const Inspection& inspection) {
-  const KvGeometry geometry = inspection.config.CacheGeometry(inspection.kv_dtype, kBlockTokens);
+  const KvGeometry geometry =
+      inspection.config.CacheGeometry(inspection.kv_dtype, kDefaultBlockTokens);
   const int64_t bytes = inspection.machine.free_memory_bytes - inspection.weight_bytes;
-  return std::max<int64_t>(0, bytes) / geometry.BlockBytes() * kBlockTokens;
+  return std::max<int64_t>(0, bytes) / geometry.BlockBytes() * kDefaultBlockTokens;
 }
 
 }  // namespace
@@ -111,7 +112,7 @@ absl::StatusOr<Inspection> Inspect(const InspectOptions& options) {
   inspection.weight_bytes = WeightBytesNeeded(inspection.config, inspection.weights);
   for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
     inspection.token_bytes[static_cast<size_t>(dtype)] =
-        inspection.config.CacheGeometry(dtype, kBlockTokens).TokenBytes();
+        inspection.config.CacheGeometry(dtype, kDefaultBlockTokens).TokenBytes();
   }
   inspection.memory_context_tokens = ContextThatFits(inspection);
   for (const WeightDtype dtype : {WeightDtype::kF32, WeightDtype::kBf16}) {

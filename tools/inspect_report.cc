@@ -118,7 +118,7 @@ std::string MachineText(const Inspection& inspection) {
   return out;
 }
 
-nlohmann::ordered_json ShapeJson(const ModelConfig& c) {
+nlohmann::ordered_json ConfigJson(const ModelConfig& c) {
   return {{"layers", c.layers},
           {"width", c.width},
           {"heads", c.heads},
@@ -157,7 +157,7 @@ std::string InspectJson(const Inspection& inspection) {
   json["model"] = inspection.model;
   json["name"] = inspection.config.name;
   json["architecture"] = inspection.config.architecture;
-  json["shape"] = ShapeJson(inspection.config);
+  json["shape"] = ConfigJson(inspection.config);
   json["parameters"] = inspection.parameters;
   for (const TensorClass& of : inspection.classes) {
     json["weights"][of.name] = {{"parameters", of.parameters},

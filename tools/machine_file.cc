@@ -22,7 +22,9 @@ constexpr int kVersion = 1;
 constexpr std::streamsize kMostBytes = 1 << 20;  // a profile takes some 30 kB
 constexpr const char* kAgain = ": run plumbline calibrate";
 
-Json ToJson(const Rate& rate) { return {{"per_second", rate.per_second}, {"spread", rate.spread}}; }
+Json RateJson(const Rate& rate) {
+  return {{"per_second", rate.per_second}, {"spread", rate.spread}};
+}
 
 Rate ToRate(const Json& json) {
   return {json.at("per_second").get<double>(), json.at("spread").get<double>()};
@@ -56,32 +58,33 @@ void WriteTables(const MachineProfile& profile, Json& json) {
   for (const MatmulRates& m : profile.matmuls) {
     matmuls.push_back({{"dtype", WeightDtypeName(m.dtype)},
                        {"rows", m.rows},
-                       {"narrow_macs", ToJson(m.narrow_macs)},
-                       {"wide_macs", ToJson(m.wide_macs)},
-                       {"streamed_bytes", ToJson(m.streamed_bytes)}});
+                       {"narrow_macs", RateJson(m.narrow_macs)},
+                       {"wide_macs", RateJson(m.wide_macs)},
+                       {"streamed_bytes", RateJson(m.streamed_bytes)}});
   }
   Json& reads = json["read"] = Json::array();
   for (const ReadRate& r : profile.reads) {
-    reads.push_back({{"threads", r.threads}, {"bytes", r.bytes}, {"rate", ToJson(r.read_bytes)}});
+    reads.push_back({{"threads", r.threads}, {"bytes", r.bytes}, {"rate", RateJson(r.read_bytes)}});
   }
   Json& attention = json["attention"] = Json::array();
   for (const AttentionRates& a : profile.attention) {
     attention.push_back({{"dtype", KvDtypeName(a.dtype)},
                          {"head_dim", a.head_dim},
                          {"rows", a.rows},
-                         {"score_macs", ToJson(a.score_macs)},
-                         {"value_macs", ToJson(a.value_macs)},
-                         {"softmax_pairs", ToJson(a.softmax_pairs)}});
+                         {"score_macs", RateJson(a.score_macs)},
+                         {"value_macs", RateJson(a.value_macs)},
+                         {"softmax_pairs", RateJson(a.softmax_pairs)}});
   }
   Json& caches = json["cache"] = Json::array();
   for (const CacheRates& c : profile.caches) {
     caches.push_back({{"dtype", KvDtypeName(c.dtype)},
-                      {"streamed_key_bytes", ToJson(c.streamed_key_bytes)},
-                      {"streamed_value_bytes", ToJson(c.streamed_value_bytes)},
-                      {"hot_write_elements", ToJson(c.hot_write_elements)},
-                      {"cold_write_elements", ToJson(c.cold_write_elements)}});
+                      {"streamed_key_bytes", RateJson(c.streamed_key_bytes)},
+                      {"streamed_value_bytes", RateJson(c.streamed_value_bytes)},
+                      {"hot_write_elements", RateJson(c.hot_write_elements)},
+                      {"cold_write_elements", RateJson(c.cold_write_elements)}});
   }
-  for (const NamedRowRate& row : kRowRates) json["rows"][row.name] = ToJson(profile.rows.*row.rate);
+  for (const NamedRowRate& row : kRowRates)
+    json["rows"][row.name] = RateJson(profile.rows.*row.rate);
 }
 
 void ReadTables(const Json& json, MachineProfile& profile) {
@@ -147,8 +150,8 @@ std::string MachineProfileJson(const MachineProfile& profile) {
   json["unix_seconds"] = profile.unix_seconds;
   json["anchors"] = {{"matmul_flops_per_second", profile.anchors.matmul_flops_per_second},
                      {"read_bytes_per_second", profile.anchors.read_bytes_per_second}};
-  json["matmul_calls"] = ToJson(profile.matmul_calls);
-  json["parallel_regions"] = ToJson(profile.parallel_regions);
+  json["matmul_calls"] = RateJson(profile.matmul_calls);
+  json["parallel_regions"] = RateJson(profile.parallel_regions);
   WriteTables(profile, json);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -54,7 +54,7 @@ absl::StatusOr<MemoryShape> ShapeFor(const PlanOptions& options) {
   return shape;
 }
 
-std::string Report(const MemoryShape& shape, const std::vector<ArticleRow>& rows) {
+std::string ArticleTable(const MemoryShape& shape, const std::vector<ArticleRow>& rows) {
   Table table({"Longest, tokens", "memory", "all layers", "one layer", "no scores", "this engine"});
   for (const ArticleRow& row : rows) {
     table.AddRow({Cell::Text(absl::StrCat("  ", row.name)),
@@ -81,7 +81,7 @@ std::string Report(const MemoryShape& shape, const std::vector<ArticleRow>& rows
                "the memory, and nothing but scores or cache is in it; one sequence."));
 }
 
-std::string ToJson(const MemoryShape& shape, const std::vector<ArticleRow>& rows) {
+std::string ArticleJson(const MemoryShape& shape, const std::vector<ArticleRow>& rows) {
   nlohmann::ordered_json json;
   json["model"] = shape.config.name;
   json["safety"] = kArticleSafety;
@@ -144,7 +144,7 @@ absl::StatusOr<std::string> ArticleText(const PlanOptions& options) {
   }
   const absl::StatusOr<std::vector<ArticleRow>> rows = ArticleRows(*shape, wish);
   if (!rows.ok()) return rows.status();
-  return options.json ? ToJson(*shape, *rows) : Report(*shape, *rows);
+  return options.json ? ArticleJson(*shape, *rows) : ArticleTable(*shape, *rows);
 }
 
 }  // namespace plumbline

@@ -23,14 +23,14 @@ int64_t WeightBytes(const PlanCheck& check, WorkClass work_class) {
   return check.weights.bytes[static_cast<size_t>(work_class)];
 }
 
-std::string Percent(double share) { return absl::StrFormat("%+.2f%%", 100 * share); }
+std::string SignedPercent(double share) { return absl::StrFormat("%+.2f%%", 100 * share); }
 
 void AddPart(absl::string_view name, int64_t planned, int64_t real, Table& table) {
   table.AddRow({Cell::Text(name), Cell::Count(planned), Cell::Count(real),
-                Cell::Text(planned == real ? "equal" : Percent(Relative(real, planned)))});
+                Cell::Text(planned == real ? "equal" : SignedPercent(Relative(real, planned)))});
 }
 
-std::string Parts(const PlanCheck& check) {
+std::string PartsText(const PlanCheck& check) {
   const MemoryPlan& plan = check.plan;
   Table table({"Memory, bytes", "planned", "real", "difference"});
   AddPart("  weights: projections", plan.weights.projections,
@@ -116,9 +116,9 @@ std::string PlanCheckReport(const PlanCheck& check) {
                                   ? "The plan holds: the process is within 5% of it"
                                   : "THE PLAN IS OFF BY MORE THAN 5%";
   return absl::StrCat(
-      "\n", Parts(check),
-      WrapText(absl::StrCat(verdict, ", ", Percent(check.difference()), " in all and ",
-                            Percent(check.closed_form_difference()),
+      "\n", PartsText(check),
+      WrapText(absl::StrCat(verdict, ", ", SignedPercent(check.difference()), " in all and ",
+                            SignedPercent(check.closed_form_difference()),
                             " without the compiled matmuls, which the plan measured.")),
       WrapText(absl::StrCat("Real: anonymous resident memory after the run, ",
                             FormatBytes(check.resident_bytes), ", less that before loading, ",

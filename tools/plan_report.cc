@@ -13,7 +13,7 @@ std::string Size(int64_t bytes) { return FormatSi(static_cast<double>(bytes)) + 
 
 std::string DtypeHeading(size_t i) { return absl::StrCat(KvDtypeName(kPlanDtypes[i]), " cache"); }
 
-std::string Heading(const Plan& plan) {
+std::string PlanHeading(const Plan& plan) {
   std::string out =
       WrapText(absl::StrCat(CutText(Printable(plan.config.name), 40), " (",
                             plan.config.architecture, "), weights ", WeightDtypeName(plan.weights),
@@ -139,7 +139,7 @@ std::string TimesTables(const Plan& plan) {
 }  // namespace
 
 std::string PlanReport(const Plan& plan) {
-  return absl::StrCat(Heading(plan), "\n", BytesTable(plan), BytesNotes(plan), "\n",
+  return absl::StrCat(PlanHeading(plan), "\n", BytesTable(plan), BytesNotes(plan), "\n",
                       HeadsTable(plan), HeadsNotes(plan), "\n", TimesTables(plan));
 }
 

@@ -24,11 +24,11 @@ constexpr absl::string_view kLeader = "#999999";
 constexpr absl::string_view kBandFill = "#E2E2E2";
 
 // In single quotes gnuplot knows nothing special but the quote itself: no escapes, no commands.
-std::string Quoted(absl::string_view text) {
+std::string GnuplotQuoted(absl::string_view text) {
   return absl::StrCat("'", absl::StrReplaceAll(Printable(text), {{"'", "''"}}), "'");
 }
 
-std::string Number(double value) { return absl::StrFormat("%.10g", value); }
+std::string GnuplotNumber(double value) { return absl::StrFormat("%.10g", value); }
 
 std::string Screen(const CanvasPoint& point, double height_px) {
   return absl::StrFormat("screen %.5f,%.5f", point.x / kCanvasWidthPx, point.y / height_px);
@@ -52,15 +52,15 @@ void AppendTicks(absl::string_view axis, const std::vector<ChartTick>& ticks, st
   for (const ChartTick& tick : ticks) {
     // A tick's label is a format of its value.
     const std::string label = absl::StrReplaceAll(FittingTick(tick.label), {{"%", "%%"}});
-    parts.push_back(absl::StrCat(Quoted(label), " ", Number(tick.value)));
+    parts.push_back(absl::StrCat(GnuplotQuoted(label), " ", GnuplotNumber(tick.value)));
   }
   absl::StrAppend(&script, "set ", axis, "tics nomirror scale 0.5 offset ", offset, " (",
                   absl::StrJoin(parts, ", "), ") textcolor rgb '", kInk, "'\n");
 }
 
 void AppendAxis(absl::string_view name, const AxisLayout& axis, std::string& script) {
-  absl::StrAppend(&script, "set ", name, "range [", Number(axis.low), ":", Number(axis.high),
-                  "]\n");
+  absl::StrAppend(&script, "set ", name, "range [", GnuplotNumber(axis.low), ":",
+                  GnuplotNumber(axis.high), "]\n");
   if (axis.scale != AxisScale::kLinear) absl::StrAppend(&script, "set logscale ", name, " 10\n");
   AppendTicks(name, axis.ticks, script);
 }
@@ -80,8 +80,8 @@ void AppendLabel(const PlacedLabel& label, double height_px, std::string& script
                     StyleOf(label.style).colour, "' front\n");
     at.x += kMarkerGapPx;
   }
-  absl::StrAppend(&script, "set label ", Quoted(label.text), " at ", Screen(at, height_px), " ",
-                  align, absl::StrFormat(" rotate by %.1f", label.degrees),
+  absl::StrAppend(&script, "set label ", GnuplotQuoted(label.text), " at ", Screen(at, height_px),
+                  " ", align, absl::StrFormat(" rotate by %.1f", label.degrees),
                   " front textcolor rgb '", StyleOf(label.style).text_colour, "'\n");
   if (label.target.has_value()) {
     absl::StrAppend(&script, "set arrow from ", Screen(*label.target, height_px), " to ",
@@ -94,19 +94,19 @@ void AppendLabel(const PlacedLabel& label, double height_px, std::string& script
 void AppendTitles(const ChartLayout& layout, std::string& script) {
   const double height = layout.height_px;
   const CanvasPoint below = {(layout.plot.left + layout.plot.right) / 2, 14};
-  absl::StrAppend(&script, "set label ", Quoted(layout.x.title), " at ", Screen(below, height),
-                  " center textcolor rgb '", kInk, "'\n");
-  absl::StrAppend(&script, "set label ", Quoted(layout.y.title), " at ",
+  absl::StrAppend(&script, "set label ", GnuplotQuoted(layout.x.title), " at ",
+                  Screen(below, height), " center textcolor rgb '", kInk, "'\n");
+  absl::StrAppend(&script, "set label ", GnuplotQuoted(layout.y.title), " at ",
                   Screen({6, height - 16}, height), " left textcolor rgb '", kInk, "'\n");
 }
 
 void AppendSettings(const ChartLayout& layout, std::string& script) {
   const double height = layout.height_px;
-  absl::StrAppend(&script, "set encoding utf8\nset terminal svg size ", Number(kCanvasWidthPx), ",",
-                  Number(height), " dynamic noenhanced rounded linewidth 1.5 font 'sans-serif,",
-                  Number(kFontPx), "'\nunset key\nset border 3 linecolor rgb '", kInk,
-                  "'\nset grid back linetype 1 dashtype solid linewidth 0.6 linecolor rgb '", kGrid,
-                  "'\n");
+  absl::StrAppend(
+      &script, "set encoding utf8\nset terminal svg size ", GnuplotNumber(kCanvasWidthPx), ",",
+      GnuplotNumber(height), " dynamic noenhanced rounded linewidth 1.5 font 'sans-serif,",
+      GnuplotNumber(kFontPx), "'\nunset key\nset border 3 linecolor rgb '", kInk,
+      "'\nset grid back linetype 1 dashtype solid linewidth 0.6 linecolor rgb '", kGrid, "'\n");
   absl::StrAppend(
       &script,
       absl::StrFormat("set lmargin at screen %.5f\nset rmargin at screen %.5f\n"
@@ -134,11 +134,12 @@ class SeriesData {
 
  private:
   void AddRow(std::initializer_list<double> values) {
-    absl::StrAppend(
-        &text_,
-        absl::StrJoin(values, " ",
-                      [](std::string* out, double value) { absl::StrAppend(out, Number(value)); }),
-        "\n");
+    absl::StrAppend(&text_,
+                    absl::StrJoin(values, " ",
+                                  [](std::string* out, double value) {
+                                    absl::StrAppend(out, GnuplotNumber(value));
+                                  }),
+                    "\n");
     ++rows_;
   }
   bool Shows(double x, double y) const {

@@ -27,7 +27,7 @@ namespace {
 constexpr int64_t kParts = 10000;  // of the whole study, for its progress
 
 // OK, Cancelled, or what went wrong; `setup.study` then holds what there is.
-absl::Status Measure(ScaleSetup& setup) {
+absl::Status MeasureInto(ScaleSetup& setup) {
   const InterruptScope interrupt;
   const auto cancelled = [&interrupt] { return interrupt.interrupted(); };
   setup.measure.engine.cancelled = cancelled;
@@ -69,7 +69,7 @@ absl::Status WriteScalePage(const std::string& folder, const ScaleStudy& study,
 absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
   absl::StatusOr<ScaleSetup> setup = PrepareScale(options);
   if (!setup.ok()) return setup.status();
-  absl::Status measured = Measure(*setup);
+  absl::Status measured = MeasureInto(*setup);
   if (!measured.ok() && !absl::IsCancelled(measured)) return measured;
 
   ScaleAnalysisOptions analysis;

@@ -16,7 +16,7 @@
 namespace plumbline {
 namespace {
 
-constexpr int kMostRepetitions = 1 << 20;
+constexpr int kMostRepetitionsDrawn = 1 << 20;
 
 // A sweep whose points run on variants of a model.
 bool RunsOnVariants(ScaleSweep sweep) {
@@ -53,10 +53,10 @@ absl::Status CheckData(const ScaleData& data) {
       return absl::InvalidArgumentError(
           absl::StrCat("a sample is of point ", sample.point, ", and there are ", points));
     }
-    if (sample.repetition < 0 || sample.repetition >= kMostRepetitions) {
+    if (sample.repetition < 0 || sample.repetition >= kMostRepetitionsDrawn) {
       return absl::InvalidArgumentError(absl::StrCat("a sample is of repetition ",
                                                      sample.repetition, ": they count from 0 to ",
-                                                     kMostRepetitions - 1));
+                                                     kMostRepetitionsDrawn - 1));
     }
     if (!seen.emplace(sample.point, sample.repetition).second) {
       return absl::InvalidArgumentError(absl::StrCat("point ", sample.point,

@@ -14,8 +14,8 @@ namespace {
 constexpr double kUsableMemory = 0.7;  // the article's share (A1_MAX_SEQ's safety)
 
 // Counts one figure of a sample in, unless neither side has any.
-void Compare(const ScalePoint& point, absl::string_view what, size_t work_class, int64_t measured,
-             int64_t formula, ScaleExactness* exactness) {
+void CompareCount(const ScalePoint& point, absl::string_view what, size_t work_class,
+                  int64_t measured, int64_t formula, ScaleExactness* exactness) {
   if (measured == 0 && formula == 0) return;
   ++exactness->compared;
   if (measured == formula) {
@@ -33,11 +33,12 @@ ScaleExactness ExactnessOf(const ScaleView& view) {
   for (const ViewedPoint& viewed : view.points()) {
     for (const ScaleSample* sample : viewed.samples) {
       for (size_t c = 0; c < kNumWorkClasses; ++c) {
-        Compare(*viewed.point, "products", c, sample->macs.useful[c],
-                sample->formula_macs.useful[c], &exactness);
-        Compare(*viewed.point, "executed products", c, sample->macs.executed[c],
-                sample->formula_macs.executed[c], &exactness);
-        Compare(*viewed.point, "bytes", c, sample->bytes[c], sample->formula_bytes[c], &exactness);
+        CompareCount(*viewed.point, "products", c, sample->macs.useful[c],
+                     sample->formula_macs.useful[c], &exactness);
+        CompareCount(*viewed.point, "executed products", c, sample->macs.executed[c],
+                     sample->formula_macs.executed[c], &exactness);
+        CompareCount(*viewed.point, "bytes", c, sample->bytes[c], sample->formula_bytes[c],
+                     &exactness);
       }
     }
   }

@@ -10,16 +10,10 @@
 namespace plumbline {
 namespace {
 
-using Medians = std::vector<std::vector<CurvePoint>>;
-
 // Holds where `value` lies no further than `reach` from what is claimed.
 ScaleVerdict Near(double value, double claimed, double reach) {
   if (std::isnan(value)) return ScaleVerdict::kNotMeasured;
   return std::abs(value - claimed) <= reach ? ScaleVerdict::kHolds : ScaleVerdict::kDoesNotHold;
-}
-
-void Add(ScaleModelFindings* findings, ScaleClaim claim) {
-  findings->claims.push_back(std::move(claim));
 }
 
 void JudgeDoublings(ScaleModelFindings* findings) {
@@ -27,12 +21,13 @@ void JudgeDoublings(ScaleModelFindings* findings) {
   const ScaleDoubling last = doublings.empty() ? ScaleDoubling() : doublings.back();
   const std::string from =
       doublings.empty() ? "" : absl::StrCat(" from ", last.tokens, " to ", 2 * last.tokens);
-  Add(findings, {"C2_DOUBLING_4X", "Twice the context costs four times as much.",
-                 absl::StrCat(EstimateText(last.whole), " times the prefill", from),
-                 Near(last.whole.value, 4, kFactorReach * 4)});
-  Add(findings, {"C1_DOUBLE_N_X4", "Twice the length is four times attention's work.",
-                 absl::StrCat(EstimateText(last.attention), " times attention's time", from),
-                 Near(last.attention.value, 4, kFactorReach * 4)});
+  findings->claims.push_back({"C2_DOUBLING_4X", "Twice the context costs four times as much.",
+                              absl::StrCat(EstimateText(last.whole), " times the prefill", from),
+                              Near(last.whole.value, 4, kFactorReach * 4)});
+  findings->claims.push_back(
+      {"C1_DOUBLE_N_X4", "Twice the length is four times attention's work.",
+       absl::StrCat(EstimateText(last.attention), " times attention's time", from),
+       Near(last.attention.value, 4, kFactorReach * 4)});
 }
 
 // Of a crossing that should lie between two lengths.
@@ -60,14 +55,15 @@ void JudgeCrossings(ScaleModelFindings* findings) {
   const ScaleCrossing& feed_forward = findings->crossings.front();
   const auto width = static_cast<double>(findings->shape.d);
   // "Around": nearer to d than to its half or its double.
-  Add(findings, {"C2_CROSS_N_D", "Attention passes the feed-forward around n = d.",
-                 absl::StrCat(CrossingText(feed_forward), "; d is ", findings->shape.d),
-                 CrossesWithin(feed_forward, width / std::sqrt(2.0), width * std::sqrt(2.0))});
-  Add(findings, {"C1_CROSS_512_1024", "It usually does so at 512 to 1024 tokens.",
-                 CrossingText(feed_forward), CrossesWithin(feed_forward, 512, 1024)});
+  findings->claims.push_back(
+      {"C2_CROSS_N_D", "Attention passes the feed-forward around n = d.",
+       absl::StrCat(CrossingText(feed_forward), "; d is ", findings->shape.d),
+       CrossesWithin(feed_forward, width / std::sqrt(2.0), width * std::sqrt(2.0))});
+  findings->claims.push_back({"C1_CROSS_512_1024", "It usually does so at 512 to 1024 tokens.",
+                              CrossingText(feed_forward), CrossesWithin(feed_forward, 512, 1024)});
   for (const ScaleCrossing& crossing : findings->crossings) {
     if (crossing.full_id != "D_KV_EQ_WEIGHTS") continue;
-    Add(findings,
+    findings->claims.push_back(
         {"C2_KV_GT_WEIGHTS", "At 100,000 tokens the cache outweighs the weights.",
          absl::StrCat("reading it: ", CrossingText(crossing)), CrossesWithin(crossing, 0, 100000)});
   }
@@ -79,7 +75,7 @@ Estimate AttentionOver(const ScaleView& view, const SampleFigure& below, double 
                                              view.Curve(ScaleSweep::kPrefill, below)};
   return view.Estimates(
       curves,
-      [tokens](const Medians& medians) {
+      [tokens](const CurveMedians& medians) {
         return std::vector<double>{Interpolate(medians[0], tokens) /
                                    Interpolate(medians[1], tokens)};
       },
@@ -99,9 +95,9 @@ ScaleVerdict AtLeast(const Estimate& measured, double least) {
 
 void JudgeAttentionShares(const ScaleView& view, ScaleModelFindings* findings) {
   const Estimate of_pass = AttentionOver(view, SecondsOfSample, 1000);
-  Add(findings,
-      {"C1_N1000_DOMINATES", "At 1000 tokens the quadratic part dominates.",
-       absl::StrCat(EstimateText(of_pass), " of the prefill's time"), AtLeast(of_pass, 0.5)});
+  findings->claims.push_back({"C1_N1000_DOMINATES", "At 1000 tokens the quadratic part dominates.",
+                              absl::StrCat(EstimateText(of_pass), " of the prefill's time"),
+                              AtLeast(of_pass, 0.5)});
   const Estimate of_feed_forward =
       AttentionOver(view, SecondsOfClass(WorkClass::kFeedForward), 256);
   ScaleVerdict negligible = AtLeast(of_feed_forward, 0.1);  // a tenth counts
@@ -109,7 +105,7 @@ void JudgeAttentionShares(const ScaleView& view, ScaleModelFindings* findings) {
     negligible =
         negligible == ScaleVerdict::kHolds ? ScaleVerdict::kDoesNotHold : ScaleVerdict::kHolds;
   }
-  Add(findings,
+  findings->claims.push_back(
       {"C1_FEW_HUNDRED", "At a few hundred tokens attention is negligible beside the feed-forward.",
        absl::StrCat(EstimateText(of_feed_forward), " of its time at 256"), negligible});
   if (findings->shape.d != 768) return;  // the article's percentages are of this width
@@ -122,11 +118,11 @@ void JudgeAttentionShares(const ScaleView& view, ScaleModelFindings* findings) {
       {"C1_5PCT", 256, 5}, {"C1_17PCT", 1024, 17}, {"C1_45PCT", 4096, 45}};
   for (const Printed& printed : kPrinted) {
     const Estimate share = AttentionOver(view, LayerSeconds, printed.tokens);
-    Add(findings, {printed.id,
-                   absl::StrCat("At ", printed.tokens, " tokens attention is about ",
-                                printed.percent, "% of a layer."),
-                   absl::StrCat(EstimateText(share), " of its time"),
-                   Near(100 * share.value, printed.percent, 0.5)});
+    findings->claims.push_back({printed.id,
+                                absl::StrCat("At ", printed.tokens, " tokens attention is about ",
+                                             printed.percent, "% of a layer."),
+                                absl::StrCat(EstimateText(share), " of its time"),
+                                Near(100 * share.value, printed.percent, 0.5)});
   }
 }
 
@@ -146,9 +142,10 @@ void JudgeLastShares(ScaleModelFindings* findings) {
   }
   ScaleVerdict half = AtLeast(attention, 50);
   if (half == ScaleVerdict::kDoesNotHold) half = ScaleVerdict::kNotReached;
-  Add(findings, {"C1_50PCT_OR_MORE", "In long contexts attention takes half or more.",
-                 absl::StrCat(FigureText(attention.value), "% of the time", at), half});
-  Add(findings,
+  findings->claims.push_back({"C1_50PCT_OR_MORE", "In long contexts attention takes half or more.",
+                              absl::StrCat(FigureText(attention.value), "% of the time", at),
+                              half});
+  findings->claims.push_back(
       {"C1_PROJ_STABLE", "The share of the projections stays about the same.",
        findings->shares.size() < 2 ? "-"
                                    : absl::StrCat("times ", FigureText(change.value), " from ",

@@ -16,10 +16,6 @@ ScaleVerdict NearFactor(double value, double claimed) {
                                                              : ScaleVerdict::kDoesNotHold;
 }
 
-void Add(ScaleModelFindings* findings, ScaleClaim claim) {
-  findings->claims.push_back(std::move(claim));
-}
-
 const ScaleVariants* Find(const ScaleModelFindings& findings, ScaleSweep sweep) {
   const auto found =
       std::find_if(findings.variants.begin(), findings.variants.end(),
@@ -30,10 +26,11 @@ const ScaleVariants* Find(const ScaleModelFindings& findings, ScaleSweep sweep) 
 void JudgeDecode(const ScaleView& view, ScaleModelFindings* findings) {
   const std::vector<ScaleDoubling>& doublings = findings->decode_doublings;
   const ScaleDoubling cached = doublings.empty() ? ScaleDoubling() : doublings.back();
-  Add(findings, {"C2_STEP_TD", "A cached step costs t d: twice the context, twice the cost.",
-                 absl::StrCat(EstimateText(cached.whole), " times the step from ", cached.tokens,
-                              " to ", 2 * cached.tokens),
-                 NearFactor(cached.whole.value, 2)});
+  findings->claims.push_back({"C2_STEP_TD",
+                              "A cached step costs t d: twice the context, twice the cost.",
+                              absl::StrCat(EstimateText(cached.whole), " times the step from ",
+                                           cached.tokens, " to ", 2 * cached.tokens),
+                              NearFactor(cached.whole.value, 2)});
   const RepeatedCurve naive = CurveOf(view.Recomputed(), SecondsOfSample);
   double from = kUnknownFigure;
   for (const double t : naive.x) {
@@ -45,11 +42,12 @@ void JudgeDecode(const ScaleView& view, ScaleModelFindings* findings) {
         return std::vector<double>{DoublingRatio(medians[0], from)};
       },
       1)[0];
-  Add(findings, {"C2_NAIVE_STEP",
-                 "Without a cache a token costs t^2: twice the context, four times the cost.",
-                 absl::StrCat(EstimateText(doubling), " times the token from ", FigureText(from),
-                              " to ", FigureText(2 * from)),
-                 NearFactor(doubling.value, 4)});
+  findings->claims.push_back(
+      {"C2_NAIVE_STEP",
+       "Without a cache a token costs t^2: twice the context, four times the cost.",
+       absl::StrCat(EstimateText(doubling), " times the token from ", FigureText(from), " to ",
+                    FigureText(2 * from)),
+       NearFactor(doubling.value, 4)});
 }
 
 void JudgeLayers(ScaleModelFindings* findings) {
@@ -64,10 +62,10 @@ void JudgeLayers(ScaleModelFindings* findings) {
       half_value = row.value;
     }
   }
-  Add(findings, {"C1_24_VS_12_LAYERS", "Twice the layers need twice the resources.",
-                 absl::StrCat(EstimateText(ratio), " times the prefill from ", half_value, " to ",
-                              2 * half_value, " layers"),
-                 NearFactor(ratio.value, 2)});
+  findings->claims.push_back({"C1_24_VS_12_LAYERS", "Twice the layers need twice the resources.",
+                              absl::StrCat(EstimateText(ratio), " times the prefill from ",
+                                           half_value, " to ", 2 * half_value, " layers"),
+                              NearFactor(ratio.value, 2)});
 }
 
 // A count that should be `expected` times the base's in every row of a sweep. What is said is the
@@ -85,7 +83,7 @@ void JudgeCounts(ScaleSweep sweep, ScaleClaim claim, double ScaleVariant::*ratio
       if (!as_expected) break;
     }
   }
-  Add(findings, std::move(claim));
+  findings->claims.push_back(std::move(claim));
 }
 
 // Scores and weighted values: as many products in every sample; and their times.
@@ -105,7 +103,7 @@ void JudgeValuesBesideScores(const ScaleView& view, ScaleModelFindings* findings
                                   " times the time at ", viewed->point->tokens);
     if (!equal) break;
   }
-  Add(findings, std::move(claim));
+  findings->claims.push_back(std::move(claim));
 }
 
 void JudgeSoftmax(const ScaleView& view, ScaleModelFindings* findings) {
@@ -127,7 +125,7 @@ void JudgeSoftmax(const ScaleView& view, ScaleModelFindings* findings) {
       claim.verdict = NearFactor(times, 1);
     }
   }
-  Add(findings, std::move(claim));
+  findings->claims.push_back(std::move(claim));
 }
 
 // Bytes of scores at the last length that was measured at its half too, over those at the half.
@@ -145,10 +143,11 @@ void JudgeScoreMemory(const ScaleView& view, ScaleModelFindings* findings) {
               static_cast<double>(half->point->peak_score_bytes);
     }
   }
-  Add(findings, {"C1_MEM_DOUBLE_X4", "Twice the length is four times the memory of the scores.",
-                 absl::StrCat(FigureText(ratio), " times the stored scores from ", tokens, " to ",
-                              2 * tokens),
-                 NearFactor(ratio, 4)});
+  findings->claims.push_back({"C1_MEM_DOUBLE_X4",
+                              "Twice the length is four times the memory of the scores.",
+                              absl::StrCat(FigureText(ratio), " times the stored scores from ",
+                                           tokens, " to ", 2 * tokens),
+                              NearFactor(ratio, 4)});
 }
 
 void JudgeTiles(ScaleModelFindings* findings) {
@@ -161,7 +160,7 @@ void JudgeTiles(ScaleModelFindings* findings) {
                         ? ScaleVerdict::kHolds
                         : ScaleVerdict::kDoesNotHold;
   }
-  Add(findings, std::move(claim));
+  findings->claims.push_back(std::move(claim));
 }
 
 }  // namespace

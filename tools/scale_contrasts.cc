@@ -43,8 +43,8 @@ double ExecutedMacs(const ScaleSample& sample) {
   return static_cast<double>(sample.macs.TotalExecuted());
 }
 
-ScaleContrast RowOf(const ScaleView& view, const Contrast& contrast, const ViewedPoint& above,
-                    const ViewedPoint& below) {
+ScaleContrast ContrastRow(const ScaleView& view, const Contrast& contrast, const ViewedPoint& above,
+                          const ViewedPoint& below) {
   ScaleContrast row;
   row.name = contrast.name;
   row.tokens = above.point->tokens;
@@ -151,7 +151,7 @@ void FindContrasts(const ScaleView& view, ScaleModelFindings* findings) {
                other->point->streams == above->point->streams;
       });
       if (same == below.end()) continue;
-      findings->contrasts.rows.push_back(RowOf(view, contrast, *above, **same));
+      findings->contrasts.rows.push_back(ContrastRow(view, contrast, *above, **same));
     }
     for (size_t i = first; i < findings->contrasts.rows.size(); ++i) {
       if (findings->contrasts.rows[i].time_ratio.known()) longest = &findings->contrasts.rows[i];

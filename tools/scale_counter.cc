@@ -15,7 +15,7 @@ namespace plumbline {
 namespace {
 
 using Spans = std::vector<SpanShape>;
-constexpr int64_t kKeyGroup = 16;  // blocks of a multiple of it are read in place
+constexpr int64_t kAlignedTokens = 16;  // blocks of a multiple of it are read in place
 
 absl::Status CheckTokens(const ModelConfig& config, absl::Span<const int64_t> tokens) {
   if (tokens.empty()) return absl::InvalidArgumentError("no length to measure: name one");
@@ -42,8 +42,8 @@ StepRigOptions RigOptions(const CounterOptions& options, int64_t step_tokens) {
 }
 
 // Adds one step of these spans, measured and by its formulas.
-absl::Status AddStep(StepRig& rig, const Spans& spans, ScaleSample* sample,
-                     std::vector<float>* logits) {
+absl::Status AddCounterStep(StepRig& rig, const Spans& spans, ScaleSample* sample,
+                            std::vector<float>* logits) {
   const absl::StatusOr<StepSample> step = rig.Run(spans);
   if (!step.ok()) return step.status();
   sample->seconds += step->seconds;
@@ -74,7 +74,7 @@ absl::Status CheckSameBits(StepRig& rig, const std::vector<float>& a, const std:
                                           ": a bug, please report it with the model's name"));
 }
 
-ScalePoint PointOf(const CounterOptions& options, const StepRig& rig, ScaleSweep sweep) {
+ScalePoint CounterPoint(const CounterOptions& options, const StepRig& rig, ScaleSweep sweep) {
   ScalePoint point;
   point.sweep = sweep;
   point.model = options.model;
@@ -102,7 +102,8 @@ CounterPass StepPass(StepRig& rig, ScalePoint point, Spans spans) {
   pass.run = [&rig, spans = std::move(spans)]() -> absl::StatusOr<ScaleSample> {
     ScaleSample sample;
     std::vector<float> logits;
-    if (absl::Status status = AddStep(rig, spans, &sample, &logits); !status.ok()) return status;
+    if (absl::Status status = AddCounterStep(rig, spans, &sample, &logits); !status.ok())
+      return status;
     return sample;
   };
   return pass;
@@ -119,7 +120,8 @@ CounterPass PrefillPass(StepRig& rig, ScalePoint point, std::vector<float>* expe
     for (int64_t first = 0; first < tokens; first += chunk) {
       const int64_t count = std::min(chunk, tokens - first);
       const Spans spans = {{first, count, first + count == tokens ? 1 : 0}};
-      if (absl::Status status = AddStep(rig, spans, &sample, &logits); !status.ok()) return status;
+      if (absl::Status status = AddCounterStep(rig, spans, &sample, &logits); !status.ok())
+        return status;
     }
     if (expected->empty()) *expected = logits;
     absl::Status same = CheckSameBits(rig, logits, *expected, "a prompt in chunks and whole");
@@ -139,7 +141,7 @@ absl::Status MeasurePaging(const CounterOptions& options, absl::Span<const int64
   absl::Status status = CheckTokens((*source)->config(), contexts);
   if (!status.ok()) return status;
   const int64_t longest = *std::max_element(contexts.begin(), contexts.end());
-  const int64_t whole = (longest + kKeyGroup - 1) / kKeyGroup * kKeyGroup;
+  const int64_t whole = (longest + kAlignedTokens - 1) / kAlignedTokens * kAlignedTokens;
   auto paged = PagingRig(options, **source, contexts, options.block_tokens);
   if (!paged.ok()) return paged.status();
   auto contiguous = PagingRig(options, **source, contexts, whole);
@@ -153,7 +155,7 @@ absl::Status MeasurePaging(const CounterOptions& options, absl::Span<const int64
   std::vector<CounterPass> passes;
   for (const auto& [rig, sweep] : {std::pair(paged->get(), ScaleSweep::kPaged),
                                    std::pair(contiguous->get(), ScaleSweep::kContiguous)}) {
-    ScalePoint point = PointOf(options, *rig, sweep);
+    ScalePoint point = CounterPoint(options, *rig, sweep);
     point.tokens = longest;
     point.streams = static_cast<int64_t>(contexts.size());
     point.filled = true;
@@ -181,7 +183,7 @@ absl::Status MeasureChunking(const CounterOptions& options, int64_t tokens, int6
     auto rig = StepRig::Create(**source, rig_options);
     if (!rig.ok()) return rig.status();
     rigs.push_back(*std::move(rig));
-    ScalePoint point = PointOf(options, *rigs.back(), ScaleSweep::kChunk);
+    ScalePoint point = CounterPoint(options, *rigs.back(), ScaleSweep::kChunk);
     point.tokens = tokens;
     point.chunk = step;
     point.cache_bytes = rigs.back()->store().allocated_bytes();
@@ -205,7 +207,7 @@ absl::Status MeasureNoCache(const CounterOptions& options, absl::Span<const int6
   if (!rig.ok()) return rig.status();
   for (const int64_t t : contexts) {
     std::vector<float> recomputed;
-    ScalePoint point = PointOf(options, **rig, ScaleSweep::kNoCache);
+    ScalePoint point = CounterPoint(options, **rig, ScaleSweep::kNoCache);
     point.tokens = t;
     ScalePoint cached = point;
     point.chunk = t;
@@ -213,7 +215,7 @@ absl::Status MeasureNoCache(const CounterOptions& options, absl::Span<const int6
     without.point = point;
     without.run = [&]() -> absl::StatusOr<ScaleSample> {
       ScaleSample sample;
-      absl::Status ran = AddStep(**rig, {{0, t, 1}}, &sample, &recomputed);
+      absl::Status ran = AddCounterStep(**rig, {{0, t, 1}}, &sample, &recomputed);
       if (!ran.ok()) return ran;
       return sample;
     };
@@ -223,7 +225,7 @@ absl::Status MeasureNoCache(const CounterOptions& options, absl::Span<const int6
     with.run = [&]() -> absl::StatusOr<ScaleSample> {
       ScaleSample sample;
       std::vector<float> logits;
-      absl::Status ran = AddStep(**rig, {{t - 1, 1, 1}}, &sample, &logits);
+      absl::Status ran = AddCounterStep(**rig, {{t - 1, 1, 1}}, &sample, &logits);
       if (ran.ok()) ran = CheckSameBits(**rig, logits, recomputed, "a step with and without cache");
       if (!ran.ok()) return ran;
       return sample;

@@ -45,7 +45,8 @@ absl::StatusOr<Layer> OpenLayer(const CounterOptions& options, absl::Span<const 
   return layer;
 }
 
-ScalePoint PointOf(const CounterOptions& options, const Layer& layer, ScaleSweep sweep, int64_t n) {
+ScalePoint KernelPoint(const CounterOptions& options, const Layer& layer, ScaleSweep sweep,
+                       int64_t n) {
   ScalePoint point;
   point.sweep = sweep;
   point.model = options.model;
@@ -179,7 +180,7 @@ absl::Status MeasureAttentionAt(const CounterOptions& options, const Layer& laye
   Prompt prompt(layer.attention, n, options.seed);
   const auto tiled = TiledPrompt::Create(options, layer, prompt, n);
   if (!tiled.ok()) return tiled.status();
-  const auto point = [&](ScaleSweep sweep) { return PointOf(options, layer, sweep, n); };
+  const auto point = [&](ScaleSweep sweep) { return KernelPoint(options, layer, sweep, n); };
   return RunPasses(
       options,
       {StoredPass(layer, point(ScaleSweep::kStoredFull), ScoreMask::kNone, prompt, stored),
@@ -255,7 +256,8 @@ absl::Status MeasureSoftmaxFusion(const CounterOptions& options, absl::Span<cons
         const Prompt prompt(layer->attention, n, options.seed);
         std::vector<CounterPass> passes;
         for (const ScaleSweep sweep : {ScaleSweep::kFusedSoftmax, ScaleSweep::kUnfusedSoftmax}) {
-          passes.push_back(SoftmaxPass(*layer, PointOf(options, *layer, sweep, n), prompt, stored));
+          passes.push_back(
+              SoftmaxPass(*layer, KernelPoint(options, *layer, sweep, n), prompt, stored));
         }
         return RunPasses(options, passes, data);
       });

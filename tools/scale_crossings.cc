@@ -12,8 +12,7 @@
 namespace plumbline {
 namespace {
 
-using Medians = std::vector<std::vector<CurvePoint>>;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNever = std::numeric_limits<double>::infinity();
 
 // The x above zero where the fit of `a` overtakes the fit of `b`, both p x + q x^2 in prefill and
 // p + q x in decode: either way p + q x after division. NaN where it never does.
@@ -46,7 +45,9 @@ ScaleCrossing CrossingOf(const ScaleView& view, const CostShape& shape, const Co
   crossing.claim = contest.claim;
   crossing.measured = view.Estimates(
       {rising, steady},
-      [](const Medians& medians) { return std::vector<double>{Crossover(medians[0], medians[1])}; },
+      [](const CurveMedians& medians) {
+        return std::vector<double>{Crossover(medians[0], medians[1])};
+      },
       1)[0];
   if (!rising.x.empty()) crossing.last_tokens = rising.x.back();
   const double at = crossing.measured.value;
@@ -73,10 +74,10 @@ ScaleCrossing FitCrossing(const ScaleView& view, const ScaleModelFindings& findi
   if (!curve.x.empty()) crossing.last_tokens = curve.x.back();
   const Estimate at = view.Estimates(
       {curve},
-      [](const Medians& medians) {
+      [](const CurveMedians& medians) {
         const auto fit = FitLinearQuadratic(medians[0]);
         if (!fit.ok()) return std::vector<double>{kUnknownFigure};
-        if (!(fit->second > 0)) return std::vector<double>{kInfinity};
+        if (!(fit->second > 0)) return std::vector<double>{kNever};
         return std::vector<double>{std::fmax(0.0, fit->first / fit->second)};
       },
       1)[0];
@@ -84,7 +85,7 @@ ScaleCrossing FitCrossing(const ScaleView& view, const ScaleModelFindings& findi
   if (at.value <= crossing.last_tokens) {
     crossing.measured = at;
   } else if (at.known()) {
-    crossing.measured = {kInfinity, at.low <= crossing.last_tokens ? at.low : kInfinity, kInfinity};
+    crossing.measured = {kNever, at.low <= crossing.last_tokens ? at.low : kNever, kNever};
     if (std::isfinite(at.value)) crossing.extrapolated = at.value;
   }
   return crossing;

@@ -18,8 +18,8 @@ int64_t StepTokens(const ScalePoint& point) {
   return point.streams * std::max<int64_t>(1, point.chunk);
 }
 
-void AddStep(const CostShape& shape, const std::vector<SpanShape>& spans, const StepSample& step,
-             ScaleSample& sample) {
+void AddSampledStep(const CostShape& shape, const std::vector<SpanShape>& spans,
+                    const StepSample& step, ScaleSample& sample) {
   sample.seconds += step.seconds;
   sample.macs += step.work.TotalMacs();
   sample.softmax_pairs += step.work.softmax_pairs;
@@ -102,7 +102,7 @@ absl::StatusOr<ScaleSample> ScaleEngine::RunSteps(const ScalePoint& point) {
     if (options_.cancelled && options_.cancelled()) return absl::CancelledError("interrupted");
     const absl::StatusOr<StepSample> step = rig_->Run(spans);
     if (!step.ok()) return step.status();
-    AddStep(rig_->shape(), spans, *step, sample);
+    AddSampledStep(rig_->shape(), spans, *step, sample);
     if (profile_.has_value()) AddPrediction(PredictStep(*profile_, rig_->shape(), spans), sample);
   }
   return sample;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "engine/replacing_file.h"
 #include "nlohmann/json.hpp"
+#include "tools/json_text.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -24,7 +25,7 @@ absl::Status WriteFile(const std::filesystem::path& path, absl::string_view text
   return file.Commit();
 }
 
-std::string Quoted(absl::string_view text) {
+std::string CsvQuoted(absl::string_view text) {
   return absl::StrCat("\"", absl::StrReplaceAll(Printable(text), {{"\"", "\"\""}}), "\"");
 }
 
@@ -36,8 +37,7 @@ std::string CsvHeading() {
       "sweep,model,layers,width,heads,kv_heads,weights,kv_dtype,block_tokens,tokens,streams,chunk,"
       "filled,repetition,start_seconds,seconds";
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    const std::string name =
-        absl::StrReplaceAll(WorkClassName(static_cast<WorkClass>(c)), {{" ", "_"}, {"-", "_"}});
+    const std::string name = WorkClassKey(static_cast<WorkClass>(c));
     for (const char* figure : {"seconds", "macs", "executed_macs", "formula_macs",
                                "formula_executed_macs", "bytes", "formula_bytes"}) {
       absl::StrAppend(&line, ",", name, "_", figure);
@@ -49,7 +49,7 @@ std::string CsvHeading() {
 }
 
 std::string CsvLine(const ScalePoint& p, const ScaleSample& s) {
-  std::string line = absl::StrCat(ScaleSweepName(p.sweep), ",", Quoted(p.model), ",", p.shape.L);
+  std::string line = absl::StrCat(ScaleSweepName(p.sweep), ",", CsvQuoted(p.model), ",", p.shape.L);
   absl::StrAppend(&line, ",", p.shape.d, ",", p.shape.h, ",", p.shape.g, ",",
                   WeightDtypeName(p.shape.weight_dtype));
   absl::StrAppend(&line, ",", KvDtypeName(p.shape.cache_dtype), ",", p.shape.block_tokens, ",",

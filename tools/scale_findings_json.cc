@@ -1,28 +1,20 @@
 #include "tools/scale_findings_json.h"
 
-#include <cmath>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_replace.h"
 #include "nlohmann/json.hpp"
+#include "tools/json_text.h"
 
 namespace plumbline {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json Number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
 Json ToJson(const Estimate& estimate) {
-  return Json{{"value", Number(estimate.value)},
-              {"low", Number(estimate.low)},
-              {"high", Number(estimate.high)}};
-}
-
-std::string ClassKey(size_t work_class) {
-  return absl::StrReplaceAll(WorkClassName(static_cast<WorkClass>(work_class)),
-                             {{" ", "_"}, {"-", "_"}});
+  return Json{{"value", FiniteOrNull(estimate.value)},
+              {"low", FiniteOrNull(estimate.low)},
+              {"high", FiniteOrNull(estimate.high)}};
 }
 
 // `to_json` is the overload of ToJson for T.
@@ -36,7 +28,7 @@ Json List(const std::vector<T>& items, Json (*to_json)(const T&)) {
 Json ToJson(const ScaleFit& fit) {
   return Json{{"a", ToJson(fit.a)},
               {"b", ToJson(fit.b)},
-              {"largest_residual", Number(fit.largest_residual)}};
+              {"largest_residual", FiniteOrNull(fit.largest_residual)}};
 }
 
 Json ToJson(const ScaleLength& length) {
@@ -44,16 +36,16 @@ Json ToJson(const ScaleLength& length) {
               {"repetitions", length.repetitions},
               {"seconds", ToJson(length.seconds)},
               {"tokens_per_second", ToJson(length.tokens_per_second)},
-              {"article_tokens_per_second", Number(length.article_tokens_per_second)},
-              {"article_ms", Number(length.article_ms)}};
+              {"article_tokens_per_second", FiniteOrNull(length.article_tokens_per_second)},
+              {"article_ms", FiniteOrNull(length.article_ms)}};
 }
 
 Json ToJson(const ScaleDoubling& doubling) {
   return Json{{"tokens", doubling.tokens},
               {"whole", ToJson(doubling.whole)},
               {"attention", ToJson(doubling.attention)},
-              {"causal_macs", Number(doubling.causal_macs)},
-              {"full_layer", Number(doubling.full_layer)}};
+              {"causal_macs", FiniteOrNull(doubling.causal_macs)},
+              {"full_layer", FiniteOrNull(doubling.full_layer)}};
 }
 
 const char* Reach(const Estimate& measured) {
@@ -66,27 +58,27 @@ Json ToJson(const ScaleCrossing& crossing) {
   return Json{{"what", crossing.what},
               {"reach", Reach(crossing.measured)},
               {"measured_tokens", ToJson(crossing.measured)},
-              {"extrapolated_tokens", Number(crossing.extrapolated)},
-              {"counted_tokens", Number(crossing.counted)},
+              {"extrapolated_tokens", FiniteOrNull(crossing.extrapolated)},
+              {"counted_tokens", FiniteOrNull(crossing.counted)},
               {"full_id", crossing.full_id},
-              {"full_tokens", Number(crossing.full)},
+              {"full_tokens", FiniteOrNull(crossing.full)},
               {"claim", crossing.claim},
-              {"last_tokens", Number(crossing.last_tokens)}};
+              {"last_tokens", FiniteOrNull(crossing.last_tokens)}};
 }
 
 Json ToJson(const ScaleShare& share) {
   Json json = {{"tokens", share.tokens}};
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    json["classes"][ClassKey(c)] = {{"timed", ToJson(share.timed[c])},
-                                    {"counted", Number(share.counted[c])}};
+    json["classes"][WorkClassKey(static_cast<WorkClass>(c))] = {
+        {"timed", ToJson(share.timed[c])}, {"counted", FiniteOrNull(share.counted[c])}};
   }
-  json["article"] = {{"attention", Number(share.article_attention)},
-                     {"projections", Number(share.article_projections)},
-                     {"feed_forward", Number(share.article_feed_forward)}};
-  json["causal"] = {{"attention", Number(share.causal_attention)},
-                    {"projections", Number(share.causal_projections)},
-                    {"feed_forward", Number(share.causal_feed_forward)}};
-  json["softmax_operations"] = Number(share.softmax_operations);
+  json["article"] = {{"attention", FiniteOrNull(share.article_attention)},
+                     {"projections", FiniteOrNull(share.article_projections)},
+                     {"feed_forward", FiniteOrNull(share.article_feed_forward)}};
+  json["causal"] = {{"attention", FiniteOrNull(share.causal_attention)},
+                    {"projections", FiniteOrNull(share.causal_projections)},
+                    {"feed_forward", FiniteOrNull(share.causal_feed_forward)}};
+  json["softmax_operations"] = FiniteOrNull(share.softmax_operations);
   return json;
 }
 
@@ -97,9 +89,9 @@ Json ToJson(const ScaleVariant& row) {
               {"seconds", ToJson(row.seconds)},
               {"time_ratio", ToJson(row.time_ratio)},
               {"attention_ratio", ToJson(row.attention_ratio)},
-              {"core_mac_ratio", Number(row.core_mac_ratio)},
-              {"softmax_ratio", Number(row.softmax_ratio)},
-              {"cache_byte_ratio", Number(row.cache_byte_ratio)}};
+              {"core_mac_ratio", FiniteOrNull(row.core_mac_ratio)},
+              {"softmax_ratio", FiniteOrNull(row.softmax_ratio)},
+              {"cache_byte_ratio", FiniteOrNull(row.cache_byte_ratio)}};
 }
 
 Json ToJson(const ScaleVariants& variants) {
@@ -114,16 +106,16 @@ Json ToJson(const ScaleContrast& row) {
   return Json{{"name", row.name},
               {"tokens", row.tokens},
               {"time_ratio", ToJson(row.time_ratio)},
-              {"mac_ratio", Number(row.mac_ratio)},
-              {"peak_byte_ratio", Number(row.peak_byte_ratio)}};
+              {"mac_ratio", FiniteOrNull(row.mac_ratio)},
+              {"peak_byte_ratio", FiniteOrNull(row.peak_byte_ratio)}};
 }
 
 Json ToJson(const ScalePredictionError& error) {
   return Json{{"of", error.of},
               {"samples", error.samples},
-              {"median", Number(error.median)},
-              {"p90", Number(error.p90)},
-              {"largest", Number(error.largest)},
+              {"median", FiniteOrNull(error.median)},
+              {"p90", FiniteOrNull(error.p90)},
+              {"largest", FiniteOrNull(error.largest)},
               {"largest_tokens", error.largest_tokens},
               {"largest_class", error.largest_class}};
 }
@@ -135,7 +127,7 @@ Json ToJson(const ScaleClaim& claim) {
               {"verdict", ScaleVerdictName(claim.verdict)}};
 }
 
-Json ShapeJson(const CostShape& shape) {
+Json StudiedShapeJson(const CostShape& shape) {
   return Json{{"layers", shape.L},
               {"width", shape.d},
               {"heads", shape.h},
@@ -151,24 +143,24 @@ Json ShapeJson(const CostShape& shape) {
 
 Json HostJson(const ScaleHost& host) {
   return Json{{"free_memory_bytes", host.free_memory_bytes},
-              {"tflops", Number(host.tflops)},
-              {"max_tokens_all_layers", Number(host.max_tokens_all_layers)},
-              {"max_tokens_one_layer", Number(host.max_tokens_one_layer)},
-              {"max_tokens_no_scores", Number(host.max_tokens_no_scores)}};
+              {"tflops", FiniteOrNull(host.tflops)},
+              {"max_tokens_all_layers", FiniteOrNull(host.max_tokens_all_layers)},
+              {"max_tokens_one_layer", FiniteOrNull(host.max_tokens_one_layer)},
+              {"max_tokens_no_scores", FiniteOrNull(host.max_tokens_no_scores)}};
 }
 
 Json SteadinessJson(const ScaleSteadiness& steadiness) {
   return Json{{"samples", steadiness.samples},
               {"outliers", steadiness.outliers},
-              {"drift", Number(steadiness.drift.relative_change)},
-              {"drift_p_value", Number(steadiness.drift.p_value)},
+              {"drift", FiniteOrNull(steadiness.drift.relative_change)},
+              {"drift_p_value", FiniteOrNull(steadiness.drift.p_value)},
               {"drift_flagged", steadiness.drift.flagged}};
 }
 
 Json ToJson(const ScaleModelFindings& model) {
   Json json;
   json["model"] = model.model;
-  json["shape"] = ShapeJson(model.shape);
+  json["shape"] = StudiedShapeJson(model.shape);
   json["steadiness"] = SteadinessJson(model.steadiness);
   json["exactness"] = {{"compared", model.exactness.compared},
                        {"equal", model.exactness.equal},

@@ -8,7 +8,7 @@
 namespace plumbline {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoFigure = std::numeric_limits<double>::quiet_NaN();
 
 double Figure(int64_t value) { return static_cast<double>(value); }
 
@@ -39,7 +39,7 @@ LayerWork LayerWorkOf(const CostShape& shape, double rows, double pairs) {
 
 double FormulaAt(absl::string_view id, const CostShape& shape, const FormulaValues& more) {
   const Formula* formula = FindFormula(id);
-  if (formula == nullptr) return kNaN;
+  if (formula == nullptr) return kNoFigure;
   FormulaValues values = more;
   const FormulaValues own = ShapeValues(shape);
   values.insert(values.end(), own.begin(), own.end());
@@ -52,7 +52,7 @@ double FormulaAt(absl::string_view id, const CostShape& shape, const FormulaValu
     }
   }
   const auto result = EvaluateFormula(*formula, arguments);
-  return result.ok() ? result->value : kNaN;
+  return result.ok() ? result->value : kNoFigure;
 }
 
 LayerWork CausalPrefillWork(const CostShape& shape, double n) {

@@ -10,8 +10,6 @@
 namespace plumbline {
 namespace {
 
-using Medians = std::vector<std::vector<CurvePoint>>;
-
 // a and b of a fit, NaN where it cannot be made.
 std::pair<double, double> Coefficients(const absl::StatusOr<TwoTermFit>& fit) {
   if (!fit.ok()) return {kUnknownFigure, kUnknownFigure};
@@ -24,7 +22,7 @@ ScaleFit FitOf(const ScaleView& view, const RepeatedCurve& curve, FitFunction fi
   ScaleFit found;
   const auto estimates = view.Estimates(
       {curve},
-      [fit](const Medians& medians) {
+      [fit](const CurveMedians& medians) {
         const auto [a, b] = Coefficients(fit(medians[0]));
         return std::vector<double>{a, b};
       },
@@ -36,10 +34,11 @@ ScaleFit FitOf(const ScaleView& view, const RepeatedCurve& curve, FitFunction fi
   return found;
 }
 
-Estimate ExponentOf(const ScaleView& view, const RepeatedCurve& curve) {
+Estimate CurveExponent(const ScaleView& view, const RepeatedCurve& curve) {
   return view.Estimates(
       {curve},
-      [](const Medians& medians) { return std::vector<double>{GrowthExponent(medians[0])}; }, 1)[0];
+      [](const CurveMedians& medians) { return std::vector<double>{GrowthExponent(medians[0])}; },
+      1)[0];
 }
 
 std::vector<ScaleLength> LengthsOf(const ScaleView& view, ScaleSweep sweep,
@@ -75,7 +74,7 @@ std::vector<ScaleDoubling> DoublingsOf(const ScaleView& view, ScaleSweep sweep,
     if (std::isnan(DoublingRatio(whole.Medians(), n))) continue;
     const auto estimates = view.Estimates(
         {whole, attention},
-        [n](const Medians& medians) {
+        [n](const CurveMedians& medians) {
           return std::vector<double>{DoublingRatio(medians[0], n), DoublingRatio(medians[1], n)};
         },
         2);
@@ -114,7 +113,7 @@ ScaleCrossing ThresholdOf(const ScaleView& view, const ScaleFit& fit, const char
   threshold.what = name;
   threshold.measured = view.Estimates(
       {curve},
-      [seconds](const Medians& medians) {
+      [seconds](const CurveMedians& medians) {
         return std::vector<double>{FirstReaching(medians[0], seconds)};
       },
       1)[0];
@@ -131,8 +130,8 @@ void FindGrowth(const ScaleView& view, ScaleModelFindings* findings) {
   const RepeatedCurve decode = view.Curve(ScaleSweep::kDecode, SecondsOfSample);
   findings->prefill_fit = FitOf(view, prefill, FitLinearQuadratic);
   findings->decode_fit = FitOf(view, decode, FitLine);
-  findings->prefill_exponent = ExponentOf(view, prefill);
-  findings->decode_exponent = ExponentOf(view, decode);
+  findings->prefill_exponent = CurveExponent(view, prefill);
+  findings->decode_exponent = CurveExponent(view, decode);
   findings->prefill = LengthsOf(view, ScaleSweep::kPrefill, *findings);
   findings->decode = LengthsOf(view, ScaleSweep::kDecode, *findings);
   findings->prefill_doublings = DoublingsOf(view, ScaleSweep::kPrefill, findings->shape);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tools/json_text.h"
 #include "tools/scale_files.h"
 
 namespace plumbline {
@@ -10,12 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Never throws: bytes that are no UTF-8 become U+FFFD.
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json ShapeJson(const CostShape& s) {
+Json SampledShapeJson(const CostShape& s) {
   return Json{{"layers", s.L},
               {"width", s.d},
               {"heads", s.h},
@@ -58,7 +54,7 @@ Json SampleJson(const ScaleSample& s) {
 nlohmann::ordered_json ScalePointJson(const ScalePoint& point) {
   return Json{{"sweep", std::string(ScaleSweepName(point.sweep))},
               {"model", point.model},
-              {"shape", ShapeJson(point.shape)},
+              {"shape", SampledShapeJson(point.shape)},
               {"tokens", point.tokens},
               {"streams", point.streams},
               {"chunk", point.chunk},
@@ -84,12 +80,12 @@ std::string ScaleJson(const ScaleStudy& study) {
   }
   Json& points = json["points"] = Json::array();
   for (const ScalePoint& point : study.data.points) points.push_back(ScalePointJson(point));
-  std::string text = Dump(json);
+  std::string text = JsonLine(json);
   text.pop_back();
   absl::StrAppend(&text, ",\"samples\":[");
   for (const ScaleSample& sample : study.data.samples) {
     absl::StrAppend(&text, &sample == study.data.samples.data() ? "\n" : ",\n",
-                    Dump(SampleJson(sample)));
+                    JsonLine(SampleJson(sample)));
   }
   return absl::StrCat(text, "]}\n");
 }

@@ -6,7 +6,7 @@
 namespace plumbline {
 namespace {
 
-std::string LeftOut(const std::vector<std::string>& reasons) {
+std::string LeftOutNote(const std::vector<std::string>& reasons) {
   if (reasons.empty()) return "";
   std::string text = "\nLeft out\n";
   for (const std::string& reason : reasons) {
@@ -15,7 +15,7 @@ std::string LeftOut(const std::vector<std::string>& reasons) {
   return text;
 }
 
-std::string Verdict(const ScaleData& data) {
+std::string CountsNote(const ScaleData& data) {
   const ScaleAgreement agreement = CompareWithFormulas(data);
   if (agreement.figures == 0) return "Nothing was measured.\n";
   if (agreement.differences == 0) {
@@ -48,7 +48,7 @@ ScaleAgreement CompareWithFormulas(const ScaleData& data) {
 }
 
 std::string ScaleNotes(const ScaleStudy& study, const std::string& folder) {
-  std::string text = absl::StrCat(LeftOut(study.left_out), "\n", Verdict(study.data));
+  std::string text = absl::StrCat(LeftOutNote(study.left_out), "\n", CountsNote(study.data));
   if (!study.same_bits_exception.empty()) {
     absl::StrAppend(&text, WrapText(absl::StrCat("Here a token's results depend on what runs "
                                                  "beside it: ",

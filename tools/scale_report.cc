@@ -99,7 +99,7 @@ ScaleCurves Memory(const ScaleData& data) {
   return curves;
 }
 
-HtmlTable CrossingTable(const ScaleModelFindings& model) {
+HtmlTable CrossingHtml(const ScaleModelFindings& model) {
   HtmlTable table;
   table.caption = absl::StrCat("Where costs meet, in tokens: ", ShortModelName(model.model));
   table.columns = {"what", "article", "measured", "by fits", "counted", "full square"};
@@ -125,8 +125,8 @@ HtmlTable ClaimTable(const ScaleModelFindings& model) {
   return table;
 }
 
-HtmlTable RateTable(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
-                    absl::string_view what) {
+HtmlTable RateHtml(const ScaleModelFindings& model, const std::vector<ScaleLength>& lengths,
+                   absl::string_view what) {
   HtmlTable table;
   table.caption = absl::StrCat(what, ": ", ShortModelName(model.model));
   table.columns = {"tokens",          "repetitions",         "seconds",
@@ -140,14 +140,14 @@ HtmlTable RateTable(const ScaleModelFindings& model, const std::vector<ScaleLeng
   return table;
 }
 
-void AddModel(const ScaleModelFindings& model, ScaleReportData& data) {
+void AddModelSections(const ScaleModelFindings& model, ScaleReportData& data) {
   if (!model.prefill.empty()) {
     data.prefill_seconds.series.push_back(LengthSeries(model, model.prefill, model.prefill_fit, 1));
-    data.tables.push_back(RateTable(model, model.prefill, "Prefill"));
+    data.tables.push_back(RateHtml(model, model.prefill, "Prefill"));
   }
   if (!model.decode.empty()) {
     data.decode_seconds.series.push_back(LengthSeries(model, model.decode, model.decode_fit, 0));
-    data.tables.push_back(RateTable(model, model.decode, "Decode"));
+    data.tables.push_back(RateHtml(model, model.decode, "Decode"));
   }
   if (!model.shares.empty()) {
     data.shares.push_back(Shares(model, true));
@@ -157,7 +157,7 @@ void AddModel(const ScaleModelFindings& model, ScaleReportData& data) {
   for (const std::string& sentence : sentences) {
     data.findings.push_back(absl::StrCat(ShortModelName(model.model), ": ", sentence));
   }
-  data.tables.push_back(CrossingTable(model));
+  data.tables.push_back(CrossingHtml(model));
   data.tables.push_back(ClaimTable(model));
 }
 
@@ -171,7 +171,7 @@ ScaleReportData ScaleReport(const ScaleStudy& study, const ScaleFindings& findin
   data.findings.push_back(absl::StrCat(FormatCount(agreement.figures - agreement.differences),
                                        " of ", FormatCount(agreement.figures),
                                        " counts equal their formulas, to the unit."));
-  for (const ScaleModelFindings& model : findings.models) AddModel(model, data);
+  for (const ScaleModelFindings& model : findings.models) AddModelSections(model, data);
   for (const std::string& reason : study.left_out) {
     data.findings.push_back(absl::StrCat("Left out: ", reason));
   }

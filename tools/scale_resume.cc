@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 constexpr int64_t kMostCount = int64_t{1} << 53;  // sums of them fit an int64_t
 constexpr int64_t kMostSize = int64_t{1} << 31;   // of a shape's and a point's sizes
 constexpr double kMostNumber = 1e15;              // seconds, and rates per second
-constexpr int64_t kMostRepetitions = 1000000;
+constexpr int64_t kMostRepetitionsStored = 1000000;
 
 // Reads the members of an object, and remembers whether one was missing or out of range.
 class Reader {
@@ -163,7 +163,7 @@ bool ReadPoints(const Json& json, std::vector<ScalePoint>& points) {
 bool ReadSample(const Json& json, size_t points, ScaleSample& s) {
   Reader reader(json);
   s.point = reader.Whole("point", 0, static_cast<int64_t>(points) - 1);
-  s.repetition = static_cast<int>(reader.Whole("repetition", 0, kMostRepetitions));
+  s.repetition = static_cast<int>(reader.Whole("repetition", 0, kMostRepetitionsStored));
   s.start_seconds = reader.Number("start_seconds", 0);
   s.seconds = reader.Number("seconds", 0);
   reader.Fill("class_seconds", s.class_seconds);

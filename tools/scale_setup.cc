@@ -36,8 +36,8 @@ ScaleSweepOptions SweepOptions(const ScaleOptions& options, const NumericTypes& 
 }
 
 // The toy and a synthetic GPT-2 with no more positions than are needed.
-absl::StatusOr<std::vector<std::string>> Models(const ScaleOptions& options,
-                                                const ScaleSweepOptions& sweeps) {
+absl::StatusOr<std::vector<std::string>> StudiedModels(const ScaleOptions& options,
+                                                       const ScaleSweepOptions& sweeps) {
   std::vector<std::string> models;
   for (const std::string& model : options.models) {
     if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
@@ -97,7 +97,7 @@ absl::Status PlanAll(const ScaleSweepOptions& sweeps, const std::vector<std::str
 absl::StatusOr<ScaleSetup> PrepareScale(const ScaleOptions& options) {
   const NumericTypes types = ChooseNumericTypes(options.weights, options.kv_dtype);
   const ScaleSweepOptions sweeps = SweepOptions(options, types);
-  const absl::StatusOr<std::vector<std::string>> models = Models(options, sweeps);
+  const absl::StatusOr<std::vector<std::string>> models = StudiedModels(options, sweeps);
   if (!models.ok()) return models.status();
   const Machine machine = DetectMachine();
   const int threads = options.threads > 0 ? options.threads : machine.cores;

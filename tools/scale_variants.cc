@@ -51,8 +51,8 @@ double SoftmaxPairs(const ScaleSample& sample) { return static_cast<double>(samp
 // NaN where the base has none of it.
 double CountRatio(double count, double base) { return base > 0 ? count / base : kUnknownFigure; }
 
-ScaleVariant RowOf(const ScaleView& view, const ViewedPoint& viewed, const ViewedPoint* base,
-                   int64_t value) {
+ScaleVariant VariantRow(const ScaleView& view, const ViewedPoint& viewed, const ViewedPoint* base,
+                        int64_t value) {
   ScaleVariant row;
   row.value = value;
   row.tokens = viewed.point->tokens;
@@ -71,8 +71,8 @@ ScaleVariant RowOf(const ScaleView& view, const ViewedPoint& viewed, const Viewe
 }
 
 // The exponent of time over the value, of decode steps or of prefills.
-Estimate ExponentOf(const ScaleView& view, const VariantSweep& sweep,
-                    const std::vector<const ViewedPoint*>& points, bool decode) {
+Estimate VariantExponent(const ScaleView& view, const VariantSweep& sweep,
+                         const std::vector<const ViewedPoint*>& points, bool decode) {
   RepeatedCurve curve;
   for (const ViewedPoint* viewed : points) {
     if ((viewed->point->chunk == 0) != decode) continue;
@@ -105,12 +105,12 @@ void FindVariants(const ScaleView& view, ScaleModelFindings* findings) {
                other->point->tokens == viewed->point->tokens &&
                (other->point->chunk == 0) == (viewed->point->chunk == 0);
       });
-      variants.rows.push_back(RowOf(view, *viewed, base == points.end() ? nullptr : *base,
-                                    sweep.value(*viewed->point)));
+      variants.rows.push_back(VariantRow(view, *viewed, base == points.end() ? nullptr : *base,
+                                         sweep.value(*viewed->point)));
     }
     if (sweep.grows) {
-      variants.prefill_exponent = ExponentOf(view, sweep, points, false);
-      variants.decode_exponent = ExponentOf(view, sweep, points, true);
+      variants.prefill_exponent = VariantExponent(view, sweep, points, false);
+      variants.decode_exponent = VariantExponent(view, sweep, points, true);
     }
     findings->variants.push_back(std::move(variants));
   }

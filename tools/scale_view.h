@@ -45,6 +45,9 @@ struct RepeatedCurve {
   std::vector<CurvePoint> Medians() const;
 };
 
+// The medians of several curves, by curve: what a bootstrap draws.
+using CurveMedians = std::vector<std::vector<CurvePoint>>;
+
 // Reads from data that must outlive it.
 class ScaleView {
  public:

@@ -104,9 +104,9 @@ bool IsVector(const TensorShape& shape) {
 }
 
 // Reports the elements written so far; shared by the row sources of all tensors.
-class Progress {
+class WriteProgress {
  public:
-  Progress(const std::vector<TensorShape>& shapes, std::function<void(double)> report)
+  WriteProgress(const std::vector<TensorShape>& shapes, std::function<void(double)> report)
       : report_(std::move(report)) {
     for (const TensorShape& shape : shapes) total_ += shape.rows * shape.row_elements;
   }
@@ -122,7 +122,7 @@ class Progress {
 };
 
 absl::Status AddTensors(const TensorSource& source, const std::vector<TensorShape>& shapes,
-                        TensorType matrix_type, Progress& progress, GgufWriter& writer) {
+                        TensorType matrix_type, WriteProgress& progress, GgufWriter& writer) {
   for (const TensorShape& shape : shapes) {
     const TensorType type = IsVector(shape) ? TensorType::kF32 : matrix_type;
     const int block = TensorTypeBlockElements(type);
@@ -171,7 +171,7 @@ absl::Status RunSynth(const SynthOptions& options) {
   AddShape(config, writer);
   AddTokenizer(config.vocab, writer);
   const std::vector<TensorShape> shapes = ExpectedTensors(config);
-  Progress progress(shapes, options.progress);
+  WriteProgress progress(shapes, options.progress);
   if (absl::Status status = AddTensors(**source, shapes, type->type, progress, writer);
       !status.ok()) {
     return status;

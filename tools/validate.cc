@@ -19,7 +19,7 @@
 namespace plumbline {
 namespace {
 
-constexpr int kBlockTokens = 16;
+constexpr int kGridBlockTokens = 16;
 constexpr int kRepetitions = 5;
 // Steps of one sample: as many as take this long, the first one aside, which finds the caches as
 // the anchors left them.
@@ -55,7 +55,7 @@ class ModelRunner {
 int64_t ModelRunner::ChoosePoints(const ModelConfig& config, const GridModel& model,
                                   int model_index) {
   const Machine machine = DetectMachine();
-  const KvGeometry geometry = config.CacheGeometry(model.kv_dtype, kBlockTokens);
+  const KvGeometry geometry = config.CacheGeometry(model.kv_dtype, kGridBlockTokens);
   // The synthetic source may hold the weights once more while they are packed, and the step's
   // scratch takes something: a tenth is kept free. Where nothing is known, all points are tried.
   const int64_t weights = WeightBytesNeeded(config, model.weights);
@@ -65,7 +65,7 @@ int64_t ModelRunner::ChoosePoints(const ModelConfig& config, const GridModel& mo
   int64_t most = 0;
   for (const GridPoint& point : run_.grid.points) {
     if (point.model != model_index) continue;
-    const int64_t tokens = point.cache_tokens(kBlockTokens);
+    const int64_t tokens = point.cache_tokens(kGridBlockTokens);
     const int64_t bytes = geometry.TokenBytes() * tokens;
     if (bytes > room) {
       run_.left_out.push_back(
@@ -119,7 +119,7 @@ absl::Status ModelRunner::Run(int model_index) {
   StepRigOptions rig_options;
   rig_options.model.weights = model.weights;
   rig_options.model.kv_dtype = model.kv_dtype;
-  rig_options.model.block_tokens = kBlockTokens;
+  rig_options.model.block_tokens = kGridBlockTokens;
   rig_options.model.threads = options_.threads;
   rig_options.model.max_step_tokens = kMostStepTokens;
   rig_options.cache_tokens = tokens;

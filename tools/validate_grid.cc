@@ -25,7 +25,7 @@ constexpr int64_t kMixedChunk = 256;
 constexpr const char* kTenMillion =
     "synthetic:llama-160m,width=256,layers=8,heads=4,kv_heads=2,ffn=1024,vocab=8192";
 
-std::vector<GridModel> Models() {
+std::vector<GridModel> GridModels() {
   constexpr auto kF32 = WeightDtype::kF32;
   constexpr auto kBf16 = WeightDtype::kBf16;
   std::vector<GridModel> models = {
@@ -131,7 +131,7 @@ bool IsHeldOut(absl::string_view name) {
 
 Grid MakeGrid(bool quick, const std::string& only) {
   Grid grid;
-  for (const GridModel& model : Models()) {
+  for (const GridModel& model : GridModels()) {
     if (quick && !model.quick) continue;
     const int index = static_cast<int>(grid.models.size());
     PointAdder adder(index, ModelLabel(model), only, &grid);

@@ -19,14 +19,14 @@ constexpr double kMedianTarget = 0.10;
 constexpr double kP90Target = 0.25;
 constexpr size_t kWorstPoints = 5;
 
-Cell Percent(double share) { return Cell::Text(absl::StrFormat("%.1f%%", 100 * share)); }
+Cell PercentCell(double share) { return Cell::Text(absl::StrFormat("%.1f%%", 100 * share)); }
 
 Cell SignedPercent(double share) { return Cell::Text(absl::StrFormat("%+.1f%%", 100 * share)); }
 
 std::vector<Cell> SummaryCells(absl::string_view name, const ErrorSummary& summary) {
   if (summary.points == 0) return {Cell::Text(name), Cell::Count(0), Cell::None(), Cell::None()};
-  return {Cell::Text(name), Cell::Count(summary.points), Percent(summary.median),
-          Percent(summary.p90)};
+  return {Cell::Text(name), Cell::Count(summary.points), PercentCell(summary.median),
+          PercentCell(summary.p90)};
 }
 
 // What comes before the step in a point's name: the model and its types.
