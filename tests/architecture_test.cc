@@ -17,7 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::architecture_test {
 namespace {
 
 using testing::AllOf;
@@ -239,4 +239,4 @@ TEST_F(ArchitectureTest, NothingIsMarkedUnfinished) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::architecture_test

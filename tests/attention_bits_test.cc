@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/attention_harness.h"
 
-namespace plumbline {
+namespace plumbline::attention_bits_test {
 namespace {
 
 struct HeadShape {
@@ -134,4 +134,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionBitsTest,
                          ParamName);
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::attention_bits_test

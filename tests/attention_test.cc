@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/attention_harness.h"
 
-namespace plumbline {
+namespace plumbline::attention_test {
 namespace {
 
 struct HeadShape {
@@ -177,4 +177,4 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
                          ParamName);
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::attention_test

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/attention_harness.h"
 
-namespace plumbline {
+namespace plumbline::attention_work_test {
 namespace {
 
 constexpr int kScores = static_cast<int>(WorkClass::kScores);
@@ -169,4 +169,4 @@ INSTANTIATE_TEST_SUITE_P(
     ParamName);
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::attention_work_test

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-namespace plumbline {
+namespace plumbline::block_pool_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -136,4 +136,4 @@ TEST(BlockPool, RandomOperationsKeepTheInvariants) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::block_pool_test

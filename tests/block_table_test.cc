@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace plumbline {
+namespace plumbline::block_table_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -96,4 +96,4 @@ TEST(BlockTable, ReserveTakesNoBlocks) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::block_table_test

@@ -3,7 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::byte_size_test {
 namespace {
 
 TEST(ByteSizeTest, ReadsUnits) {
@@ -32,4 +32,4 @@ TEST(ByteSizeTest, RefusesTheRest) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::byte_size_test

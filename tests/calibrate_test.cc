@@ -14,7 +14,7 @@
 #include "tools/machine_file.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::calibrate_test {
 namespace {
 
 using testing::ElementsAre;
@@ -102,4 +102,4 @@ TEST(RunCalibrateTest, MeasuresAndLeavesAProfileThatLoads) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::calibrate_test

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::chart_axis_test {
 namespace {
 
 using testing::ElementsAre;
@@ -140,4 +140,4 @@ TEST(TickLabelTest, UsesPrefixes) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::chart_axis_test

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tools/chart_layout.h"
 
-namespace plumbline {
+namespace plumbline::chart_kinds_test {
 namespace {
 
 using testing::AnyOf;
@@ -152,4 +152,4 @@ TEST(TimelineTest, RowsRunFromTheTop) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::chart_kinds_test

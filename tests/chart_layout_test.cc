@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "tools/chart_style.h"
 
-namespace plumbline {
+namespace plumbline::chart_layout_test {
 namespace {
 
 using testing::DoubleNear;
@@ -193,4 +193,4 @@ TEST(ChartStyleTest, TextIsReadableOnWhiteAndStylesDiffer) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::chart_layout_test

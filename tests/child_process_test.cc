@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/gnuplot.h"
 
-namespace plumbline {
+namespace plumbline::child_process_test {
 namespace {
 
 using testing::HasSubstr;
@@ -103,4 +103,4 @@ TEST(ChildProcessTest, StopsWhatWritesTooMuch) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::child_process_test

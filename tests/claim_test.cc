@@ -15,7 +15,7 @@
 #include "tests/support/json_fixture.h"
 #include "tools/formula_table.h"
 
-namespace plumbline {
+namespace plumbline::claim_test {
 namespace {
 
 using nlohmann::json;
@@ -207,4 +207,4 @@ TEST(FormulaTableTest, AreFoundByIdAndNumber) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::claim_test

@@ -12,7 +12,7 @@
 #include "tests/support/run_binary.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::cli_test {
 namespace {
 
 using testing::HasSubstr;
@@ -219,4 +219,4 @@ TEST(CliTest, InstalledTreeHasItsOwnToy) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::cli_test

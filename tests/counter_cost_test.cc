@@ -4,7 +4,7 @@
 #include "engine/attention.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::counter_cost_test {
 namespace {
 
 constexpr auto kScores = static_cast<size_t>(WorkClass::kScores);
@@ -87,4 +87,4 @@ TEST(CounterCostTest, TiledScratchIsWhatTheKernelsHold) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::counter_cost_test

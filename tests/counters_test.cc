@@ -13,7 +13,7 @@
 #include "tests/support/engine_rig.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::counters_test {
 namespace {
 
 constexpr uint64_t kSeed = 7;
@@ -170,4 +170,4 @@ INSTANTIATE_TEST_SUITE_P(Models, Counters,
                          });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::counters_test

@@ -9,7 +9,7 @@
 #include "tests/support/noisy_curves.h"
 #include "tools/stats.h"
 
-namespace plumbline {
+namespace plumbline::curve_fit_test {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -198,4 +198,4 @@ TEST(CrossoverTest, NotReachedAlreadyAboveAndUnknown) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::curve_fit_test

@@ -17,7 +17,7 @@
 #include "tests/reference/rounder.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::error_bounds_test {
 namespace {
 
 std::vector<double> RandomValues(size_t count, uint64_t seed, double unit) {
@@ -249,4 +249,4 @@ INSTANTIATE_TEST_SUITE_P(Models, EpsilonBoundTest, Combine(Bool(), Values(4, 2, 
                          ModelName);
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::error_bounds_test

@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::expression_test {
 namespace {
 
 using testing::ElementsAre;
@@ -181,4 +181,4 @@ TEST(BoundedTest, BoundsHoldForRandomArithmetic) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::expression_test

@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::float_convert_test {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -110,4 +110,4 @@ TEST(Bf16Test, NanStaysNan) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::float_convert_test

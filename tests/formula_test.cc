@@ -18,7 +18,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/json_fixture.h"
 
-namespace plumbline {
+namespace plumbline::formula_test {
 namespace {
 
 using nlohmann::json;
@@ -265,4 +265,4 @@ TEST(FormulaTest, ArticleFiguresOfTheCostModel) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::formula_test

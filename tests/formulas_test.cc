@@ -17,7 +17,7 @@
 #include "tools/formula_table.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::formulas_test {
 namespace {
 
 using testing::HasSubstr;
@@ -198,4 +198,4 @@ TEST(FormulasTest, CommandLine) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::formulas_test

@@ -14,7 +14,7 @@
 #include "tests/support/forward_harness.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::forward_check_test {
 namespace {
 
 using testing::HasSubstr;
@@ -215,4 +215,4 @@ TEST(ModelLoadTest, RefusesAConfigThatDoesNotFitItself) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::forward_check_test

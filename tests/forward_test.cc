@@ -16,7 +16,7 @@
 #include "tests/support/forward_harness.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::forward_test {
 namespace {
 
 enum class Family : uint8_t { kLlamaNeighbours, kLlamaHalves, kQwen2, kGpt2 };
@@ -179,4 +179,4 @@ INSTANTIATE_TEST_SUITE_P(
     ParamName);
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::forward_test

@@ -14,7 +14,7 @@
 #include "tools/generate_json.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::generate_report_test {
 namespace {
 
 using testing::HasSubstr;
@@ -157,4 +157,4 @@ TEST(GenerateJsonTest, SeveralRequestsAreAList) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::generate_report_test

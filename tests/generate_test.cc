@@ -12,7 +12,7 @@
 #include "tests/support/run_binary.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::generate_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -237,4 +237,4 @@ TEST(GenerateTest, JsonLeavesStandardErrorEmptyToo) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::generate_test

@@ -6,7 +6,7 @@
 #include "tests/support/bad_gguf.h"
 #include "tests/support/gguf_bytes.h"
 
-namespace plumbline {
+namespace plumbline::gguf_bad_input_test {
 namespace {
 
 constexpr uint64_t kHuge = ~uint64_t{0};
@@ -151,4 +151,4 @@ TEST(GgufGoodInputTest, KeysWithoutFaultsParse) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_bad_input_test

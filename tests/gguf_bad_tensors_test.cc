@@ -6,7 +6,7 @@
 #include "tests/support/bad_gguf.h"
 #include "tests/support/gguf_bytes.h"
 
-namespace plumbline {
+namespace plumbline::gguf_bad_tensors_test {
 namespace {
 
 constexpr uint64_t kHuge = ~uint64_t{0};
@@ -16,9 +16,9 @@ constexpr uint32_t kF16 = 1;
 constexpr uint32_t kQ4 = 2;
 constexpr uint32_t kQ8 = 8;
 
-class BadFileTest : public ::testing::TestWithParam<BadFile> {};
+class BadTensorsTest : public ::testing::TestWithParam<BadFile> {};
 
-TEST_P(BadFileTest, IsRefusedInOneSentence) { ExpectRefused(GetParam()); }
+TEST_P(BadTensorsTest, IsRefusedInOneSentence) { ExpectRefused(GetParam()); }
 
 GgufBytes Tensors(uint64_t count = 1) { return GgufBytes().Header(count, 0); }
 
@@ -33,7 +33,7 @@ std::string TwoTensors(uint64_t a, uint64_t b) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Tensors, BadFileTest,
+    Tensors, BadTensorsTest,
     ::testing::Values(
         BadFile{"HugeName", [] { return Tensors().U64(kHuge).Fill(40); },
                 "the name of tensor number 0 needs 18446744073709551615 bytes"},
@@ -161,4 +161,4 @@ TEST(GgufGoodInputTest, TensorsWithoutFaultsParse) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_bad_tensors_test

@@ -15,7 +15,7 @@
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/unprivileged.h"
 
-namespace plumbline {
+namespace plumbline::gguf_damage_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -184,4 +184,4 @@ TEST_F(GgufOpenTest, UnreadableFileIsPermissionDenied) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_damage_test

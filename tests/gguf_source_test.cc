@@ -20,7 +20,7 @@
 #include "tests/support/tiny_gguf.h"
 #include "tools/synth.h"
 
-namespace plumbline {
+namespace plumbline::gguf_source_test {
 namespace {
 
 using ::testing::AllOf;
@@ -219,4 +219,4 @@ TEST(GgufSourceTest, OpensRealFiles) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_source_test

@@ -19,7 +19,7 @@
 #include "tests/support/bad_gguf.h"
 #include "tests/support/gguf_bytes.h"
 
-namespace plumbline {
+namespace plumbline::gguf_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -278,4 +278,4 @@ TEST(GgufSharedFilesTest, VocabulariesAndTensorsRead) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_test

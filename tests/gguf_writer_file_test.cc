@@ -16,7 +16,7 @@
 #include "tests/support/pattern_rows.h"
 #include "tests/support/unprivileged.h"
 
-namespace plumbline {
+namespace plumbline::gguf_writer_file_test {
 namespace {
 
 std::string TempPath(const std::string& name) {
@@ -122,4 +122,4 @@ TEST(GgufWriterTest, FileSizeLimitIsResourceExhausted) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_writer_file_test

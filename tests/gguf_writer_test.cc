@@ -13,7 +13,7 @@
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/pattern_rows.h"
 
-namespace plumbline {
+namespace plumbline::gguf_writer_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -180,4 +180,4 @@ TEST(GgufWriterTest, OtherFaultsAreSentences) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::gguf_writer_test

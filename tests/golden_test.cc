@@ -17,7 +17,7 @@
 #include "tests/reference/reference_model.h"
 #include "tests/support/session_rig.h"
 
-namespace plumbline {
+namespace plumbline::golden_test {
 namespace {
 
 constexpr double kTolerance = 1e-3;  // stated with the golden files
@@ -125,4 +125,4 @@ TEST(ToyModelTest, GreedyTokensAndLogprobsAgreeWithTheReference) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::golden_test

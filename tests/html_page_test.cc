@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/markup.h"
 
-namespace plumbline {
+namespace plumbline::html_page_test {
 namespace {
 
 using testing::HasSubstr;
@@ -101,4 +101,4 @@ TEST(WritePageTest, ReplacesOnlyByAWholePage) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::html_page_test

@@ -15,7 +15,7 @@
 #include "tests/support/float_format.h"
 #include "tests/support/row_values.h"
 
-namespace plumbline {
+namespace plumbline::kernel_targets_test {
 namespace {
 
 class KernelTargetsTest : public testing::TestWithParam<int64_t> {
@@ -104,4 +104,4 @@ INSTANTIATE_TEST_SUITE_P(Targets, KernelTargetsTest,
                          [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::kernel_targets_test

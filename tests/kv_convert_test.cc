@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/float_format.h"
 
-namespace plumbline {
+namespace plumbline::kv_convert_test {
 namespace {
 
 constexpr int kPatterns = 1 << 16;
@@ -160,4 +160,4 @@ INSTANTIATE_TEST_SUITE_P(Formats, KvConvertLengthTest,
                          [](const auto& test) { return std::string(KvDtypeName(test.param)); });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::kv_convert_test

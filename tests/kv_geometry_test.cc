@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-namespace plumbline {
+namespace plumbline::kv_geometry_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -88,4 +88,4 @@ TEST(KvGeometry, OverflowIsFoundWhereverItHappens) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::kv_geometry_test

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace plumbline {
+namespace plumbline::kv_store_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -120,4 +120,4 @@ TEST(KvStore, MoreThanTheAddressSpaceIsExhaustion) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::kv_store_test

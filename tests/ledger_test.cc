@@ -6,7 +6,7 @@
 
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::ledger_test {
 namespace {
 
 constexpr auto kScores = static_cast<size_t>(WorkClass::kScores);
@@ -146,4 +146,4 @@ TEST(Ledger, TimesComeFromTheClock) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::ledger_test

@@ -12,7 +12,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/support/made_profile.h"
 
-namespace plumbline {
+namespace plumbline::machine_file_test {
 namespace {
 
 using testing::HasSubstr;
@@ -109,4 +109,4 @@ TEST(MachineFileTest, BadNumbersAndNamesAreRefused) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::machine_file_test

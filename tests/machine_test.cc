@@ -11,7 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::machine_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -208,4 +208,4 @@ TEST(HasFastBf16Test, FollowsTheCpuAndTheIsaLimit) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::machine_test

@@ -19,7 +19,7 @@
 #include "tests/reference/error_bounds.h"
 #include "tests/support/float_format.h"
 
-namespace plumbline {
+namespace plumbline::matmul_test {
 namespace {
 
 constexpr float kUnwritten = -7777.0F;
@@ -259,4 +259,4 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, MatmulTest, testing::Values(WeightDtype::kF32, 
                          [](const auto& test) { return std::string(WeightDtypeName(test.param)); });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::matmul_test

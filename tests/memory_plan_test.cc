@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/tensor_sources.h"
 
-namespace plumbline {
+namespace plumbline::memory_plan_test {
 namespace {
 
 using testing::HasSubstr;
@@ -251,4 +251,4 @@ TEST(MemoryPlanOverflowTest, TheLargestShapeIsAPlan) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::memory_plan_test

@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/tiny_gguf.h"
 
-namespace plumbline {
+namespace plumbline::model_config_bad_file_test {
 namespace {
 
 using ::testing::AllOf;
@@ -144,4 +144,4 @@ TEST(ConfigFromGgufTest, TensorsThatDecideAreChecked) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::model_config_bad_file_test

@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/tiny_gguf.h"
 
-namespace plumbline {
+namespace plumbline::model_config_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -257,4 +257,4 @@ TEST(ConfigFromGgufTest, ReadsRealFiles) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::model_config_test

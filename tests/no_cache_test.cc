@@ -17,7 +17,7 @@
 #include "tests/support/scheduler_harness.h"
 #include "tests/support/session_rig.h"
 
-namespace plumbline {
+namespace plumbline::no_cache_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -212,4 +212,4 @@ TEST(GenerateNoCacheTest, TheReportNamesIt) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::no_cache_test

@@ -16,7 +16,7 @@
 #include "tests/reference/error_bounds.h"
 #include "tests/support/row_values.h"
 
-namespace plumbline {
+namespace plumbline::norm_test {
 namespace {
 
 constexpr double kU = kUnitF32;
@@ -187,4 +187,4 @@ INSTANTIATE_TEST_SUITE_P(Kinds, NormTest,
                          });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::norm_test

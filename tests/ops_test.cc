@@ -17,7 +17,7 @@
 #include "tests/support/float_format.h"
 #include "tests/support/row_values.h"
 
-namespace plumbline {
+namespace plumbline::ops_test {
 namespace {
 
 constexpr double kU = kUnitF32;
@@ -221,4 +221,4 @@ TEST(AddBiasTest, AddsElementByElement) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::ops_test

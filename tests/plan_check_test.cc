@@ -11,7 +11,7 @@
 #include "tests/support/run_binary.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::plan_check_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -108,4 +108,4 @@ TEST(PlanCheckTest, TokensStayTheSame) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::plan_check_test

@@ -14,7 +14,7 @@
 #include "tools/plan_times.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::plan_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -249,4 +249,4 @@ TEST(PlanCliTest, BadInput) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::plan_test

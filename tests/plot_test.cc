@@ -13,7 +13,7 @@
 #include "tests/support/markup.h"
 #include "tools/chart_kinds.h"
 
-namespace plumbline {
+namespace plumbline::plot_test {
 namespace {
 
 using testing::AllOf;
@@ -208,4 +208,4 @@ TEST(PlotScriptTest, LongTickLabelsAreCutBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::plot_test

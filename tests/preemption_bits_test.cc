@@ -14,7 +14,7 @@
 #include "tests/support/map_source.h"
 #include "tests/support/session_rig.h"
 
-namespace plumbline {
+namespace plumbline::preemption_bits_test {
 namespace {
 
 constexpr uint64_t kSeed = 11;
@@ -90,4 +90,4 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, PreemptionBits,
                                          Dtypes{WeightDtype::kBf16, KvDtype::kBf16}));
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::preemption_bits_test

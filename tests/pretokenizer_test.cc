@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::pretokenizer_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -130,4 +130,4 @@ TEST(PretokenizerTest, LongRunsAreWithinTheDefaultSteps) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::pretokenizer_test

@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::process_memory_test {
 namespace {
 
 using testing::HasSubstr;
@@ -57,4 +57,4 @@ INSTANTIATE_TEST_SUITE_P(Texts, ProcessMemoryFileTest,
                                          "Anonymous: 9223372036854775807 kB\n"));
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::process_memory_test

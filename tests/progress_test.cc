@@ -4,7 +4,7 @@
 #include "gtest/gtest.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::progress_test {
 namespace {
 
 TEST(ProgressTest, TellsTheTimeLeftOnceItCanBeGuessed) {
@@ -22,4 +22,4 @@ TEST(ProgressTest, FitsATerminal) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::progress_test

@@ -12,7 +12,7 @@
 #include "engine/gguf_writer.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::quantize_test {
 namespace {
 
 constexpr uint32_t kSeed = 7;
@@ -224,4 +224,4 @@ TEST(QuantizeTest, InfinitiesAndNanGiveSomeBlock) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::quantize_test

@@ -17,7 +17,7 @@
 #include "tests/reference/reference_model.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::reference_golden_test {
 namespace {
 
 // What the golden files promise: their log-probabilities come from an f32 engine of another order
@@ -140,4 +140,4 @@ TEST(ReferenceGgufTest, TheEngineExpectsTheSameTensors) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::reference_golden_test

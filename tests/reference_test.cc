@@ -12,7 +12,7 @@
 #include "tests/reference/reference_model.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::reference_test {
 namespace {
 
 using testing::HasSubstr;
@@ -262,4 +262,4 @@ TEST(ReferenceLoadTest, RoundsMatricesButNotNormsToBf16) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::reference_test

@@ -13,7 +13,7 @@
 #include "tests/support/engine_rig.h"
 #include "tests/support/map_source.h"
 
-namespace plumbline {
+namespace plumbline::same_bits_test {
 namespace {
 
 constexpr uint64_t kSeed = 20260101;
@@ -150,4 +150,4 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBits, testing::ValuesIn(Cases()),
                          [](const auto& instance) { return instance.param.name; });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::same_bits_test

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace plumbline {
+namespace plumbline::sampler_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -287,4 +287,4 @@ TEST(ValidateSampling, NamesWhatIsOutOfRange) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::sampler_test

@@ -11,7 +11,7 @@
 #include "tests/support/scale_law.h"
 #include "tools/scale_formulas.h"
 
-namespace plumbline {
+namespace plumbline::scale_analysis_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -289,4 +289,4 @@ TEST(ScaleAnalysisTest, RefusesDataThatContradictsItself) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_analysis_test

@@ -10,7 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::scale_counter_test {
 namespace {
 
 constexpr const char* kModel =
@@ -193,4 +193,4 @@ TEST(ScaleCounterTest, RefusesLengthsThatCannotBe) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_counter_test

@@ -14,7 +14,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/scale_json.h"
 
-namespace plumbline {
+namespace plumbline::scale_files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -277,4 +277,4 @@ TEST(ScaleSamplesTest, NamesOfSweepsGoBothWays) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_files_test

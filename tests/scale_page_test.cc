@@ -12,7 +12,7 @@
 #include "tests/support/scale_demo.h"
 #include "tools/scale_charts.h"
 
-namespace plumbline {
+namespace plumbline::scale_page_test {
 namespace {
 
 using testing::HasSubstr;
@@ -138,4 +138,4 @@ TEST(ScalePageTest, GnuplotsPageIsSelfContained) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_page_test

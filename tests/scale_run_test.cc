@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/manual_clock.h"
 
-namespace plumbline {
+namespace plumbline::scale_run_test {
 namespace {
 
 using testing::ElementsAre;
@@ -210,4 +210,4 @@ TEST(OffsetClockTest, StartsAtItsOffset) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_run_test

@@ -13,7 +13,7 @@
 #include "tools/scale_summary.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::scale_sweeps_analysis_test {
 namespace {
 
 using ::testing::AnyOf;
@@ -295,4 +295,4 @@ TEST(ScaleFindingsJsonTest, IsWholeAndKeepsTheUnknownApart) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_sweeps_analysis_test

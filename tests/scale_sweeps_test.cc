@@ -10,7 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::scale_sweeps_test {
 namespace {
 
 using testing::Each;
@@ -197,4 +197,4 @@ TEST(ScaleSweepsTest, LongerPointsCostMore) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_sweeps_test

@@ -14,7 +14,7 @@
 #include "tools/scale_measure.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::scale_test {
 namespace {
 
 using testing::AllOf;
@@ -181,4 +181,4 @@ TEST(RunWeightsTest, AddUpToOneAndFollowCost) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scale_test

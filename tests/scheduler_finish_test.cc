@@ -9,7 +9,7 @@
 #include "scheduler/scheduler.h"
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::scheduler_finish_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -130,4 +130,4 @@ TEST(Scheduler, LeavesNoBlockBehindWhenItEndsEarly) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scheduler_finish_test

@@ -10,7 +10,7 @@
 
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::scheduler_fuzz_test {
 namespace {
 
 struct FuzzCase {
@@ -160,4 +160,4 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SchedulerFuzz,
                                          FuzzCase{7, 100, 2, 20, 8}));
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scheduler_fuzz_test

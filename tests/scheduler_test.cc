@@ -11,7 +11,7 @@
 
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::scheduler_test {
 namespace {
 
 using ::testing::AllOf;
@@ -198,4 +198,4 @@ TEST(Scheduler, ASteadyStepKeepsItsBuffers) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scheduler_test

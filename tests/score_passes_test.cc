@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/reference/error_bounds.h"
 
-namespace plumbline {
+namespace plumbline::score_passes_test {
 namespace {
 
 constexpr float kGuard = 123.0F;
@@ -105,4 +105,4 @@ TEST(ScorePassesTest, WeightedValuesAddUp) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::score_passes_test

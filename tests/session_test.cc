@@ -12,7 +12,7 @@
 #include "tests/support/scheduler_harness.h"
 #include "tests/support/session_harness.h"
 
-namespace plumbline {
+namespace plumbline::session_test {
 namespace {
 
 TEST(Session, RunsBatchedRequestsToTheTokensTheyGetAlone) {
@@ -161,4 +161,4 @@ TEST(Session, DestructorEndsWhatIsLeft) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::session_test

@@ -13,7 +13,7 @@
 #include "tests/support/scheduler_harness.h"
 #include "tests/support/session_harness.h"
 
-namespace plumbline {
+namespace plumbline::session_threads_test {
 namespace {
 
 std::atomic<Session*> interrupted = nullptr;
@@ -93,4 +93,4 @@ TEST(Session, ThreadsSubmitAndCancelWhileTheLoopRuns) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::session_threads_test

@@ -10,7 +10,7 @@
 #include "tests/support/noisy_curves.h"
 #include "tools/resampling.h"
 
-namespace plumbline {
+namespace plumbline::stats_test {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -287,4 +287,4 @@ TEST(JudgeRatioTest, NeedsTheWholeIntervalOnOneSide) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::stats_test

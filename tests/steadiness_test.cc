@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/noisy_curves.h"
 
-namespace plumbline {
+namespace plumbline::steadiness_test {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -130,4 +130,4 @@ TEST(PreciseEnoughTest, DegenerateInputIsNeverPrecise) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::steadiness_test

@@ -5,7 +5,7 @@
 
 #include "scheduler/step_plan.h"
 
-namespace plumbline {
+namespace plumbline::step_batch_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -78,4 +78,4 @@ TEST(BuildBatch, TakesTheSpansTokensFromTheirPositions) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::step_batch_test

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace plumbline {
+namespace plumbline::step_clock_test {
 namespace {
 
 // A clock that shows 0, 1, 4, 9, 16, ... seconds: every lap is of another length.
@@ -73,4 +73,4 @@ TEST(AttentionTicksTest, CountUpAndSum) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::step_clock_test

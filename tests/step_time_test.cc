@@ -10,7 +10,7 @@
 
 #include "tests/support/made_profile.h"
 
-namespace plumbline {
+namespace plumbline::step_time_test {
 namespace {
 
 constexpr double kRounding = 1e-9;  // relative: sums of some hundred terms in double precision
@@ -193,4 +193,4 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::step_time_test

@@ -17,7 +17,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/attention_harness.h"
 
-namespace plumbline {
+namespace plumbline::stored_attention_test {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -236,4 +236,4 @@ TEST(StoredAttentionMemoryTest, RefusesShapesThatMakeNoSense) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::stored_attention_test

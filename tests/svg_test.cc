@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/markup.h"
 
-namespace plumbline {
+namespace plumbline::svg_test {
 namespace {
 
 using testing::ElementsAre;
@@ -87,4 +87,4 @@ TEST(EscapeMarkupTest, EscapesAndCleans) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::svg_test

@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::synth_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -186,4 +186,4 @@ TEST(RunSynthTest, OutputThatCannotBeWrittenIsAnError) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::synth_test

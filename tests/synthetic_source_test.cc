@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/tensor_sources.h"
 
-namespace plumbline {
+namespace plumbline::synthetic_source_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -227,4 +227,4 @@ TEST(SyntheticSourceTest, RowsDifferAndValuesAreBfloat16) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::synthetic_source_test

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::table_test {
 namespace {
 
 constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
@@ -145,4 +145,4 @@ TEST(CellTest, FiguresBeyondExactIntegersAreBrief) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::table_test

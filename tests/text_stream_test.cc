@@ -10,7 +10,7 @@
 
 #include "tests/support/fake_tokenizer.h"
 
-namespace plumbline {
+namespace plumbline::text_stream_test {
 namespace {
 
 const std::string kBad = "\xEF\xBF\xBD";  // U+FFFD
@@ -211,4 +211,4 @@ TEST(TextStream, PushesAddUpToTheWholeText) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::text_stream_test

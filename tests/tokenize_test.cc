@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/vocab_fixture.h"
 
-namespace plumbline {
+namespace plumbline::tokenize_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -103,4 +103,4 @@ TEST(TokenizeTest, LoadsTheModelFile) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::tokenize_test

@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
-namespace plumbline {
+namespace plumbline::tokenizer_golden_test {
 namespace {
 
 std::string Shared(const std::string& path) {
@@ -98,4 +98,4 @@ INSTANTIATE_TEST_SUITE_P(All, ModelGoldenTest,
                          });
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::tokenizer_golden_test

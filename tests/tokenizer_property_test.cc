@@ -15,7 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/vocab_fixture.h"
 
-namespace plumbline {
+namespace plumbline::tokenizer_property_test {
 namespace {
 
 constexpr uint32_t kSeed = 20240607;
@@ -147,4 +147,4 @@ TEST(TokenizerPropertyTest, MergingByQueueIsMergingBySearch) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::tokenizer_property_test

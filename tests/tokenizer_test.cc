@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/vocab_fixture.h"
 
-namespace plumbline {
+namespace plumbline::tokenizer_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -210,4 +210,4 @@ TEST(ByteTokenizerTest, BytesAreIds) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::tokenizer_test

@@ -5,7 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace plumbline {
+namespace plumbline::toy_path_test {
 namespace {
 
 TEST(ToyPathTest, InstalledTreeComesFirst) {
@@ -31,4 +31,4 @@ TEST(ToyPathTest, ANamedModelIsTakenAsItIs) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::toy_path_test

@@ -14,7 +14,7 @@
 #include "tests/support/made_profile.h"
 #include "tools/table.h"
 
-namespace plumbline {
+namespace plumbline::validate_test {
 namespace {
 
 using testing::HasSubstr;
@@ -108,4 +108,4 @@ TEST(ValidateStatisticsTest, ARunWithoutPointsCanBeShown) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::validate_test

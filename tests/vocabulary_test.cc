@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/vocab_fixture.h"
 
-namespace plumbline {
+namespace plumbline::vocabulary_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -182,4 +182,4 @@ TEST(VocabularyTest, KindsAreGuessedWhereThereAreNone) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::vocabulary_test

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace plumbline {
+namespace plumbline::work_test {
 namespace {
 
 constexpr auto kFfn = static_cast<size_t>(WorkClass::kFeedForward);
@@ -89,4 +89,4 @@ TEST(WorkClass, NamesAreDistinct) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::work_test

@@ -23,7 +23,7 @@
 namespace plumbline {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyTime = std::chrono::steady_clock;
 
 // A descriptor that is closed at the end, and never passed on to a child by accident.
 class Descriptor {
@@ -109,10 +109,10 @@ class Reaper {
   Reaper& operator=(const Reaper&) = delete;
 
   // False where the program still runs at the deadline.
-  bool WaitUntil(Clock::time_point deadline, int& exit_code) {
+  bool WaitUntil(SteadyTime::time_point deadline, int& exit_code) {
     int status = 0;
     while (waitpid(pid_, &status, WNOHANG) != pid_) {
-      if (Clock::now() >= deadline) return false;
+      if (SteadyTime::now() >= deadline) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     ended_ = true;
@@ -149,7 +149,7 @@ absl::Status TooLate(const ChildRun& run) {
 }
 
 absl::Status Exchange(const ChildRun& run, std::array<Channel, 3>& channels,
-                      Clock::time_point deadline, ChildResult& result) {
+                      SteadyTime::time_point deadline, ChildResult& result) {
   absl::string_view input = run.input;
   Descriptor& in = channels[0].ours;
   Descriptor& out = channels[1].ours;
@@ -157,7 +157,7 @@ absl::Status Exchange(const ChildRun& run, std::array<Channel, 3>& channels,
   if (input.empty()) in.Close();
   while (out.file() >= 0 || err.file() >= 0) {
     const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - SteadyTime::now()).count();
     if (left <= 0) return TooLate(run);
     // poll() passes over negative descriptors.
     std::array<pollfd, 3> waits = {pollfd{in.file(), POLLOUT, 0}, pollfd{out.file(), POLLIN, 0},
@@ -186,8 +186,8 @@ absl::StatusOr<ChildResult> RunChild(const ChildRun& run) {
   for (Channel& channel : channels) {
     if (!Open(channel)) return SystemError(run.program, errno);
   }
-  const Clock::time_point deadline =
-      Clock::now() + absl::ToChronoMilliseconds(std::min(run.time_limit, absl::Hours(24)));
+  const SteadyTime::time_point deadline =
+      SteadyTime::now() + absl::ToChronoMilliseconds(std::min(run.time_limit, absl::Hours(24)));
   pid_t pid = -1;
   if (const int error = Spawn(run, channels, pid); error != 0) {
     return SystemError(run.program, error);

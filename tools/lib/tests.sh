@@ -22,13 +22,6 @@ print_test_summaries() {
   done
 }
 
-# What runs under ThreadSanitizer: cache, scheduler and session with a fake executor, and the engine
-# with one thread per region, because libgomp is not instrumented. The test preset "tsan" picks the
-# same by label.
-# shellcheck disable=SC2034 # used by tools/check
-tsan_targets=(block_pool_test block_table_test kv_store_test scheduler_test scheduler_finish_test
-  scheduler_fuzz_test session_test session_threads_test golden_test preemption_bits_test)
-
 # ThreadSanitizer of GCC 12 maps its shadow at fixed addresses and refuses to start where the kernel
 # randomises over more bits than it knows. Where turning that off is forbidden, we run as is.
 stop_randomising_addresses() {
