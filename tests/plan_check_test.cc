@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/run_binary.h"
+#include "tests/support/sanitized.h"
 #include "tools/table.h"
 
 namespace plumbline::plan_check_test {
@@ -21,15 +22,6 @@ using testing::Not;
 // 40 MB of weights, so that what the process takes besides is small beside them.
 constexpr char kModel[] =
     "synthetic:llama-160m,width=512,heads=8,kv_heads=2,layers=3,ffn=1024,vocab=4000,context=4096";
-
-// Sanitizers keep shadows and freed memory: the process is not what was planned.
-bool IsSanitized() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#else
-  return false;
-#endif
-}
 
 PlanCheck CheckOf(int64_t planned_cache, int64_t compiled, int64_t real) {
   PlanCheck check;
