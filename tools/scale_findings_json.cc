@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "engine/replacing_file.h"
 #include "nlohmann/json.hpp"
 
 namespace plumbline {
@@ -193,10 +195,27 @@ Json ToJson(const ScaleModelFindings& model) {
   return json;
 }
 
+// Never throws: bytes that are no UTF-8 become U+FFFD.
+std::string FindingsText(const ScaleFindings& findings) {
+  return ScaleFindingsJson(findings).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 nlohmann::ordered_json ScaleFindingsJson(const ScaleFindings& findings) {
   return Json{{"seed", findings.seed}, {"models", List(findings.models, ToJson)}};
+}
+
+std::string ScaleResultJson(const ScaleStudy& study, const ScaleFindings& findings) {
+  // Behind the brace that opens the study's object.
+  return absl::StrCat("{\"findings\":", FindingsText(findings), ",\n", ScaleJson(study).substr(1));
+}
+
+absl::Status WriteScaleFindings(const std::string& folder, const ScaleFindings& findings) {
+  ReplacingFile file(absl::StrCat(folder, "/", kScaleFindingsFile));
+  if (absl::Status status = file.Create(); !status.ok()) return status;
+  if (absl::Status status = file.Write(FindingsText(findings) + "\n"); !status.ok()) return status;
+  return file.Commit();
 }
 
 }  // namespace plumbline
