@@ -170,10 +170,6 @@ int64_t Transformer::RowBytes() const {
          b.hidden.bytes() + b.active.bytes() + b.cosines.bytes() + b.sines.bytes();
 }
 
-int64_t Transformer::scratch_bytes() const {
-  return RowBytes() + buffers_.last.bytes() + buffers_.logits.bytes();
-}
-
 ScratchSizes Transformer::scratch_sizes() const {
   ScratchSizes sizes;
   sizes.activations = RowBytes();

@@ -65,9 +65,6 @@ class Model {
   virtual const ModelConfig& config() const = 0;
   virtual const ModelOptions& options() const = 0;
   virtual const WeightSizes& weight_sizes() const = 0;
-  // Bytes of the buffers that hold one step's rows: they grow with max_step_tokens. Attention's own
-  // scratch and the library's are not among them.
-  virtual int64_t scratch_bytes() const = 0;
   virtual ScratchSizes scratch_sizes() const = 0;
   // Writes all scratch, so that it is resident as if the largest step had run. Logits of an
   // earlier step are lost.

@@ -26,7 +26,6 @@ class Transformer final : public Model {
   const ModelConfig& config() const override { return config_; }
   const ModelOptions& options() const override { return options_; }
   const WeightSizes& weight_sizes() const override { return sizes_; }
-  int64_t scratch_bytes() const override;
   ScratchSizes scratch_sizes() const override;
   void TouchScratch() override;
   std::string same_bits_exception() const override;

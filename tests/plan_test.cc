@@ -1,24 +1,26 @@
 // `plumbline plan`, in process and through the real binary.
 #include "tools/plan.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "engine/memory_plan.h"
+#include "engine/tensor_source.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/run_binary.h"
 #include "tools/plan_article.h"
-#include "tools/plan_times.h"
 #include "tools/table.h"
 
 namespace plumbline::plan_test {
 namespace {
 
 using Json = nlohmann::json;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -121,45 +123,6 @@ TEST(PlanTest, SaysWhereTheTargetDoesNotFit) {
   EXPECT_THAT(PlanReport(MakePlan(options).value()), Not(HasSubstr("does not fit")));
 }
 
-// A step of these many tokens takes these many seconds, and a row of logits a thousand.
-double CountTokens(absl::Span<const SpanShape> spans) {
-  double seconds = 0;
-  for (const SpanShape& span : spans) {
-    seconds += static_cast<double>(span.count + 1000 * span.logit_rows);
-  }
-  return seconds;
-}
-
-TEST(PlanTimesTest, TtftIsItsChunks) {
-  EXPECT_EQ(PredictTtft(1, 512, CountTokens), 1001);
-  EXPECT_EQ(PredictTtft(1300, 512, CountTokens), 2300);
-  std::vector<int64_t> firsts;
-  PredictTtft(1024, 512, [&](absl::Span<const SpanShape> spans) {
-    EXPECT_EQ(spans.size(), 1u);
-    firsts.push_back(spans[0].first);
-    return 0.0;
-  });
-  EXPECT_THAT(firsts, ElementsAre(0, 512));
-}
-
-TEST(PlanTimesTest, DecodeStepFeedsOneTokenOfEach) {
-  PredictDecodeStep(100, 3, [](absl::Span<const SpanShape> spans) {
-    EXPECT_EQ(spans.size(), 3u);
-    for (const SpanShape& span : spans) {
-      EXPECT_EQ(span.first, 99);
-      EXPECT_EQ(span.count, 1);
-      EXPECT_EQ(span.logit_rows, 1);
-    }
-    return 0.0;
-  });
-}
-
-TEST(PlanTimesTest, LengthsAscend) {
-  EXPECT_THAT(PlanLengths(32768, 0), ElementsAre(128, 512, 2048, 8192, 32768));
-  EXPECT_THAT(PlanLengths(512, 300), ElementsAre(128, 300, 512));
-  EXPECT_THAT(PlanLengths(1, 5), ElementsAre(1));
-}
-
 // The article's printed table, and both readings with one layer live: RTX 3090, A100 40 and 80 GB,
 // H100 80 GB, for 12 heads and 12 layers.
 TEST(PlanArticleTest, ReproducesTheTable) {
@@ -180,6 +143,35 @@ TEST(PlanArticleTest, ReproducesTheTable) {
   // With 1024^3 for a GB the same formula gives the prose's "27K".
   EXPECT_EQ(json.at("rows")[4].at("all_layers_tokens"), 7914);
   EXPECT_EQ(json.at("rows")[4].at("one_layer_tokens"), 27415);
+}
+
+// The last column, from the bytes of GPT-2 small written out: bf16 matrices, embedding rows and
+// positions of 1,536 bytes, f32 norms and biases, and blocks of 16 tokens of 36,864 bytes.
+TEST(PlanArticleTest, TheEngineFillsTheMemoryToTheLastBlock) {
+  constexpr int64_t kVocab = 50257, kRow = 768 * 2, kBlock = 16 * 36864;
+  constexpr int64_t kMatrices = 12 * (4 + 8) * 768 * kRow;
+  constexpr int64_t kHead = 50304 * kRow;  // the vocabulary, in columns of 64
+  constexpr int64_t kVectors = (12 * (13 * 768) + 2 * 768) * 4;
+  MemoryShape shape;
+  const auto source = OpenModel("synthetic:gpt2-small");
+  ASSERT_TRUE(source.ok()) << source.status();
+  shape.config = (*source)->config();
+  shape.weights = WeightDtype::kBf16;
+  shape.kv_dtype = KvDtype::kF16;
+  const int64_t scratch = Total(PlanScratch(shape, shape.chunk_tokens, 1));
+  shape.matmul.blocked = true;
+  for (const int64_t memory : {int64_t{1'000'000'000}, int64_t{24'000'000'000}}) {
+    const auto row = LongestSequences(shape, "here", memory);
+    ASSERT_TRUE(row.ok()) << row.status();
+    const auto bytes = [&](int64_t tokens) {
+      const int64_t positions = std::max<int64_t>(tokens, shape.config.context);
+      return kMatrices + kHead + kVectors + (kVocab + positions) * kRow + scratch +
+             (tokens + 15) / 16 * kBlock;
+    };
+    EXPECT_GT(row->engine, 0);
+    EXPECT_LE(bytes(row->engine), memory);
+    EXPECT_GT(bytes(row->engine + 1), memory);
+  }
 }
 
 TEST(PlanArticleTest, TakesOtherShapes) {

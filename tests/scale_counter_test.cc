@@ -161,18 +161,6 @@ TEST(ScaleCounterTest, StopsWhenToldAndKeepsWhatThereIs) {
   EXPECT_EQ(data.samples.size(), 5U);
 }
 
-TEST(ScaleCounterTest, AnchorsAreTakenBesideEverySample) {
-  CounterOptions options = Options(kModel);
-  int taken = 0;
-  options.anchors = [&taken] { return Anchors{static_cast<double>(++taken), 2.0}; };
-  ScaleData data;
-  ASSERT_TRUE(MeasureActivationFusion(options, {4}, &data).ok());
-  ASSERT_EQ(data.samples.size(), 4U);
-  for (size_t i = 0; i < data.samples.size(); ++i) {
-    EXPECT_EQ(data.samples[i].anchors.matmul_flops_per_second, static_cast<double>(i + 1));
-  }
-}
-
 TEST(ScaleCounterTest, RefusesLengthsThatCannotBe) {
   const CounterOptions options = Options(kModel);
   ScaleData data;

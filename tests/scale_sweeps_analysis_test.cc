@@ -180,8 +180,27 @@ void ExpectTidy(const std::string& text) {
   EXPECT_THAT(text, Not(AnyOf(HasSubstr("nan"), HasSubstr("inf"))));
 }
 
+TEST(ScaleSummaryTest, ShowsWhatMattersMostOnTwoScreens) {
+  const ScaleFindings findings = Analysed(WholeStudy(8192).data);
+  const std::string text = ScaleSummary(findings, false);
+  ExpectTidy(text);
+  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 60) << text;
+  for (const char* part : {"a n + b n^2", "prefill n^", "attention = feed-forward",
+                           "Do not hold here: ", "Hold here: ", "softmax", "stored, full / tiled",
+                           "counts equal their formulas", "--verbose"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  const std::string all = ScaleSummary(findings, true);
+  EXPECT_THAT(all, HasSubstr("Decode t to 2t"));
+  EXPECT_THAT(text, Not(HasSubstr("Decode t to 2t")));
+  for (const ScaleClaim& claim : findings.models[0].claims) {
+    if (claim.verdict == ScaleVerdict::kNotMeasured) continue;
+    EXPECT_THAT(all, HasSubstr(absl::StrCat("- ", claim.claim.substr(0, 40)))) << claim.id;
+  }
+}
+
 TEST(ScaleSummaryTest, SaysWhatWasFoundInEightyColumns) {
-  const std::string text = ScaleSummary(Analysed(WholeStudy(8192).data));
+  const std::string text = ScaleSummary(Analysed(WholeStudy(8192).data), true);
   ExpectTidy(text);
   EXPECT_THAT(text, HasSubstr("attention = feed-forward"));
   EXPECT_THAT(text, HasSubstr("counts equal their formulas, to the unit"));
@@ -195,7 +214,7 @@ TEST(ScaleSummaryTest, SaysWhatWasFoundInEightyColumns) {
 
 TEST(ScaleAnalysisOfLittleTest, IsUnknownWhereNothingWasMeasured) {
   EXPECT_TRUE(Analysed({}).models.empty());
-  EXPECT_EQ(ScaleSummary({}), "Nothing was measured.\n");
+  EXPECT_EQ(ScaleSummary({}, false), "Nothing was measured.\n");
   LawStudy study(ScaleLaw{});
   study.Add(ScaleSweep::kPrefill, SmallShape(), 512, false);
   ScaleData data = study.data;
@@ -214,7 +233,7 @@ TEST(ScaleAnalysisOfLittleTest, IsUnknownWhereNothingWasMeasured) {
   for (const char* id : {"C2_DOUBLING_4X", "C2_CROSS_N_D", "C2_STEP_TD", "C2_FLASH_ON"}) {
     EXPECT_EQ(VerdictOf(one, id), ScaleVerdict::kNotMeasured) << id;
   }
-  ExpectTidy(ScaleSummary(Analysed(study.data)));
+  ExpectTidy(ScaleSummary(Analysed(study.data), true));
 }
 
 TEST(ScaleAnalysisOfLittleTest, VariantsAloneOrOneRepetitionOrNoClassTimes) {
@@ -224,7 +243,7 @@ TEST(ScaleAnalysisOfLittleTest, VariantsAloneOrOneRepetitionOrNoClassTimes) {
   const ScaleFindings alone = Analysed(study.data);
   ASSERT_EQ(alone.models.size(), 1U);
   EXPECT_EQ(alone.models[0].model, "synthetic:gpt2-small");
-  ExpectTidy(ScaleSummary(alone));
+  ExpectTidy(ScaleSummary(alone, true));
 
   ScaleLaw once;
   once.repetitions = 1;
@@ -233,14 +252,14 @@ TEST(ScaleAnalysisOfLittleTest, VariantsAloneOrOneRepetitionOrNoClassTimes) {
   const ScaleFindings findings = Analysed(single.data);
   EXPECT_TRUE(findings.models[0].prefill_fit.a.known());
   EXPECT_TRUE(std::isnan(findings.models[0].prefill_fit.a.low));  // no interval of one
-  ExpectTidy(ScaleSummary(findings));
+  ExpectTidy(ScaleSummary(findings, true));
 
   for (ScaleSample& sample : single.data.samples) sample.class_seconds = {};
   const ScaleFindings classless = Analysed(single.data);
   EXPECT_TRUE(classless.models[0].prefill_fit.a.known());
   EXPECT_FALSE(classless.models[0].shares[0].timed[0].known());
   EXPECT_EQ(VerdictOf(classless.models[0], "C2_CROSS_N_D"), ScaleVerdict::kNotMeasured);
-  ExpectTidy(ScaleSummary(classless));
+  ExpectTidy(ScaleSummary(classless, true));
 }
 
 // Repetitions that a time limit cut: long points have fewer, and still count.
@@ -275,7 +294,7 @@ TEST(ScaleAnalysisOfLittleTest, TimesThatAreNoTimesMakeFiguresUnknown) {
     EXPECT_FALSE(findings.models[0].prefill_fit.a.known()) << bad;
     EXPECT_FALSE(findings.models[0].prefill_exponent.known()) << bad;
     EXPECT_EQ(VerdictOf(findings.models[0], "C1_DOUBLE_N_X4"), ScaleVerdict::kNotMeasured);
-    ExpectTidy(ScaleSummary(findings));
+    ExpectTidy(ScaleSummary(findings, true));
   }
 }
 

@@ -75,6 +75,8 @@ TEST_F(ScaleTest, MeasuresEverySweepAndSaysThatCountsAgree) {
         "unfused_ffn", "paged", "contiguous"}) {
     EXPECT_THAT(sweeps, Contains(sweep));
   }
+  const Json findings = Json::parse(File("findings.json"));
+  EXPECT_EQ(findings.at("models").at(0).at("model"), kTiny);
   const std::string csv = File("samples.csv");
   EXPECT_EQ(static_cast<size_t>(std::count(csv.begin(), csv.end(), '\n')),
             json.at("samples").size() + 1);
@@ -86,6 +88,10 @@ TEST_F(ScaleTest, WritesNothingUnlessAsked) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   EXPECT_EQ(json.at("samples").size(), json.at("points").size());
+  const Json& found = json.at("findings").at("models").at(0);
+  EXPECT_EQ(found.at("exactness").at("equal"), found.at("exactness").at("compared"));
+  EXPECT_GT(found.at("exactness").at("compared"), 0);
+  EXPECT_FALSE(found.at("prefill").empty());
   EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 

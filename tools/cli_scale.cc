@@ -84,9 +84,10 @@ void AddScale(CLI::App& app, Commands& commands, const Streams& streams) {
   AddText(sub, "--machine", options.machine, "FILE",
           "profile to predict from (default: what calibrate left)");
   AddText(sub, "-o,--output", options.output, "FOLDER",
-          "write samples.json and .csv, and page.html");
+          "write samples.json and .csv, findings.json and page.html");
   AddText(sub, "--resume", options.resume, "FOLDER", "go on with what an earlier -o holds");
-  sub->add_flag("--json", options.json, "print every sample as one JSON object");
+  sub->add_flag("--verbose", options.verbose, "print all findings, not only what matters most");
+  sub->add_flag("--json", options.json, "print findings and every sample as one JSON object");
   sub->footer(absl::StrCat(
       "Sweeps: prefill, decode, batch, chunk, no_cache, attention, softmax, ffn, paged,\n"
       "block, layers, heads, kv_heads.\n"

@@ -17,9 +17,6 @@
 namespace plumbline {
 namespace {
 
-// Lengths beyond these are not predicted, so that no prediction takes long itself.
-constexpr int64_t kMostPredictedTokens = int64_t{1} << 20;
-constexpr int64_t kMostPredictedChunks = int64_t{1} << 12;
 constexpr int kMaxRunning = 256;  // of generate's steps
 
 absl::Status SetMemory(const PlanOptions& options, Plan& plan) {
@@ -42,6 +39,7 @@ absl::Status SetTarget(const PlanOptions& options, Plan& plan) {
   plan.requests = options.requests;
   plan.chunk_tokens = options.chunk_tokens;
   plan.block_tokens = options.block_tokens;
+  plan.wished_prompt = options.prompt;
   if (plan.context > plan.config.context) {
     return absl::InvalidArgumentError(
         absl::StrCat("a context of ", plan.context, " tokens is wished and the model knows ",
@@ -86,18 +84,16 @@ absl::Status PlanHeads(const Plan& plan, MemoryShape shape, HeadsPlan& heads) {
   return absl::OkStatus();
 }
 
-void PredictHeads(const Plan& plan, const MachineProfile& profile, int64_t prompt,
-                  HeadsPlan& heads) {
+void PredictHeads(const Plan& plan, const MachineProfile& profile, HeadsPlan& heads) {
   ModelConfig config = plan.config;
   config.kv_heads = heads.kv_heads;
-  const int64_t most =
-      std::min({plan.context, kMostPredictedTokens, kMostPredictedChunks * plan.chunk_tokens});
-  const std::vector<int64_t> lengths = PlanLengths(most, prompt);
   std::vector<int64_t> batches = {1, 8, std::min<int64_t>(plan.requests, kMaxRunning)};
   std::sort(batches.begin(), batches.end());
   batches.erase(std::unique(batches.begin(), batches.end()), batches.end());
-  for (const int64_t length : lengths) {
+  for (const int64_t length : PlanLengths(plan.longest_prompt, plan.wished_prompt)) {
     heads.ttft.push_back({length, 1, {}});
+  }
+  for (const int64_t length : PlanLengths(plan.longest_decode, plan.wished_prompt)) {
     for (const int64_t batch : batches) heads.decode.push_back({length, batch, {}});
   }
   for (size_t i = 0; i < kPlanDtypes.size(); ++i) {
@@ -124,7 +120,9 @@ absl::Status Predict(const PlanOptions& options, Plan& plan) {
     plan.times_missing = std::string(profile.status().message());
     return absl::OkStatus();
   }
-  for (HeadsPlan& heads : plan.heads) PredictHeads(plan, *profile, options.prompt, heads);
+  plan.longest_decode = std::min(plan.context, kMostPredictedTokens);
+  plan.longest_prompt = std::min(plan.longest_decode, kMostPredictedSteps * plan.chunk_tokens);
+  for (HeadsPlan& heads : plan.heads) PredictHeads(plan, *profile, heads);
   return absl::OkStatus();
 }
 

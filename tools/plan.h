@@ -68,6 +68,11 @@ struct Plan {
   int block_tokens = 16;
   std::vector<HeadsPlan> heads;  // MHA, GQA, MQA, as far as there are such
   std::string times_missing;     // why there are no times; empty: there are
+  int64_t wished_prompt = 0;     // one more prompt to predict; 0: none
+  // No prediction takes long itself: the longest prompt and the longest context predicted. Less
+  // than `context` where that has too many steps or tokens. 0: no times.
+  int64_t longest_prompt = 0;
+  int64_t longest_decode = 0;
 
   const HeadsPlan& own() const;
 };

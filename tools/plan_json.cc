@@ -74,7 +74,12 @@ std::string PlanJson(const Plan& plan) {
   json["requests"] = plan.requests;
   json["chunk_tokens"] = plan.chunk_tokens;
   json["block_tokens"] = plan.block_tokens;
-  if (!plan.times_missing.empty()) json["times_missing"] = plan.times_missing;
+  if (plan.times_missing.empty()) {
+    json["longest_predicted_prompt_tokens"] = plan.longest_prompt;
+    json["longest_predicted_context_tokens"] = plan.longest_decode;
+  } else {
+    json["times_missing"] = plan.times_missing;
+  }
   Json& all = json["heads"] = Json::array();
   for (const HeadsPlan& heads : plan.heads) {
     Json entry = {{"name", heads.name}, {"kv_heads", heads.kv_heads}, {"own", heads.own}};

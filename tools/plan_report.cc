@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/plan.h"
+#include "tools/plan_times.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -101,9 +102,9 @@ std::string HeadsNotes(const Plan& plan) {
   for (size_t i = 0; i < plans.size(); ++i) {
     if (Fits(plans[i], plan.memory_bytes)) continue;
     absl::StrAppend(
-        &out, WrapText(absl::StrCat("The target does not fit with an ", KvDtypeName(kPlanDtypes[i]),
-                                    " cache: ", Size(plans[i].needed()), " needed, ",
-                                    Size(plan.memory_bytes), " there.")));
+        &out, WrapText(absl::StrCat("The target does not fit with a cache of ",
+                                    KvDtypeName(kPlanDtypes[i]), ": ", Size(plans[i].needed()),
+                                    " needed, ", Size(plan.memory_bytes), " there.")));
   }
   return out;
 }
@@ -117,6 +118,27 @@ void AddTimes(const HeadsPlan& heads, const std::vector<PlanTime>& times, bool b
     for (const double seconds : time.seconds) cells.push_back(Cell::Text(FormatSeconds(seconds)));
     table.AddRow(std::move(cells));
   }
+}
+
+// Where times end before the target does, and why.
+std::string TimesNotes(const Plan& plan) {
+  std::string out;
+  if (plan.longest_decode < plan.context) {
+    absl::StrAppend(&out,
+                    WrapText(absl::StrCat("No times beyond ", FormatCount(plan.longest_decode),
+                                          " tokens: longer ones are not predicted.")));
+  }
+  if (plan.longest_prompt < plan.longest_decode) {
+    absl::StrAppend(&out, WrapText(absl::StrCat(
+                              "No times to first token beyond ", FormatCount(plan.longest_prompt),
+                              " tokens: prompts of more than ", FormatCount(kMostPredictedSteps),
+                              " steps are not predicted. Raise --chunk-tokens.")));
+  }
+  if (plan.wished_prompt > plan.longest_prompt) {
+    absl::StrAppend(&out, WrapText(absl::StrCat("So there is none for the prompt of ",
+                                                FormatCount(plan.wished_prompt), " tokens.")));
+  }
+  return out;
 }
 
 std::string TimesTables(const Plan& plan) {
@@ -133,7 +155,8 @@ std::string TimesTables(const Plan& plan) {
   return absl::StrCat(
       ttft.ToString(), "\n", decode.ToString(),
       WrapText("Predicted from the machine profile, at the rates it was measured with. The prompt "
-               "runs alone; a batch decodes one token of each request."));
+               "runs alone; a batch decodes one token of each request."),
+      TimesNotes(plan));
 }
 
 }  // namespace

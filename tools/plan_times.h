@@ -11,6 +11,10 @@
 
 namespace plumbline {
 
+// Longer contexts, and prompts of more steps, are not predicted: no prediction is to take long.
+inline constexpr int64_t kMostPredictedTokens = int64_t{1} << 20;
+inline constexpr int64_t kMostPredictedSteps = int64_t{1} << 12;
+
 // Seconds of one forward pass over these spans.
 using StepSeconds = absl::FunctionRef<double(absl::Span<const SpanShape> spans)>;
 

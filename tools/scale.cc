@@ -14,6 +14,7 @@
 #include "tools/progress.h"
 #include "tools/scale_analysis.h"
 #include "tools/scale_files.h"
+#include "tools/scale_findings_json.h"
 #include "tools/scale_measure.h"
 #include "tools/scale_notes.h"
 #include "tools/scale_page.h"
@@ -77,14 +78,16 @@ absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
   const absl::StatusOr<ScaleFindings> findings = AnalyseScale(setup->study.data, analysis);
   if (!findings.ok()) return findings.status();
   if (!setup->folder.empty()) {
+    absl::Status written = WriteScaleFindings(setup->folder, *findings);
+    if (!written.ok()) return written;
     if (absl::Status status = WriteScalePage(setup->folder, setup->study, *findings);
         !status.ok()) {
       return status;
     }
   }
-  out << (options.json
-              ? ScaleJson(setup->study)
-              : absl::StrCat(ScaleSummary(*findings), ScaleNotes(setup->study, setup->folder)));
+  out << (options.json ? ScaleResultJson(setup->study, *findings)
+                       : absl::StrCat(ScaleSummary(*findings, options.verbose),
+                                      ScaleNotes(setup->study, setup->folder)));
   out.flush();
   if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
   return measured;

@@ -30,6 +30,7 @@ struct ScaleOptions {
   std::string machine;            // profile to predict from; empty: the default one, if any
   std::string output;             // folder for samples and page; empty: none is written
   std::string resume;             // folder of an earlier run that goes on; empty: none
+  bool verbose = false;           // all findings as text, not only those that matter most
   bool json = false;
 };
 

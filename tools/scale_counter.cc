@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost_model.h"
+#include "engine/memory_plan.h"
 #include "engine/tensor_source.h"
 #include "tools/step_rig.h"
 
@@ -188,7 +189,7 @@ absl::Status MeasureChunking(const CounterOptions& options, int64_t tokens, int6
     point.chunk = step;
     point.cache_bytes = rigs.back()->store().allocated_bytes();
     point.cache_used_bytes = tokens * rigs.back()->store().geometry().TokenBytes();
-    point.scratch_bytes = rigs.back()->model().scratch_bytes();
+    point.scratch_bytes = Total(rigs.back()->model().scratch_sizes());
     passes.push_back(PrefillPass(*rigs.back(), std::move(point), &logits));
   }
   return RunPasses(options, passes, data);

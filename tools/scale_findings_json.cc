@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "engine/replacing_file.h"
 #include "nlohmann/json.hpp"
 #include "tools/json_text.h"
 
@@ -189,6 +191,20 @@ Json ToJson(const ScaleModelFindings& model) {
 
 nlohmann::ordered_json ScaleFindingsJson(const ScaleFindings& findings) {
   return Json{{"seed", findings.seed}, {"models", List(findings.models, ToJson)}};
+}
+
+std::string ScaleResultJson(const ScaleStudy& study, const ScaleFindings& findings) {
+  // Behind the brace that opens the study's object.
+  return absl::StrCat("{\"findings\":", JsonLine(ScaleFindingsJson(findings)), ",\n",
+                      ScaleJson(study).substr(1));
+}
+
+absl::Status WriteScaleFindings(const std::string& folder, const ScaleFindings& findings) {
+  ReplacingFile file(absl::StrCat(folder, "/", kScaleFindingsFile));
+  if (absl::Status status = file.Create(); !status.ok()) return status;
+  if (absl::Status status = file.Write(JsonLine(ScaleFindingsJson(findings)) + "\n"); !status.ok())
+    return status;
+  return file.Commit();
 }
 
 }  // namespace plumbline

@@ -1,6 +1,7 @@
 #include "tools/scale_notes.h"
 
 #include "absl/strings/str_cat.h"
+#include "tools/scale_findings_json.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -57,7 +58,8 @@ std::string ScaleNotes(const ScaleStudy& study, const std::string& folder) {
   if (folder.empty()) return text;
   return absl::StrCat(
       text, WrapText(absl::StrCat("Written to ", Printable(folder), ": ", kScaleJsonFile, " and ",
-                                  kScaleCsvFile, " with every sample.")));
+                                  kScaleCsvFile, " with every sample, ", kScaleFindingsFile,
+                                  ", and page.html with pictures where gnuplot is.")));
 }
 
 }  // namespace plumbline

@@ -22,7 +22,6 @@ absl::Status RunPasses(const CounterOptions& options, const std::vector<CounterP
   for (const CounterPass& pass : passes) data->points.push_back(pass.point);
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {
     for (size_t i = 0; i < passes.size(); ++i) {
-      const Anchors anchors = options.anchors ? options.anchors() : Anchors();
       absl::StatusOr<ScaleSample> sample = RunOne(options, passes[i]);
       if (!sample.ok()) return sample.status();
       const std::chrono::duration<double> now =
@@ -30,7 +29,6 @@ absl::Status RunPasses(const CounterOptions& options, const std::vector<CounterP
       sample->point = first + static_cast<int64_t>(i);
       sample->repetition = repetition;
       sample->start_seconds = now.count() - sample->seconds;
-      sample->anchors = anchors;
       data->samples.push_back(*std::move(sample));
     }
   }

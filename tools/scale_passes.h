@@ -12,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cache/kv_geometry.h"
-#include "engine/machine_profile.h"
 #include "engine/weight_dtype.h"
 #include "tools/scale_samples.h"
 
@@ -29,11 +28,10 @@ struct CounterOptions {
   // What ScaleSample::start_seconds counts from.
   std::chrono::steady_clock::time_point study_start = std::chrono::steady_clock::now();
   std::function<bool()> keep_going;  // asked before every pass; empty: always true
-  std::function<Anchors()> anchors;  // taken before every recorded pass; empty: none
 };
 
 // One of the things compared. `run` prepares what it needs, times itself, and fills all of the
-// sample but for point, repetition, start and anchors.
+// sample but for point, repetition, start and anchors, of which there are none.
 struct CounterPass {
   ScalePoint point;
   std::function<absl::StatusOr<ScaleSample>()> run;

@@ -54,7 +54,7 @@ struct ScalePoint {
   int64_t peak_score_bytes = 0;
   int64_t cache_bytes = 0;
   int64_t cache_used_bytes = 0;  // of cache_bytes, what the sequences' tokens take
-  int64_t scratch_bytes = 0;     // of the buffers that hold a step's rows
+  int64_t scratch_bytes = 0;     // of all buffers that a step uses
 };
 
 // One repetition of a point: a whole prefill (all its chunks), one decode step, or one pass of a

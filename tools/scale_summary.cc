@@ -2,38 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <limits>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "tools/scale_text.h"
 #include "tools/table.h"
 
 namespace plumbline {
 namespace {
 
-constexpr size_t kMostRows = 8;  // of a table over lengths: the longest ones
+constexpr size_t kMostContradicted = 5;  // claims of a summary that is not verbose
+constexpr size_t kMostHolding = 2;
+constexpr size_t kAll = std::numeric_limits<size_t>::max();
 
-std::string Seconds(double seconds) { return FormatSeconds(std::isnan(seconds) ? -1 : seconds); }
-
-Cell EstimateCell(const Estimate& estimate) { return Cell::Text(EstimateText(estimate)); }
-Cell FigureCell(double value) { return Cell::Text(FigureText(value)); }
 Cell PercentCell(double percent) {
   return Cell::Text(std::isnan(percent) ? "-" : absl::StrFormat("%.1f%%", percent));
-}
-
-template <class T>
-absl::Span<const T> Longest(const std::vector<T>& rows) {
-  const size_t from = rows.size() - std::min(rows.size(), kMostRows);
-  return absl::MakeConstSpan(rows).subspan(from);
-}
-
-// "12.3 us [12.1, 12.6]" with the interval in the figure's own text.
-std::string SecondsText(const Estimate& estimate) {
-  if (std::isnan(estimate.low)) return Seconds(estimate.value);
-  return absl::StrCat(Seconds(estimate.value), " [", Seconds(estimate.low), ", ",
-                      Seconds(estimate.high), "]");
 }
 
 std::string FitText(const ScaleModelFindings& model) {
@@ -57,7 +43,16 @@ std::string FitText(const ScaleModelFindings& model) {
                                      FigureText(1e9 * fit.b.high), "]", within(fit)),
                         2));
   }
-  return text;
+  std::vector<std::string> exponents;
+  const auto add_exponent = [&exponents](const char* what, const Estimate& exponent) {
+    if (exponent.known()) exponents.push_back(absl::StrCat(what, EstimateText(exponent)));
+  };
+  add_exponent("prefill n^", model.prefill_exponent);
+  add_exponent("decode t^", model.decode_exponent);
+  if (exponents.empty()) return text;
+  return absl::StrCat(text, WrapText(absl::StrCat("Over the whole sweep the time grows as ",
+                                                  absl::StrJoin(exponents, ", "), "."),
+                                     2));
 }
 
 std::string CrossingTable(const ScaleModelFindings& model) {
@@ -75,53 +70,48 @@ std::string CrossingTable(const ScaleModelFindings& model) {
   return any ? absl::StrCat("\n", table.ToString()) : "";
 }
 
-std::string ClaimsWith(const ScaleModelFindings& model, ScaleVerdict verdict,
+// At most `most` claims of this verdict, and how many others there are.
+std::string ClaimsWith(const ScaleModelFindings& model, ScaleVerdict verdict, size_t most,
                        absl::string_view heading) {
   std::string text;
+  size_t count = 0;
   for (const ScaleClaim& claim : model.claims) {
-    if (claim.verdict != verdict) continue;
+    if (claim.verdict != verdict || ++count > most) continue;
     absl::StrAppend(&text,
                     WrapText(absl::StrCat("- ", claim.claim, " Here: ", claim.measured, "."), 2));
   }
-  return text.empty() ? "" : absl::StrCat(heading, "\n", text);
+  if (count == 0) return "";
+  return absl::StrCat(heading, " ", count, count > most ? "; the first of them:\n" : ":\n", text);
 }
 
-std::string ClaimLines(const ScaleModelFindings& model) {
-  std::string text =
-      absl::StrCat(ClaimsWith(model, ScaleVerdict::kDoesNotHold, "Do not hold here:"),
-                   ClaimsWith(model, ScaleVerdict::kNotReached, "Not reached:"),
-                   ClaimsWith(model, ScaleVerdict::kHolds, "Hold here:"));
-  if (text.empty()) return "";
-  const auto not_measured = std::count_if(
-      model.claims.begin(), model.claims.end(),
-      [](const ScaleClaim& claim) { return claim.verdict == ScaleVerdict::kNotMeasured; });
-  if (not_measured > 0) absl::StrAppend(&text, not_measured, " more were not measured.\n");
-  return absl::StrCat("\nWhat the articles claim\n", text);
-}
-
-std::string DoublingTable(const ScaleModelFindings& model) {
-  std::string text;
-  if (!model.prefill_doublings.empty()) {
-    Table table({"Prefill n to 2n", "time", "attention", "MACs", "full square"});
-    for (const ScaleDoubling& row : Longest(model.prefill_doublings)) {
-      table.AddRow({Cell::Text(FormatCount(row.tokens)), EstimateCell(row.whole),
-                    EstimateCell(row.attention), FigureCell(row.causal_macs),
-                    FigureCell(row.full_layer)});
-    }
-    absl::StrAppend(&text, "\n", table.ToString());
+std::string ClaimLines(const ScaleModelFindings& model, bool verbose) {
+  const auto count = [&model](ScaleVerdict verdict) {
+    return std::count_if(model.claims.begin(), model.claims.end(),
+                         [verdict](const ScaleClaim& claim) { return claim.verdict == verdict; });
+  };
+  const auto unmeasured = count(ScaleVerdict::kNotMeasured);
+  if (unmeasured == static_cast<int64_t>(model.claims.size())) return "";
+  std::string text = absl::StrCat(
+      "\nWhat the articles claim\n",
+      ClaimsWith(model, ScaleVerdict::kDoesNotHold, verbose ? kAll : kMostContradicted,
+                 "Do not hold here:"),
+      ClaimsWith(model, ScaleVerdict::kHolds, verbose ? kAll : kMostHolding, "Hold here:"));
+  if (verbose) {
+    absl::StrAppend(&text, ClaimsWith(model, ScaleVerdict::kNotReached, kAll, "Not reached:"));
+  } else if (const auto others = count(ScaleVerdict::kNotReached); others > 0) {
+    absl::StrAppend(&text, "Not reached: ", others, "\n");
   }
-  if (!model.decode_doublings.empty()) {
-    Table table({"Decode t to 2t", "time", "attention", "MACs"});
-    for (const ScaleDoubling& row : Longest(model.decode_doublings)) {
-      table.AddRow({Cell::Text(FormatCount(row.tokens)), EstimateCell(row.whole),
-                    EstimateCell(row.attention), FigureCell(row.causal_macs)});
-    }
-    absl::StrAppend(&text, "\n", table.ToString());
-  }
+  if (unmeasured > 0) absl::StrAppend(&text, "Not measured: ", unmeasured, "\n");
   return text;
 }
 
-std::string ShareTable(const ScaleModelFindings& model) {
+// The shortest, the one in the middle and the longest; or all.
+std::vector<ScaleShare> ShownShares(const std::vector<ScaleShare>& shares, bool verbose) {
+  if (verbose || shares.size() <= 3) return shares;
+  return {shares.front(), shares[shares.size() / 2], shares.back()};
+}
+
+std::string ShareTable(const ScaleModelFindings& model, bool verbose) {
   if (model.shares.empty()) return "";
   Table table({"Prefill", "scores", "softmax", "values", "proj.", "FFN", "head", "other", "attn.*",
                "attn.**"});
@@ -129,7 +119,7 @@ std::string ShareTable(const ScaleModelFindings& model) {
                                   WorkClass::kWeightedValues, WorkClass::kProjections,
                                   WorkClass::kFeedForward,    WorkClass::kHead,
                                   WorkClass::kOther};
-  for (const ScaleShare& share : Longest(model.shares)) {
+  for (const ScaleShare& share : ShownShares(model.shares, verbose)) {
     std::vector<Cell> row = {Cell::Text(FormatCount(share.tokens))};
     for (const WorkClass part : kOrder) {
       row.push_back(PercentCell(share.timed[static_cast<size_t>(part)].value));
@@ -144,59 +134,37 @@ std::string ShareTable(const ScaleModelFindings& model) {
                "article's table has it."));
 }
 
-std::string RateTable(const ScaleModelFindings& model) {
-  std::string text;
-  if (!model.prefill.empty()) {
-    Table table({"Prefill", "time", "tokens/s", "article's tokens/s"});
-    for (const ScaleLength& row : Longest(model.prefill)) {
-      table.AddRow({Cell::Text(FormatCount(row.tokens)), Cell::Text(SecondsText(row.seconds)),
-                    FigureCell(row.tokens_per_second.value),
-                    FigureCell(row.article_tokens_per_second)});
-    }
-    absl::StrAppend(&text, "\n", table.ToString());
-  }
-  if (!model.decode.empty()) {
-    Table table({"Decode at", "time", "tokens/s"});
-    for (const ScaleLength& row : Longest(model.decode)) {
-      table.AddRow({Cell::Text(FormatCount(row.tokens)), Cell::Text(SecondsText(row.seconds)),
-                    FigureCell(row.tokens_per_second.value)});
-    }
-    absl::StrAppend(&text, "\n", table.ToString());
-  }
-  return text;
-}
-
-std::string VariantTable(const ScaleModelFindings& model) {
-  if (model.variants.empty()) return "";
-  Table table({"Beside the base", "of", "time", "attention", "softmax", "cache"});
-  for (const ScaleVariants& variants : model.variants) {
-    for (const ScaleVariant& row : variants.rows) {
-      if (row.value == variants.base) continue;
-      table.AddRow({Cell::Text(absl::StrCat(variants.name, " ", row.value, " / ", variants.base)),
-                    Cell::Text(row.decode ? "decode" : "prefill"), EstimateCell(row.time_ratio),
-                    FigureCell(row.attention_ratio.value), FigureCell(row.softmax_ratio),
-                    FigureCell(row.cache_byte_ratio)});
+// Each counter-example at the longest length that it was measured at.
+std::string ContrastTable(const ScaleModelFindings& model) {
+  if (model.contrasts.rows.empty()) return "";
+  std::vector<const ScaleContrast*> longest;
+  for (const ScaleContrast& row : model.contrasts.rows) {
+    const auto same = std::find_if(longest.begin(), longest.end(),
+                                   [&row](const auto* other) { return other->name == row.name; });
+    if (same == longest.end()) {
+      longest.push_back(&row);
+    } else if ((*same)->tokens < row.tokens) {
+      *same = &row;
     }
   }
-  return absl::StrCat("\n", table.ToString());
-}
-
-std::string Sentences(const ScaleModelFindings& model) {
-  std::string text;
-  for (const std::string& sentence : model.contrasts.sentences) {
-    absl::StrAppend(&text, WrapText(sentence, 2));
+  Table table({"Counter-example", "tokens", "time ratio", "products", "bytes"});
+  for (const ScaleContrast* row : longest) {
+    table.AddRow({Cell::Text(row->name), Cell::Count(row->tokens), EstimateCell(row->time_ratio),
+                  FigureCell(row->mac_ratio), FigureCell(row->peak_byte_ratio)});
   }
-  return text.empty() ? "" : absl::StrCat("\n", text);
+  return absl::StrCat("\n", table.ToString(),
+                      WrapText("Bytes: of the scores kept; of the cache for paged / contiguous."));
 }
 
-std::string HostLine(const ScaleHost& host) {
-  if (host.free_memory_bytes <= 0) return "";
+std::string PredictionLine(const ScaleModelFindings& model) {
+  std::vector<std::string> parts;
+  for (const ScalePredictionError& error : model.predictions) {
+    parts.push_back(
+        absl::StrFormat("%s %.1f%% (%.1f%%)", error.of, 100 * error.median, 100 * error.p90));
+  }
+  if (parts.empty()) return "";
   return WrapText(absl::StrCat(
-      "By the article's formula and ", FormatBytes(host.free_memory_bytes),
-      " of free memory the longest sequence has ", FigureText(host.max_tokens_all_layers),
-      " tokens with the scores of all layers kept, ", FigureText(host.max_tokens_one_layer),
-      " with one layer's; with no scores kept the cache holds ",
-      FigureText(host.max_tokens_no_scores), "."));
+      "Predicted times, median error (90% within): ", absl::StrJoin(parts, ", "), "."));
 }
 
 std::string CheckLines(const ScaleModelFindings& model) {
@@ -210,15 +178,7 @@ std::string CheckLines(const ScaleModelFindings& model) {
                                          FormatCount(exactness.compared),
                                          " counts differ from their formulas; first ",
                                          exactness.first_difference, ".")));
-  for (const ScalePredictionError& error : model.predictions) {
-    absl::StrAppend(&text,
-                    WrapText(absl::StrFormat(
-                        "Predicted times, %s: median error %.1f%%, 90%% within %.1f%%; furthest "
-                        "off %+.1f%% at %d tokens, most of it in %s.",
-                        error.of, 100 * error.median, 100 * error.p90, 100 * error.largest,
-                        error.largest_tokens, error.largest_class)));
-  }
-  absl::StrAppend(&text, HostLine(model.host));
+  absl::StrAppend(&text, PredictionLine(model));
   const ScaleSteadiness& steady = model.steadiness;
   absl::StrAppend(
       &text, WrapText(absl::StrFormat(
@@ -229,27 +189,32 @@ std::string CheckLines(const ScaleModelFindings& model) {
   return text;
 }
 
-std::string ModelText(const ScaleModelFindings& model) {
+std::string ModelText(const ScaleModelFindings& model, bool verbose) {
   const CostShape& shape = model.shape;
   return absl::StrCat(WrapText(absl::StrCat(ShortModelName(model.model), ": ", shape.L,
                                             " layers of ", shape.d, ", ", shape.h, " heads, ",
                                             shape.g, " KV heads, feed-forward ", shape.F)),
-                      FitText(model), CrossingTable(model), ClaimLines(model), Sentences(model),
-                      DoublingTable(model), ShareTable(model), RateTable(model),
-                      VariantTable(model), CheckLines(model));
+                      FitText(model), CrossingTable(model), ClaimLines(model, verbose),
+                      ShareTable(model, verbose), ContrastTable(model),
+                      verbose ? ScaleDetails(model) : "", CheckLines(model));
 }
 
 }  // namespace
 
-std::string ScaleSummary(const ScaleFindings& findings) {
+std::string ScaleSummary(const ScaleFindings& findings, bool verbose) {
   if (findings.models.empty()) return "Nothing was measured.\n";
   std::string text;
   for (const ScaleModelFindings& model : findings.models) {
     if (!text.empty()) absl::StrAppend(&text, "\n");
-    absl::StrAppend(&text, ModelText(model));
+    absl::StrAppend(&text, ModelText(model, verbose));
   }
-  return absl::StrCat(text, "\n[low, high]: 95% intervals from ", "resampled repetitions, seed ",
-                      findings.seed, ".\n");
+  absl::StrAppend(&text, "\n[low, high]: 95% intervals from resampled repetitions, seed ",
+                  findings.seed, ".\n");
+  if (!verbose) {
+    absl::StrAppend(&text, WrapText("More of it with --verbose (with --resume nothing is measured "
+                                    "again), on the page and in the JSON."));
+  }
+  return text;
 }
 
 }  // namespace plumbline

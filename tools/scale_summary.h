@@ -8,9 +8,14 @@
 
 namespace plumbline {
 
-// A screen or two for each model, at most 80 columns wide, what surprises first. What was not
-// measured is left out, or "-" within a table. Ends with a newline.
-std::string ScaleSummary(const ScaleFindings& findings);
+// A screen or two for each model, at most 80 columns wide: the fits, where costs meet, the
+// articles' claims, shares and counter-examples. With `verbose` all claims and lengths, and
+// ScaleDetails. What was not measured is left out, or "-" within a table. Ends with a newline.
+std::string ScaleSummary(const ScaleFindings& findings, bool verbose);
+
+// Counter-examples in words, doublings, rates, variants and predictions of one model; every part
+// has a blank line above it.
+std::string ScaleDetails(const ScaleModelFindings& model);
 
 }  // namespace plumbline
 

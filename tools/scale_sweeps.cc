@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "engine/synthetic_spec.h"
 #include "engine/tensor_source.h"
+#include "tools/scale_text.h"
 
 namespace plumbline {
 namespace {
@@ -39,6 +40,11 @@ class Planner {
       if (wanted.empty() || std::find(wanted.begin(), wanted.end(), group) != wanted.end()) {
         AddGroup(group);
       }
+    }
+    if (!without_variants_.empty()) {
+      plan_.left_out.push_back(
+          absl::StrCat(absl::StrJoin(without_variants_, ", "), " of ", ShortModelName(model_),
+                       ": a file has one shape; a synthetic model can have others"));
     }
     if (!base_.points.empty()) plan_.runs.insert(plan_.runs.begin(), std::move(base_));
     return std::move(plan_);
@@ -186,9 +192,7 @@ class Planner {
 
   void AddVariants(ScaleSweep sweep, absl::string_view key, const std::vector<int64_t>& values) {
     if (!IsSyntheticName(model_)) {
-      plan_.left_out.push_back(
-          absl::StrCat(ScaleSweepName(sweep), " of ", model_,
-                       ": a file has one shape; a synthetic model can have others"));
+      without_variants_.emplace_back(ScaleSweepName(sweep));
       return;
     }
     const int64_t group = config_.heads / config_.kv_heads;
@@ -228,6 +232,7 @@ class Planner {
   const ModelConfig& config_;
   ScaleRun base_;
   ScalePlan plan_;
+  std::vector<std::string> without_variants_;  // sweeps that a file cannot have
 };
 
 }  // namespace

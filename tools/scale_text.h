@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "tools/stats.h"
+#include "tools/table.h"
 
 namespace plumbline {
 
@@ -14,11 +15,16 @@ namespace plumbline {
 std::string FigureText(double value);
 // "2.97 [2.95, 2.99]"; the figure alone where its interval is unknown.
 std::string EstimateText(const Estimate& estimate);
+// "12.3 us [12.1 us, 12.6 us]".
+std::string SecondsText(const Estimate& seconds);
+Cell FigureCell(double value);
+Cell EstimateCell(const Estimate& estimate);
 // A length that may lie outside of the sweep: "3,071 [2,990, 3,150]", "not reached",
 // "before the first".
 std::string ReachText(const Estimate& tokens);
 
-// A model's name as pictures and headings show it: "gpt2-small,context=8192", or a file's name
+// A model's name as pictures and headings show it: "gpt2-small,kv_heads=4" (without its
+// context, which changes no cost), or a file's name
 // without its folder and ".gguf"; at most 40 characters.
 std::string ShortModelName(absl::string_view model);
 

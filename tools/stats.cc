@@ -145,35 +145,6 @@ absl::StatusOr<Estimate> PairedRatio(absl::Span<const double> numerator,
   return MedianEstimate(ratios, options);
 }
 
-absl::StatusOr<Estimate> UnpairedRatio(absl::Span<const double> numerator,
-                                       absl::Span<const double> denominator,
-                                       const BootstrapOptions& options) {
-  const std::vector<double> sides[2] = {Taken(numerator), Taken(denominator)};
-  for (const std::vector<double>& side : sides) {
-    if (side.empty()) return absl::InvalidArgumentError("a ratio needs samples on both sides");
-    if (const absl::Status valid = CheckPositive(side); !valid.ok()) return valid;
-  }
-  if (const absl::Status valid = CheckOptions(options); !valid.ok()) return valid;
-  std::vector<double> medians[2];
-  for (const int s : {0, 1}) {
-    BootstrapOptions own = options;
-    own.seed = options.seed + static_cast<uint64_t>(s);
-    RoundSampler sampler(static_cast<int64_t>(sides[s].size()), own);
-    std::vector<int64_t> draw(sides[s].size());
-    std::vector<double> drawn(sides[s].size());
-    for (int i = 0; i < options.resamples; ++i) {
-      sampler.Draw(absl::MakeSpan(draw));
-      std::transform(draw.begin(), draw.end(), drawn.begin(),
-                     [&](int64_t index) { return sides[s][index]; });
-      medians[s].push_back(QuantileInPlace(drawn, 0.5));
-    }
-  }
-  std::transform(medians[0].begin(), medians[0].end(), medians[1].begin(), medians[0].begin(),
-                 std::divides<>());
-  const auto fewest = static_cast<int64_t>(std::min(sides[0].size(), sides[1].size()));
-  return PercentileEstimate(Median(sides[0]) / Median(sides[1]), medians[0], fewest, options.level);
-}
-
 absl::StatusOr<MedianInterval> ExactMedianInterval(absl::Span<const double> samples, double level) {
   if (const absl::Status valid = CheckFinite(samples); !valid.ok()) return valid;
   if (!(level > 0 && level < 1)) {

@@ -86,12 +86,6 @@ absl::StatusOr<Estimate> PairedRatio(absl::Span<const double> numerator,
                                      absl::Span<const double> denominator,
                                      const BootstrapOptions& options = {});
 
-// The ratio of the medians of two sets measured apart: each is resampled on its own.
-// InvalidArgument: one is empty, or a sample is not finite and positive.
-absl::StatusOr<Estimate> UnpairedRatio(absl::Span<const double> numerator,
-                                       absl::Span<const double> denominator,
-                                       const BootstrapOptions& options = {});
-
 // The median's interval from order statistics alone (exact under any distribution; David and
 // Nagaraja 2003, section 7.1): no seed, cheap enough for a loop that decides when to stop.
 // `confidence` is what the interval really has: below `level` where there are too few samples.
