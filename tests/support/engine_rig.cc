@@ -21,6 +21,17 @@ std::vector<RigStep> AloneInChunks(const std::vector<std::vector<int32_t>>& sequ
   return steps;
 }
 
+std::vector<RigStep> AloneWithTails(const std::vector<std::vector<int32_t>>& sequences, int tail) {
+  std::vector<RigStep> steps;
+  for (int s = 0; s < static_cast<int>(sequences.size()); ++s) {
+    const int length = static_cast<int>(sequences[s].size());
+    const int single = std::min(tail, length);
+    if (length > single) steps.push_back({{s, length - single}});
+    steps.insert(steps.end(), single, {{s, 1}});
+  }
+  return steps;
+}
+
 std::vector<RigStep> MixedChunks(const std::vector<std::vector<int32_t>>& sequences, int most,
                                  uint64_t seed) {
   std::mt19937_64 random(seed);

@@ -33,6 +33,8 @@ using RigStep = std::vector<RigSpan>;
 
 // Steps that feed each sequence alone, `chunk` tokens at a time (0: all at once).
 std::vector<RigStep> AloneInChunks(const std::vector<std::vector<int32_t>>& sequences, int chunk);
+// Each sequence alone: all but its last `tail` tokens at once, then those one by one.
+std::vector<RigStep> AloneWithTails(const std::vector<std::vector<int32_t>>& sequences, int tail);
 // Steps that mix the sequences, each with chunks of its own seeded sizes up to `most`.
 std::vector<RigStep> MixedChunks(const std::vector<std::vector<int32_t>>& sequences, int most,
                                  uint64_t seed);
