@@ -37,6 +37,8 @@ TEST(SharesChartTest, OddAmountsCountAsNothing) {
   const Chart chart = SharesChart(
       {{"x", "y", "z"}, {"a", "b", "c"}, {{kNoValue, 1e308, 0}, {2, 1e308, kInfinity}, {-5}}});
   ASSERT_THAT(chart.series, SizeIs(3));
+  EXPECT_EQ(chart.series[2].label, "");  // nothing anywhere
+  EXPECT_EQ(chart.series[0].label, "a 0%");
   EXPECT_DOUBLE_EQ(chart.series[1].boxes[0].y_high - chart.series[1].boxes[0].y_low, 100);
   EXPECT_DOUBLE_EQ(chart.series[0].boxes[1].y_high, 50);
   EXPECT_EQ(LayOut(chart).omitted, 0);

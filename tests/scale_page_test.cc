@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/gnuplot.h"
@@ -78,6 +79,20 @@ TEST(ScaleChartsTest, CountsAndNamesWhatMissesTheBand) {
   EXPECT_THAT(named, testing::UnorderedElementsAre("", "above", "below", "none", "odd"));
 }
 
+TEST(ScaleChartsTest, NamesTheFurthestOffWhereManyMiss) {
+  ScalePredictions predictions;
+  for (int i = 1; i <= 50; ++i) {
+    const double seconds = 1 + 0.2 * i;
+    predictions.points.push_back({"a", absl::StrCat("point ", i), 1, {seconds, seconds, seconds}});
+  }
+  std::set<std::string> named;
+  for (const ChartSeries& series : PredictedRatioChart(predictions).series) {
+    for (const ChartMark& mark : series.marks) named.insert(mark.label);
+  }
+  EXPECT_THAT(named, testing::UnorderedElementsAre("", "point 45", "point 46", "point 47",
+                                                   "point 48", "point 49", "point 50"));
+}
+
 TEST(ScalePageTest, HasEverySectionAndPicture) {
   const FakeProgram program(kDrawsSomething);
   const absl::StatusOr<std::string> page = ScalePage(ScaleDemo(), With(program));
@@ -105,8 +120,10 @@ TEST(ScalePageTest, SaysWhatWasNotMeasured) {
 TEST(ScalePageTest, CountsWhatCannotBeDrawn) {
   const FakeProgram program(kDrawsSomething);
   ScaleReportData data;
-  data.memory_bytes.series = {{"cache", {{128, {1, 1, 1}}, {256, {0, 0, 0}}, {512, {kNone}}}, {}}};
-  data.memory_bytes.note = "A note.";
+  ScaleCurves memory;
+  memory.series = {{"cache", {{128, {1, 1, 1}}, {256, {0, 0, 0}}, {512, {kNone}}}, {}}};
+  memory.note = "A note.";
+  data.memory_bytes = {memory};
   const absl::StatusOr<std::string> page = ScalePage(data, With(program));
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_THAT(*page, HasSubstr("A note. Not shown: 2 values that have no place on these axes."));

@@ -146,7 +146,9 @@ Chart SharesChart(const ShareParts& shares) {
       below[c] = top;
       last = percent[p][c];
     }
-    series.label = absl::StrCat(shares.parts[p], " ", PercentText(last));
+    const bool anywhere =
+        std::any_of(percent[p].begin(), percent[p].end(), [](double share) { return share > 0; });
+    if (anywhere) series.label = absl::StrCat(shares.parts[p], " ", PercentText(last));
     chart.series.push_back(std::move(series));
   }
   return chart;
@@ -226,7 +228,7 @@ Chart AgreementRatioChart(absl::Span<const PredictedSeries> series, double toler
   for (const PredictedSeries& one : series) {
     ChartSeries ratios = {.label = one.label,
                           .shape = SeriesShape::kPoints,
-                          .place = LabelPlace::kNear,
+                          .place = LabelPlace::kKey,
                           .style = one.style};
     for (const ChartMark& mark : one.marks) {
       ratios.marks.push_back(

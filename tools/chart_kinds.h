@@ -18,7 +18,7 @@ struct ShareParts {
   std::vector<std::vector<double>> amounts;  // [parts][categories], in any unit; missing: nothing
 };
 // Without title, description and axis names. The part of the first name lies at the bottom; its
-// label tells the share in the last bar that there is.
+// label tells the share in the last bar; a part that is nothing everywhere has none.
 Chart SharesChart(const ShareParts& shares);
 
 // A point of work below what the machine allows: Williams, Waterman and Patterson, "Roofline: an

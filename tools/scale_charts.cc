@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,14 +77,31 @@ bool Agrees(const ScalePrediction& point) {
   return point.predicted_seconds > 0 && std::abs(ratio - 1) <= kAgreementTolerance;
 }
 
+// How far off, the same for twice and for half; those that cannot be compared are furthest.
+double Distance(const ScalePrediction& point) {
+  const double distance =
+      std::abs(std::log(point.measured_seconds.median / point.predicted_seconds));
+  return std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance;
+}
+
+// The distance from which on a point is named, so that few enough are to be told apart.
+double NamedFrom(const ScalePredictions& predictions) {
+  constexpr size_t kMostNamed = 6;
+  std::vector<double> distances;
+  for (const ScalePrediction& point : predictions.points) distances.push_back(Distance(point));
+  std::sort(distances.begin(), distances.end(), std::greater<>());
+  return distances.size() < kMostNamed ? 0 : distances[kMostNamed - 1];
+}
+
 std::vector<PredictedSeries> Grouped(const ScalePredictions& predictions, bool with_labels) {
+  const double named_from = NamedFrom(predictions);
   std::vector<PredictedSeries> grouped;
   GroupStyles styles;
   for (const ScalePrediction& point : predictions.points) {
     const auto style = static_cast<size_t>(styles.Of(point.group));
     if (style == grouped.size()) grouped.push_back({point.group, static_cast<int>(style), {}});
     ChartMark mark = MarkOf(point.predicted_seconds, point.measured_seconds);
-    if (with_labels && !Agrees(point)) mark.label = point.label;
+    if (with_labels && !Agrees(point) && Distance(point) >= named_from) mark.label = point.label;
     grouped[style].marks.push_back(std::move(mark));
   }
   for (PredictedSeries& series : grouped) {
@@ -176,7 +195,8 @@ Chart PredictedRatioChart(const ScalePredictions& predictions) {
   Chart chart = AgreementRatioChart(Grouped(predictions, true), kAgreementTolerance, "time", "s");
   chart.title = "Measured divided by predicted time";
   chart.description =
-      "The same points with the diagonal laid flat; those outside of the grey 10% band are named.";
+      "The same points with the diagonal laid flat; the furthest outside of the grey 10% band are "
+      "named.";
   return chart;
 }
 

@@ -22,7 +22,7 @@ constexpr absl::string_view kIntervals =
     "larger.";
 
 std::string Joined(absl::string_view first, absl::string_view second) {
-  return second.empty() ? std::string(first) : absl::StrCat(first, " ", second);
+  return absl::StrCat(first, first.empty() || second.empty() ? "" : " ", second);
 }
 
 bool HasSamples(const ScaleCurves& curves) {
@@ -66,7 +66,7 @@ class Writer {
   absl::StatusOr<std::string> Run() {
     if (!data_.findings.empty()) page_.AddHeading("Findings");
     page_.AddList(data_.findings);
-    AddCurves("Prefill time against length", data_.prefill_seconds, PrefillTimeChart, kIntervals);
+    AddCurves("Prefill time against length", {data_.prefill_seconds}, PrefillTimeChart, kIntervals);
     AddShares();
     AddCurves("Decode time against context", data_.decode_seconds, DecodeTimeChart, kIntervals);
     AddRoofline();
@@ -95,16 +95,17 @@ class Writer {
     page_.AddPicture(picture->svg, Joined(caption, omitted));
   }
 
-  void AddCurves(absl::string_view heading, const ScaleCurves& curves,
+  // A picture for each of `all` that has samples.
+  void AddCurves(absl::string_view heading, const std::vector<ScaleCurves>& all,
                  Chart (*draw)(const ScaleCurves&), absl::string_view about) {
     page_.AddHeading(heading);
-    if (!HasSamples(curves)) {
-      page_.AddParagraph(kNotMeasured);
-      return;
+    if (std::none_of(all.begin(), all.end(), HasSamples)) page_.AddParagraph(kNotMeasured);
+    for (const ScaleCurves& curves : all) {
+      if (!HasSamples(curves)) continue;
+      AddChart(draw(curves), Joined(curves.of_what, Joined(about, curves.note)));
+      const HtmlTable fits = FitTable(curves, "seconds");
+      if (!fits.rows.empty()) page_.AddTable(fits);
     }
-    AddChart(draw(curves), Joined(about, curves.note));
-    const HtmlTable fits = FitTable(curves, "seconds");
-    if (!fits.rows.empty()) page_.AddTable(fits);
   }
 
   void AddShares() {
@@ -147,9 +148,10 @@ class Writer {
                                     " measured times lie within 10% of what was predicted."));
     AddChart(PredictedMeasuredChart(predictions),
              "On the diagonal both agree; the grey band is 10% either way.");
-    AddChart(PredictedRatioChart(predictions),
-             Joined("The same with the diagonal laid flat. What lies outside of the band is named.",
-                    predictions.note));
+    AddChart(
+        PredictedRatioChart(predictions),
+        Joined("The same with the diagonal laid flat. The furthest outside of the band are named.",
+               predictions.note));
   }
 
   void AddTables() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/scale_notes.h"
+#include "tools/scale_roofline.h"
 #include "tools/scale_text.h"
 #include "tools/table.h"
 
@@ -77,25 +79,51 @@ ScalePredictions Predictions(const ScaleData& data) {
   return predictions;
 }
 
-// Bytes of buffers that were really there, by length, for each model.
-ScaleCurves Memory(const ScaleData& data) {
-  std::map<std::string, ScaleSeries> series;
+// Bytes of buffers that were really there, by length, of one model.
+ScaleCurves Memory(const ScaleData& data, const std::string& model) {
+  ScaleSeries stored = {"stored scores", {}, {}};
+  ScaleSeries tiles = {"tiles", {}, {}};
+  ScaleSeries cache = {"cache", {}, {}};
+  const auto add = [](ScaleSeries& series, int64_t tokens, int64_t bytes) {
+    const auto value = static_cast<double>(bytes);
+    series.samples.push_back({static_cast<double>(tokens), {value, value, value}});
+  };
   for (const ScalePoint& point : data.points) {
-    const bool stored = point.sweep == ScaleSweep::kStoredFull;
-    const bool tiled = point.sweep == ScaleSweep::kTiled;
-    if (!stored && !tiled) continue;
-    const auto add = [&](absl::string_view what, int64_t bytes) {
-      const auto value = static_cast<double>(bytes);
-      const std::string name = absl::StrCat(what, ", ", ShortModelName(point.model));
-      series[name].name = name;
-      series[name].samples.push_back({static_cast<double>(point.tokens), {value, value, value}});
-    };
-    add(stored ? "stored scores" : "tiles", point.peak_score_bytes);
-    if (tiled) add("cache", point.cache_bytes);
+    if (point.model != model) continue;
+    if (point.sweep == ScaleSweep::kStoredFull) add(stored, point.tokens, point.peak_score_bytes);
+    if (point.sweep != ScaleSweep::kTiled) continue;
+    add(tiles, point.tokens, point.peak_score_bytes);
+    add(cache, point.tokens, point.cache_bytes);
   }
+  return {{std::move(stored), std::move(tiles), std::move(cache)},
+          absl::StrCat("One layer of ", ShortModelName(model), ":"),
+          "what attention keeps of scores, and the layer's keys and values."};
+}
+
+// "MHA, 12 KV heads".
+std::string HeadsName(int64_t heads, int64_t kv_heads) {
+  const char* kind = kv_heads == heads ? "MHA" : kv_heads == 1 ? "MQA" : "GQA";
+  return absl::StrCat(kind, ", ", kv_heads, kv_heads == 1 ? " KV head" : " KV heads");
+}
+
+// The model's own sweep over contexts, and its variants with other numbers of KV heads.
+ScaleCurves Decode(const ScaleModelFindings& model) {
   ScaleCurves curves;
-  for (auto& [name, of] : series) curves.series.push_back(std::move(of));
-  curves.note = "One layer: what attention keeps, and the layer's keys and values.";
+  curves.of_what = absl::StrCat(ShortModelName(model.model), ".");
+  curves.series.push_back(LengthSeries(model, model.decode, model.decode_fit, 0));
+  curves.series.back().name = HeadsName(model.shape.h, model.shape.g);
+  std::map<int64_t, ScaleSeries, std::greater<>> others;
+  for (const ScaleVariants& variants : model.variants) {
+    if (variants.name != ScaleSweepName(ScaleSweep::kKvHeads)) continue;
+    for (const ScaleVariant& row : variants.rows) {
+      if (!row.decode || row.value == model.shape.g || !row.seconds.known()) continue;
+      others[row.value].samples.push_back({static_cast<double>(row.tokens), ToScale(row.seconds)});
+    }
+  }
+  for (auto& [kv_heads, series] : others) {
+    series.name = HeadsName(model.shape.h, kv_heads);
+    curves.series.push_back(std::move(series));
+  }
   return curves;
 }
 
@@ -146,7 +174,7 @@ void AddModelSections(const ScaleModelFindings& model, ScaleReportData& data) {
     data.tables.push_back(RateHtml(model, model.prefill, "Prefill"));
   }
   if (!model.decode.empty()) {
-    data.decode_seconds.series.push_back(LengthSeries(model, model.decode, model.decode_fit, 0));
+    data.decode_seconds.push_back(Decode(model));
     data.tables.push_back(RateHtml(model, model.decode, "Decode"));
   }
   if (!model.shares.empty()) {
@@ -171,12 +199,15 @@ ScaleReportData ScaleReport(const ScaleStudy& study, const ScaleFindings& findin
   data.findings.push_back(absl::StrCat(FormatCount(agreement.figures - agreement.differences),
                                        " of ", FormatCount(agreement.figures),
                                        " counts equal their formulas, to the unit."));
-  for (const ScaleModelFindings& model : findings.models) AddModelSections(model, data);
+  for (const ScaleModelFindings& model : findings.models) {
+    AddModelSections(model, data);
+    data.memory_bytes.push_back(Memory(study.data, model.model));
+  }
   for (const std::string& reason : study.left_out) {
     data.findings.push_back(absl::StrCat("Left out: ", reason));
   }
   data.predictions = Predictions(study.data);
-  data.memory_bytes = Memory(study.data);
+  data.roofline = StudyRoofline(study.data);
   data.raw_data = ScaleCsv(study);
   return data;
 }

@@ -37,7 +37,8 @@ struct ScaleSeries {
 
 struct ScaleCurves {
   std::vector<ScaleSeries> series;
-  std::string note;  // closes the picture's caption; may be empty, like every note here
+  std::string of_what;  // opens the caption; may be empty
+  std::string note;     // closes the picture's caption; may be empty, like every note here
 };
 
 // What each class of work took of each length.
@@ -78,14 +79,14 @@ struct ScalePredictions {
 
 struct ScaleReportData {
   std::string title;
-  std::string lead;                   // model, machine, command, date
-  std::vector<std::string> findings;  // one sentence or two each
-  ScaleCurves prefill_seconds;        // time against prompt length
-  std::vector<ScaleShares> shares;    // one picture each
-  ScaleCurves decode_seconds;         // time of one token against context: MHA, GQA, MQA
+  std::string lead;                         // model, machine, command, date
+  std::vector<std::string> findings;        // one sentence or two each
+  ScaleCurves prefill_seconds;              // time against prompt length
+  std::vector<ScaleShares> shares;          // one picture each
+  std::vector<ScaleCurves> decode_seconds;  // of one token against context: MHA, GQA, MQA
   ScaleRoofline roofline;
   ScalePredictions predictions;
-  ScaleCurves memory_bytes;  // stored scores, tiles, cache against length
+  std::vector<ScaleCurves> memory_bytes;  // stored scores, tiles, cache against length
   std::vector<HtmlTable> tables;
   std::string raw_data;  // as text, behind a fold at the end; empty: none
 };

@@ -148,7 +148,7 @@ class Planner {
     if (!options_.brief) sizes.insert({1, 16, 64});
     sizes.insert(options_.block_tokens);
     for (const int size : sizes) {
-      AddPair(ScaleSweep::kBlock, SidePrompt(), Context(kChunkPrompt),
+      AddPair(ScaleSweep::kBlock, SidePrompt(), {Context(kChunkPrompt)},
               {model_, size, {}, "", {}, 0}, config_);
     }
   }
@@ -196,6 +196,13 @@ class Planner {
       return;
     }
     const int64_t group = config_.heads / config_.kv_heads;
+    std::set<int64_t> contexts = {Context(options_.max_context / 2)};
+    // Where KV heads are fewer, it is the slope over the context that changes.
+    if (sweep == ScaleSweep::kKvHeads) {
+      for (const int64_t part : {8, 4}) {
+        contexts.insert(Context(std::max<int64_t>(1, options_.max_context / part)));
+      }
+    }
     for (const int64_t value : values) {
       std::string name = WithKey(model_, key, value);
       if (sweep == ScaleSweep::kHeads) name = WithKey(name, "kv_heads", value / group);
@@ -205,21 +212,21 @@ class Planner {
                                               " of ", model_, ": ", spec.status().message()));
         continue;
       }
-      AddPair(sweep, Prompt(options_.brief ? kSideLength / 2 : kSideLength),
-              Context(options_.max_context / 2), {name, options_.block_tokens, {}, "", {}, 0},
-              spec->config);
+      AddPair(sweep, Prompt(options_.brief ? kSideLength / 2 : kSideLength), contexts,
+              {name, options_.block_tokens, {}, "", {}, 0}, spec->config);
     }
   }
 
-  // A prefill and a decode step of a run of its own, or of the base where that is what it is.
-  void AddPair(ScaleSweep sweep, int64_t prompt, int64_t context, ScaleRun run,
+  // A prefill and decode steps of a run of its own, or of the base where that is what it is.
+  void AddPair(ScaleSweep sweep, int64_t prompt, const std::set<int64_t>& contexts, ScaleRun run,
                const ModelConfig& config) {
     const bool is_base = run.block_tokens == options_.block_tokens &&
                          config.layers == config_.layers && config.heads == config_.heads &&
                          config.kv_heads == config_.kv_heads;
     if (is_base) run.model = model_;
-    for (ScalePoint point :
-         {Prefill(sweep, prompt, options_.chunk_tokens), Decode(sweep, context)}) {
+    std::vector<ScalePoint> points = {Prefill(sweep, prompt, options_.chunk_tokens)};
+    for (const int64_t context : contexts) points.push_back(Decode(sweep, context));
+    for (ScalePoint& point : points) {
       point.model = run.model;
       point.shape = Shape(config, run.block_tokens);
       (is_base ? base_ : run).points.push_back(std::move(point));

@@ -104,14 +104,18 @@ ScaleReportData ScaleDemo() {
       "12 of 14 times lie within 10% of what the cost model predicts."};
   data.prefill_seconds.series = {Series("measured, fit", 0, kLinear, kQuadratic)};
   data.shares = {Shares()};
-  data.decode_seconds.series = {Series("MHA, 12 KV heads", 4.8e-3, 1.3e-6, 0),
-                                Series("GQA, 4 KV heads", 4.6e-3, 4.4e-7, 0),
-                                Series("MQA, 1 KV head", 4.5e-3, 1.2e-7, 0)};
+  data.decode_seconds = {
+      {{Series("MHA, 12 KV heads", 4.8e-3, 1.3e-6, 0), Series("GQA, 4 KV heads", 4.6e-3, 4.4e-7, 0),
+        Series("MQA, 1 KV head", 4.5e-3, 1.2e-7, 0)},
+       "gpt2-small.",
+       ""}};
   data.roofline = Roofline();
   data.predictions = Predictions();
-  data.memory_bytes.series = {Series("stored scores", 0, 0, 12 * 4.0), Series("cache", 0, 36864, 0),
-                              Series("tiles", 393216, 0, 0)};
-  for (ScaleSeries& series : data.memory_bytes.series) series.fit.clear();
+  data.memory_bytes = {{{Series("stored scores", 0, 0, 12 * 4.0), Series("cache", 0, 36864, 0),
+                         Series("tiles", 393216, 0, 0)},
+                        "gpt2-small.",
+                        ""}};
+  for (ScaleSeries& series : data.memory_bytes[0].series) series.fit.clear();
   data.tables = {{"Prefill, median of 9",
                   {"length", "seconds", "low", "high", "predicted", "measured / predicted"},
                   {{"128", "0.0330", "0.0311", "0.0349", "0.0319", "1.03"},
