@@ -18,7 +18,7 @@ namespace {
 constexpr int kStoredPanelRows = 128;
 constexpr int64_t kBytesPerScore = sizeof(float);
 
-absl::Status CheckSizes(const AttentionShape& shape, int tokens) {
+absl::Status CheckStoredSizes(const AttentionShape& shape, int tokens) {
   if (shape.kv_heads < 1 || shape.heads < 1 || shape.head_dim < 1 || shape.threads < 1 ||
       tokens < 1 || shape.heads % shape.kv_heads != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -62,7 +62,7 @@ StoredAttention::StoredAttention(const AttentionShape& shape, int tokens,
 
 absl::StatusOr<std::unique_ptr<StoredAttention>> StoredAttention::Create(
     const AttentionShape& shape, int tokens, int64_t free_bytes) {
-  if (absl::Status status = CheckSizes(shape, tokens); !status.ok()) return status;
+  if (absl::Status status = CheckStoredSizes(shape, tokens); !status.ok()) return status;
   const int64_t bytes = ScoreBytes(shape.heads, tokens);
   if (bytes > free_bytes) return TooLarge(tokens, shape.heads, bytes, free_bytes);
   const int64_t floats = bytes / kBytesPerScore;

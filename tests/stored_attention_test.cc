@@ -22,7 +22,7 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr int64_t kPlenty = int64_t{1} << 40;
-constexpr int kLengths[] = {1, 15, 16, 17, 127, 128, 129, 257};
+constexpr int kLengths[] = {1, 15, 16, 17, 127, 128, 129, 255, 256, 257};
 
 struct HeadShape {
   int heads;

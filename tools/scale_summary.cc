@@ -18,7 +18,7 @@ constexpr size_t kMostContradicted = 5;  // claims of a summary that is not verb
 constexpr size_t kMostHolding = 2;
 constexpr size_t kAll = std::numeric_limits<size_t>::max();
 
-Cell PercentCell(double percent) {
+Cell ShareCell(double percent) {
   return Cell::Text(std::isnan(percent) ? "-" : absl::StrFormat("%.1f%%", percent));
 }
 
@@ -122,10 +122,10 @@ std::string ShareTable(const ScaleModelFindings& model, bool verbose) {
   for (const ScaleShare& share : ShownShares(model.shares, verbose)) {
     std::vector<Cell> row = {Cell::Text(FormatCount(share.tokens))};
     for (const WorkClass part : kOrder) {
-      row.push_back(PercentCell(share.timed[static_cast<size_t>(part)].value));
+      row.push_back(ShareCell(share.timed[static_cast<size_t>(part)].value));
     }
-    row.push_back(PercentCell(share.causal_attention));
-    row.push_back(PercentCell(share.article_attention));
+    row.push_back(ShareCell(share.causal_attention));
+    row.push_back(ShareCell(share.article_attention));
     table.AddRow(std::move(row));
   }
   return absl::StrCat(

@@ -21,7 +21,7 @@ constexpr size_t kWorstPoints = 5;
 
 Cell PercentCell(double share) { return Cell::Text(absl::StrFormat("%.1f%%", 100 * share)); }
 
-Cell SignedPercent(double share) { return Cell::Text(absl::StrFormat("%+.1f%%", 100 * share)); }
+Cell ErrorPercent(double share) { return Cell::Text(absl::StrFormat("%+.1f%%", 100 * share)); }
 
 std::vector<Cell> SummaryCells(absl::string_view name, const ErrorSummary& summary) {
   if (summary.points == 0) return {Cell::Text(name), Cell::Count(0), Cell::None(), Cell::None()};
@@ -55,7 +55,7 @@ std::string GroupTable(const ValidateRun& run) {
       return match;
     });
     std::vector<Cell> cells = SummaryCells(absl::StrCat("  ", label), summary);
-    cells.push_back(SignedPercent(worst));
+    cells.push_back(ErrorPercent(worst));
     table.AddRow(std::move(cells));
   }
   return table.ToString();
@@ -90,7 +90,7 @@ std::string WorstTable(const ValidateRun& run) {
     table.AddRow({Cell::Text(absl::StrCat("  ", point->point.name)),
                   Cell::Text(FormatSeconds(point->MedianSeconds())),
                   Cell::Text(FormatSeconds(point->MedianPredicted())),
-                  SignedPercent(point->Error())});
+                  ErrorPercent(point->Error())});
   }
   return table.ToString();
 }
