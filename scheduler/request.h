@@ -18,6 +18,8 @@ namespace plumbline {
 
 using RequestId = int64_t;
 
+inline constexpr int kMaxPriority = 100;
+
 // Applied in this order: repeat penalty, temperature, top-k, top-p, min-p.
 struct SamplingParams {
   double temperature = 0.0;     // 0: greedy (ties: the lowest id)
@@ -50,7 +52,9 @@ struct Request {
   SamplingParams sampling;
   std::vector<int32_t> end_tokens;  // finish with kStop when sampled
   int logprobs = 0;                 // top candidates to report with each token
-  double arrival_seconds = 0;       // on the session's clock
+  double arrival_seconds = 0;       // on the session's clock; finite
+  int priority = 0;                 // -kMaxPriority to kMaxPriority; higher starts sooner, where
+                                    // the queue's order looks at it
   // Called with every output token, in order, on the session's thread, the end token included.
   // Returns false to finish the request with kStop (a stop string was seen). May be empty.
   std::function<bool(const TokenEvent&)> on_token;

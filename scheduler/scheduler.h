@@ -10,10 +10,10 @@
 #define PLUMBLINE_SCHEDULER_SCHEDULER_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -21,10 +21,12 @@
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
 #include "scheduler/clock.h"
+#include "scheduler/queue_order.h"
 #include "scheduler/request.h"
 #include "scheduler/sampler.h"
 #include "scheduler/sequence.h"
 #include "scheduler/step_plan.h"
+#include "scheduler/waiting_queue.h"
 
 namespace plumbline {
 
@@ -34,6 +36,7 @@ struct SchedulerOptions {
   int context = 0;        // positions a sequence can have
   int vocab = 0;          // prompts' token ids lie below; 0: they are not checked
   KvGeometry geometry;    // of the store that the pool's blocks stand for
+  QueuePolicy queue;      // who starts next
   // Generation without a cache, as a counter-example to measure: a sequence that gets a token
   // forgets all it has computed, so that the next token recomputes the whole context from position
   // 0, in chunks of step_tokens. Sequences then run one at a time.
@@ -47,7 +50,8 @@ class Scheduler {
  public:
   // `pool` and `clock` are not owned and must outlive the scheduler; nobody else takes blocks from
   // `pool`. `shape` gives the formula column of each request's cache.
-  // REQUIRES: step_tokens, max_running and context are at least 1; the geometry is valid.
+  // REQUIRES: step_tokens, max_running and context are at least 1; the geometry is valid; the
+  // queue's ageing is above 0.
   Scheduler(const SchedulerOptions& options, const CostShape& shape, BlockPool& pool,
             const Clock& clock);
   // Gives back all blocks; requests that have not finished get no result.
@@ -58,18 +62,18 @@ class Scheduler {
   // What Add would say of the request; changes nothing.
   absl::Status Check(const Request& request) const;
   // Queues a request. InvalidArgument for an empty prompt, token ids outside the vocabulary, bad
-  // limits or sampling parameters, or a prompt longer than the context; ResourceExhausted for a
-  // prompt that the whole pool could never hold (needed and had named). max_new_tokens is clamped
+  // limits, arrival, priority or sampling parameters, or a prompt longer than the context;
+  // ResourceExhausted for a prompt that the whole pool could never hold (needed and had named). max_new_tokens is clamped
   // so that prompt + output - 1 positions fit context and pool: the last token is never fed back.
   absl::StatusOr<RequestId> Add(Request request);
   // The request finishes with kCancelled at the next Plan. Unknown and finished ids are ignored.
   void Cancel(RequestId id);
 
   // Picks the next step's spans: one token of every sequence that has one pending, in order of
-  // admission, then prompt chunks (of started sequences first, then of waiting ones, first come
-  // first served) up to the budget. Grows block tables all or nothing; where the pool is empty the
-  // newest sequence is preempted, be it the one that asks: it gives back all its blocks and is
-  // recomputed later. Waiting sequences start only where all their known tokens find free blocks,
+  // admission, then prompt chunks (of started sequences first, then of waiting ones in the order of
+  // the queue; nobody passes the first of them) up to the budget. Grows block tables all or nothing; where the pool is empty the
+  // newest sequence is preempted, be it the one that asks: it gives back all its blocks, and is
+  // recomputed before anybody else starts. Waiting sequences start only where all their known tokens find free blocks,
   // and preempt nobody. Finishes cancelled sequences. An empty plan means nothing is left to run.
   // The plan stays the scheduler's, and valid until Commit or Abort (a steady step allocates
   // nothing).
@@ -88,12 +92,13 @@ class Scheduler {
   std::vector<RequestResult> TakeFinished();
 
   bool has_work() const { return !waiting_.empty() || !running_.empty(); }
-  int num_waiting() const { return static_cast<int>(waiting_.size()); }
+  int num_waiting() const { return waiting_.size(); }
   int num_running() const { return static_cast<int>(running_.size()); }
 
-  // Internal error unless: pool counts agree with what the sequences hold; running sequences, then
-  // waiting ones, stand in order of arrival (so none is in two queues, and none ever preempts an
-  // older one); tables cover what is computed, without a block too many; waiting sequences hold
+  // Internal error unless: pool counts agree with what the sequences hold; no
+  // sequence is in two queues; running sequences, then preempted ones, stand in order of their first
+  // starts (so none ever preempts an older one; with kFirstCome that is the order of Add, also for
+  // those that never started); tables cover what is computed, without a block too many; waiting sequences hold
   // nothing; only the newest running sequence lacks more than one token. The last three rest while
   // a plan is under way.
   absl::Status CheckInvariants() const;
@@ -101,29 +106,34 @@ class Scheduler {
  private:
   using SequencePtr = std::unique_ptr<Sequence>;
 
-  Sequence* Find(RequestId id) const;
   int64_t CapacityTokens() const;
   void FinishCancelled(double now);
-  bool GrowOrPreempt(Sequence& sequence, int64_t tokens);
-  void PreemptNewest();
+  // Takes it from where it is.
+  void EndEarly(RequestId id, FinishReason reason, absl::Status status, double now);
+  int64_t BlocksForRunning() const;
+  void PreemptUntilStepFits();
   void ForgetNewest();
+  void PlanRunning(int* budget);
   void AdmitWaiting(int budget);
   void AddSpan(Sequence& sequence, int count);
   void StampStep(Sequence& sequence, const StepPlan& plan, double now) const;
   void AppendToken(Sequence& sequence, SampleOutcome outcome, double now);
   void Finish(Sequence& sequence, FinishReason reason, absl::Status status, double now);
   void RemoveFinished();
-  absl::Status CheckSequence(const Sequence& sequence, bool running) const;
+  absl::Status CheckOrder(const Sequence& before, const Sequence& after) const;
+  absl::Status CheckSequence(const Sequence& sequence) const;
 
   SchedulerOptions options_;
   CostShape shape_;
   BlockPool& pool_;
   const Clock& clock_;
   RequestId next_id_ = 1;  // ascending: a smaller id is an older request
-  bool any_cancelled_ = false;
-  StepPlan plan_;                     // empty unless a step is under way
-  std::deque<SequencePtr> waiting_;   // first come first served; preempted ones return to the front
-  std::vector<SequencePtr> running_;  // in order of admission: the last is the newest
+  int64_t next_start_ = 1;
+  StepPlan plan_;  // empty unless a step is under way
+  WaitingQueue waiting_;
+  std::vector<SequencePtr> running_;  // in order of their first starts: the last is the newest
+  absl::flat_hash_map<RequestId, Sequence*> by_id_;  // all that wait or run
+  std::vector<RequestId> cancelled_;                 // since the last Plan
   std::vector<RequestResult> finished_;
 };
 

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "scheduler/ledger.h"
 #include "scheduler/scheduler.h"
 
@@ -77,6 +76,7 @@ void Scheduler::Finish(Sequence& sequence, FinishReason reason, absl::Status sta
   result.prompt = std::move(sequence.request.prompt);
   finished_.push_back(std::move(result));
   sequence.finished = true;
+  by_id_.erase(sequence.id);
 }
 
 void Scheduler::RemoveFinished() {
@@ -84,59 +84,5 @@ void Scheduler::RemoveFinished() {
 }
 
 std::vector<RequestResult> Scheduler::TakeFinished() { return std::exchange(finished_, {}); }
-
-absl::Status Scheduler::CheckSequence(const Sequence& sequence, bool running) const {
-  const auto fail = [&](absl::string_view what) {
-    return absl::InternalError(absl::StrCat(
-        "scheduler: request ", sequence.id, " ", what, " (", sequence.tokens.size(), " tokens, ",
-        sequence.computed_tokens, " computed, ", sequence.table.blocks().size(), " blocks)"));
-  };
-  const auto blocks = static_cast<int64_t>(sequence.table.blocks().size());
-  if (sequence.finished) return fail("is finished, but still queued");
-  if (sequence.pending_tokens() < 1) return fail("has nothing to compute, but is not finished");
-  if (sequence.output_tokens() >= sequence.max_new_tokens) return fail("is past its limit");
-  if (!running) {
-    return blocks == 0 && sequence.computed_tokens == 0 ? absl::OkStatus()
-                                                        : fail("waits, but holds blocks");
-  }
-  if (sequence.table.capacity_tokens() < sequence.computed_tokens) {
-    return fail("has tokens outside its blocks");
-  }
-  if (!plan_.empty()) return absl::OkStatus();
-  if (sequence.computed_tokens < 1) return fail("runs, but has computed nothing");
-  if (blocks != options_.geometry.BlocksFor(sequence.computed_tokens)) {
-    return fail("holds blocks without tokens");
-  }
-  if (sequence.pending_tokens() > 1 && &sequence != running_.back().get()) {
-    return fail("was cut, but is not the newest");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Scheduler::CheckInvariants() const {
-  std::vector<BlockId> owned;
-  RequestId last = 0;
-  const auto check = [&](const Sequence& sequence, bool running) {
-    if (sequence.id <= last) {
-      return absl::InternalError(
-          absl::StrCat("scheduler: request ", sequence.id, " stands behind request ", last));
-    }
-    last = sequence.id;
-    const absl::Span<const BlockId> blocks = sequence.table.blocks();
-    owned.insert(owned.end(), blocks.begin(), blocks.end());
-    return CheckSequence(sequence, running);
-  };
-  for (const SequencePtr& sequence : running_) {
-    if (absl::Status status = check(*sequence, true); !status.ok()) return status;
-  }
-  for (const SequencePtr& sequence : waiting_) {
-    if (absl::Status status = check(*sequence, false); !status.ok()) return status;
-  }
-  if (num_running() > options_.max_running) {
-    return absl::InternalError(absl::StrCat("scheduler: ", num_running(), " sequences run, of ",
-                                            options_.max_running, " allowed"));
-  }
-  return pool_.CheckInvariants(owned);
-}
 
 }  // namespace plumbline

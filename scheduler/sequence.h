@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/block_table.h"
+#include "scheduler/queue_order.h"
 #include "scheduler/request.h"
 
 namespace plumbline {
@@ -21,7 +22,9 @@ struct Sequence {
   std::vector<int32_t> tokens;  // prompt, then output
   int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache
   BlockTable table;
-  bool cancelled = false;  // ends at the next Plan
+  QueueKey queue_key;      // where it waits, while it does
+  bool running = false;    // holds blocks
+  int64_t start_number = 0;  // counts the first starts of all sequences; 0: never started
   bool finished = false;   // its result is out; leaves its queue in the same call
   RequestResult result;    // filled as it goes
 

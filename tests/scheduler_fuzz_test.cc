@@ -19,11 +19,13 @@ struct FuzzCase {
   int num_blocks;
   int step_tokens;
   int max_running;
+  QueueOrder order = QueueOrder::kFirstCome;
 };
 
 void PrintTo(const FuzzCase& c, std::ostream* out) {
   *out << "seed " << c.seed << ", " << c.num_blocks << " blocks of " << c.block_tokens
-       << " tokens, " << c.step_tokens << " tokens a step, " << c.max_running << " running";
+       << " tokens, " << c.step_tokens << " tokens a step, " << c.max_running << " running, order "
+       << QueueOrderName(c.order);
 }
 
 // A request without its callback, so that it can be run twice.
@@ -59,6 +61,7 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
       wish.request.sampling.repeat_penalty = Once(2) ? 1.0 : 1.3;
     }
     wish.request.logprobs = Below(3);
+    wish.request.priority = Below(21) - 10;
     return wish;
   }
 
@@ -66,6 +69,7 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     const int kind = Below(20);
     if (kind < 4) {
       Wish wish = RandomWish(options);
+      wish.request.arrival_seconds = harness.clock.NowSeconds();
       if (const auto id = harness.scheduler.Add(wish.Make()); id.ok()) {
         wishes_[*id] = std::move(wish);
       } else {
@@ -112,7 +116,9 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
   const FuzzCase& c = GetParam();
   const FakeExecutorOptions options = {
       .context = 120, .block_tokens = c.block_tokens, .num_blocks = c.num_blocks};
-  SchedulerHarness harness(options, c.step_tokens, c.max_running);
+  SchedulerHarness harness(options, c.step_tokens, c.max_running, [&](SchedulerOptions& tuned) {
+    tuned.queue = {.order = c.order, .ageing_tokens_per_second = 4};
+  });
   for (int operation = 0; operation < 10000; ++operation) {
     Operate(harness, options);
     const absl::Status status = harness.scheduler.CheckInvariants();
@@ -157,7 +163,9 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SchedulerFuzz,
                          testing::Values(FuzzCase{1, 4, 8, 16, 8}, FuzzCase{2, 1, 40, 7, 8},
                                          FuzzCase{3, 3, 20, 64, 4}, FuzzCase{4, 16, 4, 5, 16},
                                          FuzzCase{5, 2, 30, 1, 8}, FuzzCase{6, 8, 64, 32, 16},
-                                         FuzzCase{7, 100, 2, 20, 8}));
+                                         FuzzCase{7, 100, 2, 20, 8},
+                                         FuzzCase{8, 4, 8, 16, 8, QueueOrder::kShortestPrompt},
+                                         FuzzCase{9, 2, 20, 9, 4, QueueOrder::kPriority}));
 
 }  // namespace
 }  // namespace plumbline::scheduler_fuzz_test

@@ -3,6 +3,7 @@
 #define PLUMBLINE_TESTS_SUPPORT_SCHEDULER_HARNESS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -30,11 +31,13 @@ struct SeenSpan {
 
 class SchedulerHarness {
  public:
+  // `tune`, where given, changes the options further.
   explicit SchedulerHarness(const FakeExecutorOptions& options, int step_tokens = 16,
-                            int max_running = 8)
+                            int max_running = 8,
+                            const std::function<void(SchedulerOptions&)>& tune = nullptr)
       : executor(options, &clock),
         pool(options.num_blocks, [this](BlockId block) { executor.Forget(block); }),
-        scheduler(Options(step_tokens, max_running), executor.cost_shape(), pool, clock) {}
+        scheduler(Options(step_tokens, max_running, tune), executor.cost_shape(), pool, clock) {}
 
   // One step; its spans (none where nothing ran).
   std::vector<SeenSpan> Step() {
@@ -79,13 +82,15 @@ class SchedulerHarness {
   absl::Status planned_invariants;  // first broken one between Plan and Commit
 
  private:
-  SchedulerOptions Options(int step_tokens, int max_running) const {
+  SchedulerOptions Options(int step_tokens, int max_running,
+                           const std::function<void(SchedulerOptions&)>& tune) const {
     SchedulerOptions options;
     options.step_tokens = step_tokens;
     options.max_running = max_running;
     options.context = executor.context();
     options.vocab = executor.vocab();
     options.geometry = executor.geometry();
+    if (tune) tune(options);
     return options;
   }
 
