@@ -36,13 +36,14 @@ struct QueuePolicy {
 // A place in the queue; the least is first. Preempted requests stand before all that never started,
 // in the order in which they first started.
 struct QueueKey {
-  bool fresh = true;            // never started
-  double virtual_arrival = 0;   // seconds; 0 for preempted ones and for kFirstCome
-  int64_t number = 0;           // fresh: the request's id; else of its first start
+  bool fresh = true;           // never started
+  double virtual_arrival = 0;  // seconds; 0 for preempted ones and for kFirstCome
+  int64_t number = 0;          // fresh: the request's id; else of its first start
   auto operator<=>(const QueueKey&) const = default;
 };
 
-// REQUIRES: the request's arrival is finite and its priority within kMaxPriority; ageing is above 0.
+// REQUIRES: the request's arrival is finite and its priority within kMaxPriority; ageing is above
+// 0.
 QueueKey FreshKey(const QueuePolicy& policy, const Request& request, RequestId id);
 QueueKey PreemptedKey(int64_t start_number);
 

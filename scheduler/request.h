@@ -30,7 +30,7 @@ struct SamplingParams {
   uint64_t seed = 0;            // the n-th output token draws from (seed, n) alone
 };
 
-enum class FinishReason : uint8_t { kStop, kLength, kCancelled, kError };
+enum class FinishReason : uint8_t { kStop, kLength, kCancelled, kExpired, kError };
 absl::string_view FinishReasonName(FinishReason reason);
 
 struct TokenLogprob {
@@ -55,6 +55,8 @@ struct Request {
   double arrival_seconds = 0;       // on the session's clock; finite
   int priority = 0;                 // -kMaxPriority to kMaxPriority; higher starts sooner, where
                                     // the queue's order looks at it
+  double deadline_seconds = 0;      // after arrival; it ends with kExpired where it has not by
+                                    // then. 0: none
   // Called with every output token, in order, on the session's thread, the end token included.
   // Returns false to finish the request with kStop (a stop string was seen). May be empty.
   std::function<bool(const TokenEvent&)> on_token;
@@ -93,7 +95,7 @@ struct RequestCache {
 struct RequestResult {
   RequestId id = 0;
   FinishReason reason = FinishReason::kLength;
-  absl::Status status;  // why, for kError
+  absl::Status status;  // why, for kError; DeadlineExceeded for kExpired
   std::vector<int32_t> prompt;
   std::vector<int32_t> output;                      // the end token, where there is one, included
   std::vector<std::vector<TokenLogprob>> logprobs;  // [output][logprobs]; empty where none asked

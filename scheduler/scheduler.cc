@@ -1,6 +1,7 @@
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -38,9 +39,13 @@ absl::StatusOr<RequestId> Scheduler::Add(Request request) {
   sequence->tokens = request.prompt;
   sequence->result.id = sequence->id;
   sequence->result.arrival_seconds = request.arrival_seconds;
+  if (request.deadline_seconds > 0) {
+    sequence->expires_seconds = request.arrival_seconds + request.deadline_seconds;
+  }
   sequence->request = std::move(request);
   const RequestId id = sequence->id;
   by_id_[id] = sequence.get();
+  if (std::isfinite(sequence->expires_seconds)) deadlines_.insert({sequence->expires_seconds, id});
   waiting_.AddFresh(std::move(sequence));
   return id;
 }
@@ -52,7 +57,7 @@ void Scheduler::Cancel(RequestId id) {
 const StepPlan& Scheduler::Plan() {
   plan_.spans.clear();
   plan_.start_seconds = clock_.NowSeconds();
-  FinishCancelled(plan_.start_seconds);
+  FinishCancelledAndExpired(plan_.start_seconds);
   PreemptUntilStepFits();
   int budget = options_.step_tokens;
   PlanRunning(&budget);
@@ -60,20 +65,29 @@ const StepPlan& Scheduler::Plan() {
   return plan_;
 }
 
-void Scheduler::FinishCancelled(double now) {
-  if (cancelled_.empty()) return;
+void Scheduler::FinishCancelledAndExpired(double now) {
   for (const RequestId id : cancelled_) {
-    EndEarly(id, FinishReason::kCancelled, absl::OkStatus(), now);
+    EndEarly(id, FinishReason::kCancelled, now);
   }
   cancelled_.clear();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    EndEarly(deadlines_.begin()->second, FinishReason::kExpired, now);
+  }
   RemoveFinished();
 }
 
-void Scheduler::EndEarly(RequestId id, FinishReason reason, absl::Status status, double now) {
+void Scheduler::EndEarly(RequestId id, FinishReason reason, double now) {
   const auto at = by_id_.find(id);
   if (at == by_id_.end()) return;
   Sequence& sequence = *at->second;
   const SequencePtr waited = sequence.running ? nullptr : waiting_.Take(sequence);
+  absl::Status status;
+  if (reason == FinishReason::kExpired) {
+    status = absl::DeadlineExceededError(
+        absl::StrCat("deadline: ", sequence.request.deadline_seconds,
+                     " s after arrival are over, with ", sequence.output_tokens(), " of ",
+                     sequence.max_new_tokens, " tokens made; allow more time, or ask for less"));
+  }
   Finish(sequence, reason, std::move(status), now);
 }
 
@@ -135,7 +149,10 @@ void Scheduler::AdmitWaiting(int budget) {
     if (!sequence.table.Grow(count, pool_).ok()) return;
     running_.push_back(waiting_.PopFront());
     sequence.running = true;
-    if (sequence.start_number == 0) sequence.start_number = next_start_++;
+    if (sequence.start_number == 0) {
+      sequence.start_number = next_start_++;
+      drain_.Left(plan_.start_seconds, sequence.prompt_tokens());
+    }
     AddSpan(sequence, count);
     budget -= count;
   }

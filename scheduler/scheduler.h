@@ -11,8 +11,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +22,7 @@
 #include "cache/block_pool.h"
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
+#include "scheduler/admission.h"
 #include "scheduler/clock.h"
 #include "scheduler/queue_order.h"
 #include "scheduler/request.h"
@@ -37,6 +40,7 @@ struct SchedulerOptions {
   int vocab = 0;          // prompts' token ids lie below; 0: they are not checked
   KvGeometry geometry;    // of the store that the pool's blocks stand for
   QueuePolicy queue;      // who starts next
+  AdmissionLimits limits;
   // Generation without a cache, as a counter-example to measure: a sequence that gets a token
   // forgets all it has computed, so that the next token recomputes the whole context from position
   // 0, in chunks of step_tokens. Sequences then run one at a time.
@@ -62,21 +66,23 @@ class Scheduler {
   // What Add would say of the request; changes nothing.
   absl::Status Check(const Request& request) const;
   // Queues a request. InvalidArgument for an empty prompt, token ids outside the vocabulary, bad
-  // limits, arrival, priority or sampling parameters, or a prompt longer than the context;
-  // ResourceExhausted for a prompt that the whole pool could never hold (needed and had named). max_new_tokens is clamped
-  // so that prompt + output - 1 positions fit context and pool: the last token is never fed back.
+  // limits, arrival, priority, deadline or sampling parameters, or a prompt longer than the
+  // context; ResourceExhausted for a prompt that the whole pool could never hold (needed and had
+  // named), and where the queue is full (when to come back is said: CheckAdmission).
+  // max_new_tokens is clamped so that prompt + output - 1 positions fit context and pool: the last
+  // token is never fed back.
   absl::StatusOr<RequestId> Add(Request request);
   // The request finishes with kCancelled at the next Plan. Unknown and finished ids are ignored.
   void Cancel(RequestId id);
 
   // Picks the next step's spans: one token of every sequence that has one pending, in order of
-  // admission, then prompt chunks (of started sequences first, then of waiting ones in the order of
-  // the queue; nobody passes the first of them) up to the budget. Grows block tables all or nothing; where the pool is empty the
-  // newest sequence is preempted, be it the one that asks: it gives back all its blocks, and is
-  // recomputed before anybody else starts. Waiting sequences start only where all their known tokens find free blocks,
-  // and preempt nobody. Finishes cancelled sequences. An empty plan means nothing is left to run.
-  // The plan stays the scheduler's, and valid until Commit or Abort (a steady step allocates
-  // nothing).
+  // their starts, then prompt chunks up to the budget (of started sequences first, then of waiting
+  // ones in the order of the queue; nobody passes the first of them). Grows block tables all or
+  // nothing; where the pool is empty the newest sequence is preempted, be it the one that asks: it
+  // gives back all its blocks, and is recomputed before anybody else starts. Waiting sequences
+  // start only where all their known tokens find free blocks, and preempt nobody. Finishes
+  // cancelled and expired sequences. An empty plan means nothing is left to run. The plan stays
+  // the scheduler's, and valid until Commit or Abort (a steady step allocates nothing).
   const StepPlan& Plan();
 
   // The only place where progress advances: marks the spans computed, appends sampled tokens (one
@@ -96,20 +102,22 @@ class Scheduler {
   int num_running() const { return static_cast<int>(running_.size()); }
 
   // Internal error unless: pool counts agree with what the sequences hold; no
-  // sequence is in two queues; running sequences, then preempted ones, stand in order of their first
-  // starts (so none ever preempts an older one; with kFirstCome that is the order of Add, also for
-  // those that never started); tables cover what is computed, without a block too many; waiting sequences hold
-  // nothing; only the newest running sequence lacks more than one token. The last three rest while
-  // a plan is under way.
+  // sequence is in two queues; running sequences, then preempted ones, stand in order of their
+  // first starts (so none ever preempts an older one; with kFirstCome that is the order of Add,
+  // also for those that never started); tables cover what is computed, without a block too many;
+  // waiting sequences hold nothing; only the newest running sequence lacks more than one token. The
+  // last three rest while a plan is under way.
   absl::Status CheckInvariants() const;
 
  private:
   using SequencePtr = std::unique_ptr<Sequence>;
 
+  static absl::Status CheckLimits(const Request& request);
+  absl::Status CheckPrompt(absl::Span<const int32_t> prompt) const;
   int64_t CapacityTokens() const;
-  void FinishCancelled(double now);
+  void FinishCancelledAndExpired(double now);
   // Takes it from where it is.
-  void EndEarly(RequestId id, FinishReason reason, absl::Status status, double now);
+  void EndEarly(RequestId id, FinishReason reason, double now);
   int64_t BlocksForRunning() const;
   void PreemptUntilStepFits();
   void ForgetNewest();
@@ -132,8 +140,10 @@ class Scheduler {
   StepPlan plan_;  // empty unless a step is under way
   WaitingQueue waiting_;
   std::vector<SequencePtr> running_;  // in order of their first starts: the last is the newest
-  absl::flat_hash_map<RequestId, Sequence*> by_id_;  // all that wait or run
-  std::vector<RequestId> cancelled_;                 // since the last Plan
+  absl::flat_hash_map<RequestId, Sequence*> by_id_;          // all that wait or run
+  std::vector<RequestId> cancelled_;                         // since the last Plan
+  absl::btree_set<std::pair<double, RequestId>> deadlines_;  // of those that have one
+  QueueDrain drain_;
   std::vector<RequestResult> finished_;
 };
 

@@ -1,5 +1,7 @@
 // What Add accepts, and what must hold between calls.
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -8,9 +10,14 @@
 namespace plumbline {
 
 absl::Status Scheduler::Check(const Request& request) const {
-  if (request.prompt.empty()) {
-    return absl::InvalidArgumentError("prompt: at least 1 token is needed, got 0; give some text");
-  }
+  if (absl::Status status = CheckLimits(request); !status.ok()) return status;
+  if (absl::Status status = CheckPrompt(request.prompt); !status.ok()) return status;
+  return CheckAdmission(options_.limits, {waiting_.fresh_requests(), waiting_.fresh_tokens()},
+                        {1, static_cast<int64_t>(request.prompt.size())}, drain_,
+                        clock_.NowSeconds());
+}
+
+absl::Status Scheduler::CheckLimits(const Request& request) {
   if (request.max_new_tokens < 1) {
     return absl::InvalidArgumentError(absl::StrCat("max_new_tokens must be at least 1, got ",
                                                    request.max_new_tokens, "; ask for more"));
@@ -29,8 +36,19 @@ absl::Status Scheduler::Check(const Request& request) const {
                                                    kMaxPriority, ", got ", request.priority,
                                                    "; give one of these"));
   }
-  if (absl::Status status = ValidateSampling(request.sampling); !status.ok()) return status;
-  const auto tokens = static_cast<int64_t>(request.prompt.size());
+  if (!(request.deadline_seconds >= 0)) {  // nor NaN
+    return absl::InvalidArgumentError(absl::StrCat("deadline_seconds must be at least 0, got ",
+                                                   request.deadline_seconds,
+                                                   "; ask for none with 0"));
+  }
+  return ValidateSampling(request.sampling);
+}
+
+absl::Status Scheduler::CheckPrompt(absl::Span<const int32_t> prompt) const {
+  if (prompt.empty()) {
+    return absl::InvalidArgumentError("prompt: at least 1 token is needed, got 0; give some text");
+  }
+  const auto tokens = static_cast<int64_t>(prompt.size());
   if (tokens > options_.context) {
     return absl::InvalidArgumentError(absl::StrCat("prompt: ", tokens,
                                                    " tokens do not fit the context of ",
@@ -43,7 +61,7 @@ absl::Status Scheduler::Check(const Request& request) const {
         pool_.num_blocks(), "; shorten the prompt or give the cache more memory"));
   }
   if (options_.vocab == 0) return absl::OkStatus();
-  for (const int32_t token : request.prompt) {
+  for (const int32_t token : prompt) {
     if (token < 0 || token >= options_.vocab) {
       return absl::InvalidArgumentError(absl::StrCat("prompt: token id ", token,
                                                      " is outside the vocabulary of ",
@@ -117,6 +135,13 @@ absl::Status Scheduler::CheckInvariants() const {
     return absl::InternalError(absl::StrCat("scheduler: ", by_id_.size(), " ids for ",
                                             num_running(), " running and ", num_waiting(),
                                             " waiting requests"));
+  }
+  const auto deadlines = std::count_if(by_id_.begin(), by_id_.end(), [](const auto& entry) {
+    return std::isfinite(entry.second->expires_seconds);
+  });
+  if (deadlines != static_cast<std::ptrdiff_t>(deadlines_.size())) {
+    return absl::InternalError(absl::StrCat("scheduler: ", deadlines_.size(), " deadlines for ",
+                                            deadlines, " requests that have one"));
   }
   if (num_running() > options_.max_running) {
     return absl::InternalError(absl::StrCat("scheduler: ", num_running(), " sequences run, of ",

@@ -77,6 +77,7 @@ void Scheduler::Finish(Sequence& sequence, FinishReason reason, absl::Status sta
   finished_.push_back(std::move(result));
   sequence.finished = true;
   by_id_.erase(sequence.id);
+  deadlines_.erase({sequence.expires_seconds, sequence.id});
 }
 
 void Scheduler::RemoveFinished() {

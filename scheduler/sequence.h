@@ -4,6 +4,7 @@
 #define PLUMBLINE_SCHEDULER_SEQUENCE_H_
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "cache/block_table.h"
@@ -22,11 +23,13 @@ struct Sequence {
   std::vector<int32_t> tokens;  // prompt, then output
   int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache
   BlockTable table;
-  QueueKey queue_key;      // where it waits, while it does
-  bool running = false;    // holds blocks
+  // Clock time at which it ends with kExpired; infinite: never.
+  double expires_seconds = std::numeric_limits<double>::infinity();
+  QueueKey queue_key;        // where it waits, while it does
+  bool running = false;      // holds blocks
   int64_t start_number = 0;  // counts the first starts of all sequences; 0: never started
-  bool finished = false;   // its result is out; leaves its queue in the same call
-  RequestResult result;    // filled as it goes
+  bool finished = false;     // its result is out; leaves its queue in the same call
+  RequestResult result;      // filled as it goes
 
   int prompt_tokens() const { return static_cast<int>(request.prompt.size()); }
   int output_tokens() const { return static_cast<int>(tokens.size()) - prompt_tokens(); }

@@ -26,9 +26,8 @@ using ::testing::HasSubstr;
 // One request runs at a time, so that the order of finishing is the order of starting.
 SchedulerHarness OneAtATime(const QueuePolicy& policy) {
   return SchedulerHarness({.num_blocks = 64, .seconds_per_token = 0.25}, /*step_tokens=*/64,
-                          /*max_running=*/1, [&](SchedulerOptions& options) {
-                            options.queue = policy;
-                          });
+                          /*max_running=*/1,
+                          [&](SchedulerOptions& options) { options.queue = policy; });
 }
 
 Request Arriving(double seconds, int prompt_tokens, int priority = 0) {
@@ -96,8 +95,7 @@ TEST_P(StarvationBound, HoldsUnderOverload) {
   policy.ageing_tokens_per_second = 40 / kBoundSeconds;  // 44 tokens against 4
   policy.ageing_seconds_per_level = kBoundSeconds / 5;   // 5 levels
   SchedulerHarness harness = OneAtATime(policy);
-  const RequestId victim =
-      MustAdd(harness, by_length ? Arriving(0, 44, 0) : Arriving(0, 4, 0));
+  const RequestId victim = MustAdd(harness, by_length ? Arriving(0, 44, 0) : Arriving(0, 4, 0));
   std::map<RequestId, double> arrivals;
   double next_arrival = 0;
   int overtaken = 0;
@@ -129,10 +127,9 @@ INSTANTIATE_TEST_SUITE_P(Orders, StarvationBound,
                          });
 
 TEST(QueueOrder, PreemptedRequestsStartAgainBeforeAnybodyNew) {
-  SchedulerHarness harness({.block_tokens = 4, .num_blocks = 4}, 16, 8,
-                           [](SchedulerOptions& options) {
-                             options.queue.order = QueueOrder::kShortestPrompt;
-                           });
+  SchedulerHarness harness(
+      {.block_tokens = 4, .num_blocks = 4}, 16, 8,
+      [](SchedulerOptions& options) { options.queue.order = QueueOrder::kShortestPrompt; });
   const RequestId a = MustAdd(harness, MakeRequest(6, 6));
   const RequestId b = MustAdd(harness, MakeRequest(7, 5));
   harness.Step();

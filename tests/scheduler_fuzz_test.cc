@@ -33,8 +33,9 @@ struct Wish {
   Request request;
   int stop_after = 0;  // on_token says no at this token; 0: never
 
-  Request Make() const {
+  Request Make(bool with_deadline) const {
     Request made = request;
+    if (!with_deadline) made.deadline_seconds = 0;
     if (stop_after > 0) {
       made.on_token = [left = stop_after](const TokenEvent&) mutable { return --left > 0; };
     }
@@ -62,6 +63,7 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     }
     wish.request.logprobs = Below(3);
     wish.request.priority = Below(21) - 10;
+    if (Once(4)) wish.request.deadline_seconds = 1 + Below(200);
     return wish;
   }
 
@@ -70,7 +72,7 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     if (kind < 4) {
       Wish wish = RandomWish(options);
       wish.request.arrival_seconds = harness.clock.NowSeconds();
-      if (const auto id = harness.scheduler.Add(wish.Make()); id.ok()) {
+      if (const auto id = harness.scheduler.Add(wish.Make(true)); id.ok()) {
         wishes_[*id] = std::move(wish);
       } else {
         ++rejected_;
@@ -104,7 +106,12 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     }
     ASSERT_LE(result.output.size(), alone.output.size());
     EXPECT_TRUE(std::equal(result.output.begin(), result.output.end(), alone.output.begin()));
-    EXPECT_EQ(result.reason == FinishReason::kError, !result.status.ok());
+    EXPECT_EQ(result.reason == FinishReason::kCancelled, result.status.ok());
+    if (result.reason == FinishReason::kExpired) {
+      EXPECT_EQ(result.status.code(), absl::StatusCode::kDeadlineExceeded);
+      EXPECT_GE(result.finish_seconds,
+                result.arrival_seconds + wishes_[result.id].request.deadline_seconds);
+    }
   }
 
   std::mt19937 random_{GetParam().seed};
@@ -118,6 +125,7 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
       .context = 120, .block_tokens = c.block_tokens, .num_blocks = c.num_blocks};
   SchedulerHarness harness(options, c.step_tokens, c.max_running, [&](SchedulerOptions& tuned) {
     tuned.queue = {.order = c.order, .ageing_tokens_per_second = 4};
+    tuned.limits = {.queued_requests = 40, .queued_tokens = 600};
   });
   for (int operation = 0; operation < 10000; ++operation) {
     Operate(harness, options);
@@ -143,14 +151,15 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     SCOPED_TRACE(testing::Message() << "request " << id);
     ASSERT_EQ(harness.times_finished[id], 1);
     const RequestResult& result = harness.finished[id];
-    CheckResult(result, SchedulerHarness::RunAlone(options, wish.Make()));
+    CheckResult(result, SchedulerHarness::RunAlone(options, wish.Make(false)));
     if (HasFailure()) return;
     ++reasons[result.reason];
     preemptions += result.preemptions;
   }
   // The case is of use only where all of this happened.
-  for (const FinishReason reason : {FinishReason::kStop, FinishReason::kLength,
-                                    FinishReason::kCancelled, FinishReason::kError}) {
+  for (const FinishReason reason :
+       {FinishReason::kStop, FinishReason::kLength, FinishReason::kCancelled,
+        FinishReason::kExpired, FinishReason::kError}) {
     EXPECT_GT(reasons[reason], 10) << std::string(FinishReasonName(reason));
   }
   EXPECT_GT(rejected_, 10);

@@ -199,7 +199,8 @@ RequestStep MedianDecodeStep(const RequestResult& result) {
 }
 
 bool WasCutOff(const RequestResult& result) {
-  return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kError;
+  return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kExpired ||
+         result.reason == FinishReason::kError;
 }
 
 std::string DecodeStepTable(const GenerateRun& run) {
