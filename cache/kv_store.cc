@@ -61,6 +61,15 @@ KvStore::~KvStore() {
   if (data_ != nullptr) munmap(data_, size_);
 }
 
+void KvStore::CopyBlock(const KvStore& source, BlockId from, BlockId to) {
+  for (int group = 0; group < static_cast<int>(groups_.size()); ++group) {
+    for (int layer = 0; layer < geometry_.groups[group].layers; ++layer) {
+      const absl::Span<const std::byte> bytes = source.LayerBlock(group, layer, from);
+      std::memmove(LayerBlock(group, layer, to).data(), bytes.data(), bytes.size());
+    }
+  }
+}
+
 void KvStore::Poison(BlockId block) {
   for (size_t group = 0; group < groups_.size(); ++group) {
     for (int layer = 0; layer < geometry_.groups[group].layers; ++layer) {

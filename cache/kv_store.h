@@ -41,6 +41,9 @@ class KvStore {
     return {data_ + Offset(layout, layer, block), static_cast<size_t>(layout.block_bytes)};
   }
 
+  // Block `to` gets, in every layer, what block `from` of `source` (this store or another) holds.
+  // REQUIRES: both stores have the same geometry; the blocks exist.
+  void CopyBlock(const KvStore& source, BlockId from, BlockId to);
   // Fills the block, in every layer, with bytes that are NaN in each KvDtype (0xFF).
   void Poison(BlockId block);
 

@@ -84,6 +84,7 @@ struct RequestStep {
 struct RequestCache {
   int block_tokens = 0;
   int64_t blocks = 0;
+  int64_t shared_blocks = 0;  // of `blocks`, filled by others: found, or there already when full
   int64_t token_bytes = 0;
   int64_t used_bytes_measured = 0;  // tokens really stored times bytes of one slot in the store
   int64_t used_bytes_formula = 0;   // token_bytes x (prompt + output - 1)
@@ -104,6 +105,7 @@ struct RequestResult {
   double first_token_seconds = -1;      // Commit of its first output token; -1: none
   double finish_seconds = 0;
   int preemptions = 0;
+  int64_t prefix_hit_tokens = 0;  // found in the cache at its starts instead of computed
   std::vector<RequestStep> steps;
   RequestCache cache;
 

@@ -11,7 +11,13 @@ namespace plumbline {
 
 Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, BlockPool& pool,
                      const Clock& clock)
-    : options_(options), shape_(shape), pool_(pool), clock_(clock), waiting_(options.queue) {
+    : options_(options),
+      shape_(shape),
+      pool_(pool),
+      blocks_(pool, options.geometry.block_tokens,
+              options.prefix_sharing && !options.recompute_each_step),
+      clock_(clock),
+      waiting_(options.queue) {
   // So that every running sequence gets a token in every step.
   options_.max_running = std::min(options.max_running, options.step_tokens);
   if (options.recompute_each_step) options_.max_running = 1;
@@ -20,7 +26,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, Bl
 }
 
 Scheduler::~Scheduler() {
-  for (const SequencePtr& sequence : running_) sequence->table.Clear(pool_);
+  for (const SequencePtr& sequence : running_) blocks_.Release(*sequence);
 }
 
 int64_t Scheduler::CapacityTokens() const {
@@ -105,7 +111,7 @@ int64_t Scheduler::BlocksForRunning() const {
 
 // One victim at a time. A sequence that is alone always fits: Add saw to that.
 void Scheduler::PreemptUntilStepFits() {
-  while (BlocksForRunning() > pool_.num_free()) {
+  while (BlocksForRunning() > blocks_.available()) {
     ++running_.back()->result.preemptions;
     ForgetNewest();
   }
@@ -115,8 +121,7 @@ void Scheduler::PreemptUntilStepFits() {
 void Scheduler::ForgetNewest() {
   SequencePtr sequence = std::move(running_.back());
   running_.pop_back();
-  sequence->table.Clear(pool_);
-  sequence->computed_tokens = 0;
+  blocks_.Release(*sequence);
   sequence->running = false;
   waiting_.AddPreempted(std::move(sequence));
 }
@@ -127,8 +132,7 @@ void Scheduler::ForgetNewest() {
 void Scheduler::PlanRunning(int* budget) {
   for (const SequencePtr& sequence : running_) {
     const int count = std::min(sequence->pending_tokens(), *budget);
-    // Cannot fail: the blocks of the whole step are free.
-    sequence->table.Grow(int64_t{sequence->computed_tokens} + count, pool_).IgnoreError();
+    blocks_.Grow(*sequence, int64_t{sequence->computed_tokens} + count);
     AddSpan(*sequence, count);
     *budget -= count;
   }
@@ -137,16 +141,15 @@ void Scheduler::PlanRunning(int* budget) {
 void Scheduler::AdmitWaiting(int budget) {
   while (budget > 0 && !waiting_.empty() && num_running() < options_.max_running) {
     Sequence& sequence = waiting_.front();
-    // Blocks for all known tokens must be free, though only a chunk's are taken: a sequence that
-    // starts without them would soon be preempted again.
-    const auto known = static_cast<int64_t>(sequence.tokens.size());
-    if (sequence.table.BlocksToGrow(known) > pool_.num_free()) return;
-    const int64_t longest = known + sequence.max_new_tokens - sequence.output_tokens();
+    const int64_t longest = int64_t{sequence.prompt_tokens()} + sequence.max_new_tokens;
     sequence.tokens.reserve(static_cast<size_t>(longest));
     sequence.table.Reserve(longest);
     sequence.result.steps.reserve(static_cast<size_t>(std::min(sequence.max_new_tokens, 1024)) + 1);
+    // Blocks for all known tokens must be free, though only a chunk's are taken: a sequence that
+    // starts without them would soon be preempted again.
+    if (!blocks_.Start(sequence)) return;
     const int count = std::min(sequence.pending_tokens(), budget);
-    if (!sequence.table.Grow(count, pool_).ok()) return;
+    blocks_.Grow(sequence, int64_t{sequence.computed_tokens} + count);
     running_.push_back(waiting_.PopFront());
     sequence.running = true;
     if (sequence.start_number == 0) {

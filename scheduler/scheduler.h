@@ -28,6 +28,7 @@
 #include "scheduler/request.h"
 #include "scheduler/sampler.h"
 #include "scheduler/sequence.h"
+#include "scheduler/sequence_blocks.h"
 #include "scheduler/step_plan.h"
 #include "scheduler/waiting_queue.h"
 
@@ -41,6 +42,10 @@ struct SchedulerOptions {
   KvGeometry geometry;    // of the store that the pool's blocks stand for
   QueuePolicy queue;      // who starts next
   AdmissionLimits limits;
+  // Full blocks with equal contents are shared between requests, and kept until the pool needs
+  // them: what they hold is not computed again (prefix_index.h). Changes no token.
+  // Without effect beside recompute_each_step.
+  bool prefix_sharing = false;
   // Generation without a cache, as a counter-example to measure: a sequence that gets a token
   // forgets all it has computed, so that the next token recomputes the whole context from position
   // 0, in chunks of step_tokens. Sequences then run one at a time.
@@ -98,6 +103,9 @@ class Scheduler {
   std::vector<RequestResult> TakeFinished();
 
   bool has_work() const { return !waiting_.empty() || !running_.empty(); }
+  const PrefixStats& prefix_stats() const { return blocks_.prefix_stats(); }
+  // Blocks that outlive their sequences, or may: with no request left, all that the pool misses.
+  int num_indexed_blocks() const { return blocks_.num_indexed(); }
   int num_waiting() const { return waiting_.size(); }
   int num_running() const { return static_cast<int>(running_.size()); }
 
@@ -134,6 +142,7 @@ class Scheduler {
   SchedulerOptions options_;
   CostShape shape_;
   BlockPool& pool_;
+  SequenceBlocks blocks_;
   const Clock& clock_;
   RequestId next_id_ = 1;  // ascending: a smaller id is an older request
   int64_t next_start_ = 1;

@@ -147,6 +147,8 @@ absl::Status Scheduler::CheckInvariants() const {
     return absl::InternalError(absl::StrCat("scheduler: ", num_running(), " sequences run, of ",
                                             options_.max_running, " allowed"));
   }
+  blocks_.AppendOwned(&owned);
+  if (absl::Status status = blocks_.CheckInvariants(); !status.ok()) return status;
   return pool_.CheckInvariants(owned);
 }
 

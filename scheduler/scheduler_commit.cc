@@ -15,6 +15,8 @@ void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes)
     Sequence& sequence = *span.sequence;
     sequence.computed_tokens += span.count;
     StampStep(sequence, plan, now);
+    // Not what may have spoilt the logits.
+    if (span.logit_rows == 0 || outcomes[next].ok()) blocks_.Index(sequence);
     if (span.logit_rows > 0) AppendToken(sequence, std::move(outcomes[next++]), now);
   }
   RemoveFinished();
@@ -67,7 +69,7 @@ void Scheduler::AppendToken(Sequence& sequence, SampleOutcome outcome, double no
 
 void Scheduler::Finish(Sequence& sequence, FinishReason reason, absl::Status status, double now) {
   RecordCache(sequence, shape_, options_.geometry);
-  sequence.table.Clear(pool_);
+  blocks_.Release(sequence);
   RequestResult& result = sequence.result;
   result.reason = reason;
   result.status = std::move(status);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cache/block_table.h"
+#include "cache/prefix_index.h"
 #include "scheduler/queue_order.h"
 #include "scheduler/request.h"
 
@@ -23,6 +24,9 @@ struct Sequence {
   std::vector<int32_t> tokens;  // prompt, then output
   int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache
   BlockTable table;
+  ChainId chain = 0;       // of its first indexed_blocks blocks, where prefixes are shared
+  int indexed_blocks = 0;  // of `table`, how many others can find
+  int shared_blocks = 0;   // of `table`, how many were found, or turned out to be there already
   // Clock time at which it ends with kExpired; infinite: never.
   double expires_seconds = std::numeric_limits<double>::infinity();
   QueueKey queue_key;        // where it waits, while it does

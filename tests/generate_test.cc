@@ -42,7 +42,7 @@ void CheckRequest(const Json& json) {
   const auto prompt = json.at("prompt_token_ids").size();
   const auto output = json.at("output_token_ids").size();
   EXPECT_GE(json.at("ttft_seconds").get<double>(), json.at("queue_seconds").get<double>());
-  size_t tokens = 0;
+  auto tokens = json.at("prefix_hit_tokens").get<size_t>();
   for (const Json& step : json.at("steps")) {
     EXPECT_GE(step.at("seconds").get<double>(), 0);
     tokens += step.at("new_tokens").get<size_t>();
@@ -171,6 +171,46 @@ TEST(GenerateTest, ASmallCacheStillServesAll) {
     EXPECT_EQ(request.at("output_token_ids").size(), 10u);
     EXPECT_EQ(request.at("finish_reason"), "length");
   }
+}
+
+// The cache holds one prompt and no second one beside it, but for what they have in common: the
+// later ones find the first 20 bytes.
+TEST(GenerateTest, EqualBeginningsAreComputedOnceUnlessToldOtherwise) {
+  const std::vector<std::string> arguments = {"-m",
+                                              kSmall,
+                                              "-p",
+                                              "the same beginning: one",
+                                              "-p",
+                                              "the same beginning: two",
+                                              "-p",
+                                              "the same beginning: three",
+                                              "-n",
+                                              "4",
+                                              "--block-tokens",
+                                              "4",
+                                              "--cache-blocks",
+                                              "9"};
+  const Json shared = Generate(arguments);
+  EXPECT_EQ(shared.at("prefix").at("hit_tokens"), 40);
+  std::vector<std::string> plain_arguments = arguments;
+  plain_arguments.emplace_back("--no-prefix-sharing");
+  const Json plain = Generate(plain_arguments);
+  EXPECT_EQ(plain.at("prefix").at("hit_tokens"), 0);
+  for (size_t i = 0; i < 3; ++i) {
+    const Json& request = shared.at("requests")[i];
+    CheckRequest(request);
+    CheckRequest(plain.at("requests")[i]);
+    EXPECT_EQ(request.at("prefix_hit_tokens"), i == 0 ? 0 : 20);
+    EXPECT_EQ(request.at("cache").at("shared_blocks"), i == 0 ? 0 : 5);
+    EXPECT_EQ(request.at("output_token_ids"), plain.at("requests")[i].at("output_token_ids"));
+  }
+  const BinaryResult report = [&] {
+    std::vector<std::string> all = arguments;
+    all.insert(all.begin(), "generate");
+    return RunPlumbline(all);
+  }();
+  EXPECT_THAT(report.out, HasSubstr("shared: 10 of these blocks"));
+  EXPECT_THAT(report.out, HasSubstr("counts equal their formulas"));
 }
 
 TEST(GenerateTest, TheReportFitsATerminal) {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "cache/block_mover.h"
+
 namespace plumbline::kv_store_test {
 namespace {
 
@@ -91,6 +93,49 @@ TEST(KvStore, PoisonIsNanInEveryDtypeAndStaysInItsBlock) {
       }
     }
   }
+}
+
+// Every byte of block `block`, layer by layer.
+std::vector<std::byte> BytesOf(const KvStore& store, BlockId block) {
+  std::vector<std::byte> all;
+  for (int group = 0; group < 2; ++group) {
+    for (int layer = 0; layer < store.geometry().groups[group].layers; ++layer) {
+      const absl::Span<const std::byte> bytes = store.LayerBlock(group, layer, block);
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+  }
+  return all;
+}
+
+TEST(KvStore, CopyTakesAllLayersAndTouchesNoOtherBlock) {
+  const auto store = KvStore::Create(TwoGroups(), 3);
+  const auto host = KvStore::Create(TwoGroups(), 2);  // other sizes lie elsewhere
+  ASSERT_TRUE(store.ok() && host.ok());
+  int value = 0;
+  for (BlockId block = 0; block < 3; ++block) {
+    for (int group = 0; group < 2; ++group) {
+      for (int layer = 0; layer < (*store)->geometry().groups[group].layers; ++layer) {
+        for (std::byte& byte : (*store)->LayerBlock(group, layer, block)) {
+          byte = static_cast<std::byte>(++value % 251);
+        }
+      }
+    }
+  }
+  const auto first = BytesOf(**store, 0), second = BytesOf(**store, 1), third = BytesOf(**store, 2);
+  ASSERT_EQ(static_cast<int64_t>(first.size()), TwoGroups().BlockBytes());
+  ASSERT_NE(first, second);
+  KvBlockMover mover(**store, host->get());
+  EXPECT_EQ(mover.host_blocks(), 2);
+  EXPECT_EQ(KvBlockMover(**store).host_blocks(), 0);
+  mover.SwapOut(1, 0);
+  EXPECT_EQ(BytesOf(**host, 0), second);
+  EXPECT_NE(BytesOf(**host, 1), second);
+  mover.Copy(0, 1);
+  EXPECT_EQ(BytesOf(**store, 1), first);
+  mover.SwapIn(0, 2);
+  EXPECT_EQ(BytesOf(**store, 2), second);
+  EXPECT_EQ(BytesOf(**store, 0), first);
+  EXPECT_NE(third, second);
 }
 
 TEST(KvStore, NoBlocksIsNoError) {

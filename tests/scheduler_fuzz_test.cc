@@ -20,12 +20,13 @@ struct FuzzCase {
   int step_tokens;
   int max_running;
   QueueOrder order = QueueOrder::kFirstCome;
+  bool prefix_sharing = false;
 };
 
 void PrintTo(const FuzzCase& c, std::ostream* out) {
   *out << "seed " << c.seed << ", " << c.num_blocks << " blocks of " << c.block_tokens
        << " tokens, " << c.step_tokens << " tokens a step, " << c.max_running << " running, order "
-       << QueueOrderName(c.order);
+       << QueueOrderName(c.order) << (c.prefix_sharing ? ", shared prefixes" : "");
 }
 
 // A request without its callback, so that it can be run twice.
@@ -53,7 +54,13 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     const int capacity = options.num_blocks * options.block_tokens;
     wish.request.prompt.resize(
         static_cast<size_t>(Once(10) ? Below(capacity + 10) : 1 + Below(capacity / 3)));
-    for (int32_t& token : wish.request.prompt) token = Below(options.vocab);
+    // Two kinds of beginnings, of seeded lengths, so that prefixes can be shared.
+    const size_t common = Once(2) ? random_() % (wish.request.prompt.size() + 1) : 0;
+    const int32_t kind = Below(2);
+    for (size_t i = 0; i < wish.request.prompt.size(); ++i) {
+      wish.request.prompt[i] =
+          i < common ? (kind + static_cast<int32_t>(i)) % options.vocab : Below(options.vocab);
+    }
     wish.request.max_new_tokens = Once(10) ? 1000 : 1 + Below(capacity / 3);
     if (Once(3)) wish.request.end_tokens = {Below(options.vocab), Below(options.vocab)};
     if (Once(4)) wish.stop_after = 1 + Below(6);
@@ -125,6 +132,7 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
       .context = 120, .block_tokens = c.block_tokens, .num_blocks = c.num_blocks};
   SchedulerHarness harness(options, c.step_tokens, c.max_running, [&](SchedulerOptions& tuned) {
     tuned.queue = {.order = c.order, .ageing_tokens_per_second = 4};
+    tuned.prefix_sharing = c.prefix_sharing;
     tuned.limits = {.queued_requests = 40, .queued_tokens = 600};
   });
   for (int operation = 0; operation < 10000; ++operation) {
@@ -140,12 +148,13 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     ASSERT_FALSE(harness.Step().empty() && harness.scheduler.has_work()) << "no progress";
     ASSERT_LT(step, most_steps) << "no end";
   }
-  EXPECT_EQ(harness.pool.num_used(), 0);
-  EXPECT_TRUE(harness.pool.CheckInvariants({}).ok());
+  EXPECT_EQ(harness.pool.num_used(), harness.scheduler.num_indexed_blocks());
+  EXPECT_TRUE(harness.scheduler.CheckInvariants().ok());
   EXPECT_LE(harness.executor.largest_step_tokens(), c.step_tokens);
 
   std::map<FinishReason, int> reasons;
   int preemptions = 0;
+  int64_t hit_tokens = 0;
   ASSERT_EQ(harness.times_finished.size(), wishes_.size());
   for (const auto& [id, wish] : wishes_) {
     SCOPED_TRACE(testing::Message() << "request " << id);
@@ -155,6 +164,7 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     if (HasFailure()) return;
     ++reasons[result.reason];
     preemptions += result.preemptions;
+    hit_tokens += result.prefix_hit_tokens;
   }
   // The case is of use only where all of this happened.
   for (const FinishReason reason :
@@ -163,18 +173,23 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     EXPECT_GT(reasons[reason], 10) << std::string(FinishReasonName(reason));
   }
   EXPECT_GT(rejected_, 10);
+  EXPECT_EQ(hit_tokens, harness.scheduler.prefix_stats().hit_tokens);
+  EXPECT_EQ(hit_tokens > 1000, c.prefix_sharing);
   if (c.num_blocks * c.block_tokens < 100 && c.step_tokens > 1) {
     EXPECT_GT(preemptions, 100);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, SchedulerFuzz,
-                         testing::Values(FuzzCase{1, 4, 8, 16, 8}, FuzzCase{2, 1, 40, 7, 8},
-                                         FuzzCase{3, 3, 20, 64, 4}, FuzzCase{4, 16, 4, 5, 16},
-                                         FuzzCase{5, 2, 30, 1, 8}, FuzzCase{6, 8, 64, 32, 16},
-                                         FuzzCase{7, 100, 2, 20, 8},
-                                         FuzzCase{8, 4, 8, 16, 8, QueueOrder::kShortestPrompt},
-                                         FuzzCase{9, 2, 20, 9, 4, QueueOrder::kPriority}));
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, SchedulerFuzz,
+    testing::Values(FuzzCase{1, 4, 8, 16, 8}, FuzzCase{2, 1, 40, 7, 8}, FuzzCase{3, 3, 20, 64, 4},
+                    FuzzCase{4, 16, 4, 5, 16}, FuzzCase{5, 2, 30, 1, 8}, FuzzCase{6, 8, 64, 32, 16},
+                    FuzzCase{7, 100, 2, 20, 8},
+                    FuzzCase{8, 4, 8, 16, 8, QueueOrder::kShortestPrompt},
+                    FuzzCase{9, 2, 20, 9, 4, QueueOrder::kPriority},
+                    FuzzCase{10, 4, 8, 16, 8, QueueOrder::kFirstCome, true},
+                    FuzzCase{11, 1, 40, 7, 8, QueueOrder::kPriority, true},
+                    FuzzCase{12, 3, 40, 30, 16, QueueOrder::kShortestPrompt, true}));
 
 }  // namespace
 }  // namespace plumbline::scheduler_fuzz_test

@@ -34,6 +34,8 @@ void AddEngine(CLI::App* app, GenerateOptions& options) {
   AddWhole(app, "--cache-blocks", options.cache_blocks, int64_t{1}, int64_t{kMaxInt},
            "cache size in blocks, instead")
       ->excludes(mib);
+  app->add_flag("!--no-prefix-sharing", options.prefix_sharing,
+                "compute equal beginnings of prompts anew");
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ class Run {
     session_options.scheduler.step_tokens = setup_.model_options.max_step_tokens;
     session_options.scheduler.max_running = setup_.model_options.max_step_spans;
     session_options.scheduler.geometry = setup_.geometry;
+    session_options.scheduler.prefix_sharing = options_.prefix_sharing;
     session_options.scheduler.recompute_each_step = options_.no_cache;
     session_options.profile = profile;
     const SteadyClock clock;
@@ -78,10 +79,12 @@ class Run {
     spdlog::debug("running {} prompts in a cache of {} blocks", streams_.size(),
                   setup_.cache_blocks);
     session.RunUntilIdle();
+    prefix_ = session.scheduler().prefix_stats();
     return interrupt.interrupted();
   }
 
   std::vector<GeneratedRequest> TakeRequests() { return std::move(requests_); }
+  const PrefixStats& prefix() const { return prefix_; }
 
  private:
   int64_t ExpectedTokens() const {
@@ -134,6 +137,7 @@ class Run {
   const std::vector<int32_t> ends_;
   std::deque<TextStream> streams_;
   std::vector<GeneratedRequest> requests_;
+  PrefixStats prefix_;
   Session* session_ = nullptr;    // while Execute runs
   Progress* progress_ = nullptr;  // while Execute runs
 };
@@ -216,6 +220,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   }
   GenerateRun facts = DescribeRun(*setup, **model, **store);
   facts.logprobs = options.logprobs;
+  facts.prefix = run.prefix();
   facts.no_cache = options.no_cache;
   facts.profile = *std::move(profile);
   facts.plan_check = std::move(check);

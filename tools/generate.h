@@ -17,6 +17,7 @@
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
 #include "scheduler/request.h"
+#include "scheduler/sequence_blocks.h"
 
 namespace plumbline {
 
@@ -36,6 +37,7 @@ struct GenerateOptions {
   int chunk_tokens = 512;               // token budget of a step
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
+  bool prefix_sharing = true;
   int logprobs = 0;
   bool no_cache = false;    // SchedulerOptions::recompute_each_step
   std::string machine;      // profile to predict times from; empty: the default one, if any
@@ -63,6 +65,7 @@ struct GenerateRun {
   std::string matmul_implementations;
   CostShape shape;
   int logprobs = 0;                             // as asked for
+  PrefixStats prefix;                           // of all starts
   bool no_cache = false;                        // every token recomputed its whole context
   std::optional<MachineProfile> profile;        // at this run's anchors; none: nothing is predicted
   int64_t score_scratch_bytes = 0;              // what stands in for stored scores

@@ -54,6 +54,7 @@ Json CacheJson(const RequestCache& cache, int64_t pool_bytes) {
   Json json;
   json["block_tokens"] = cache.block_tokens;
   json["blocks"] = cache.blocks;
+  json["shared_blocks"] = cache.shared_blocks;
   json["token_bytes"] = cache.token_bytes;
   json["used_bytes"] = Pair(cache.used_bytes_measured, cache.used_bytes_formula);
   json["allocated_bytes"] = Pair(cache.allocated_bytes_measured, cache.allocated_bytes_formula);
@@ -86,6 +87,8 @@ Json RunJson(const GenerateRun& run) {
   if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
   if (run.no_cache) json["no_cache"] = true;
   json["matmul"] = run.matmul_implementations;
+  json["prefix"]["lookup_tokens"] = run.prefix.lookup_tokens;
+  json["prefix"]["hit_tokens"] = run.prefix.hit_tokens;
   json["score_scratch_bytes"] = run.score_scratch_bytes;
   if (run.profile.has_value()) {
     const Anchors& anchors = run.profile->anchors;
@@ -107,6 +110,7 @@ std::string RequestText(const GenerateRun& run, const GeneratedRequest& request,
   json["ttft_seconds"] = OrNull(result.ttft_seconds());
   json["queue_seconds"] = OrNull(result.queue_seconds());
   json["preemptions"] = result.preemptions;
+  json["prefix_hit_tokens"] = result.prefix_hit_tokens;
   Json& steps = json["steps"] = Json::array();
   for (const RequestStep& step : result.steps) steps.push_back(StepJson(step));
   json["cache"] = CacheJson(result.cache, run.pool_bytes);

@@ -49,7 +49,7 @@ class SessionHarness {
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();
     EXPECT_TRUE(executor.violation().ok()) << executor.violation();
     EXPECT_FALSE(session.scheduler().has_work());
-    EXPECT_EQ(pool.num_used(), 0);
+    EXPECT_EQ(pool.num_used(), session.scheduler().num_indexed_blocks());
   }
 
  private:

@@ -21,6 +21,7 @@ std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& op
   session_options.scheduler.context = model.config().context;
   session_options.scheduler.step_tokens = options.step_tokens;
   session_options.scheduler.max_running = options.max_running;
+  session_options.scheduler.prefix_sharing = options.prefix_sharing;
   session_options.scheduler.recompute_each_step = options.recompute_each_step;
   auto store = KvStore::Create(session_options.scheduler.geometry, options.num_blocks);
   EXPECT_TRUE(store.ok()) << store.status();

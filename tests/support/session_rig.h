@@ -14,6 +14,7 @@ struct SessionRigOptions {
   int num_blocks = 64;
   int step_tokens = 512;
   int max_running = 64;
+  bool prefix_sharing = false;
   bool recompute_each_step = false;
 };
 

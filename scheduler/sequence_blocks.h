@@ -1,0 +1,64 @@
+// Which blocks sequences hold: what they grow by, find in the cache, and give back.
+#ifndef PLUMBLINE_SCHEDULER_SEQUENCE_BLOCKS_H_
+#define PLUMBLINE_SCHEDULER_SEQUENCE_BLOCKS_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cache/block_pool.h"
+#include "cache/prefix_index.h"
+#include "scheduler/sequence.h"
+
+namespace plumbline {
+
+// Tokens that starting sequences looked for in the cache, restarts after preemption included.
+struct PrefixStats {
+  int64_t lookup_tokens = 0;  // known when their sequence started
+  int64_t hit_tokens = 0;     // of them, found: they were not computed again
+
+  double hit_rate() const {
+    return lookup_tokens > 0 ? static_cast<double>(hit_tokens) / static_cast<double>(lookup_tokens)
+                             : 0;
+  }
+};
+
+// Not thread-safe.
+class SequenceBlocks {
+ public:
+  // `pool` is not owned. `prefix_sharing`: full blocks are shared, and kept after their sequences
+  // end, until the pool needs them. REQUIRES: block_tokens >= 1.
+  SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing);
+
+  // Blocks that Grow can take: free ones, and kept ones that nobody uses.
+  int64_t available() const;
+  // Blocks kept for later alone, and those that sequences share through the index.
+  int num_indexed() const { return index_ ? index_->num_blocks() : 0; }
+  const PrefixStats& prefix_stats() const { return stats_; }
+
+  // For a sequence that holds nothing: takes the blocks that hold the beginning of its known
+  // tokens (all but the last, whose logits are wanted), and counts these as computed. False, with
+  // nothing taken, where too few blocks are available for the rest of its known tokens.
+  bool Start(Sequence& sequence);
+  // Grows the table for `tokens` tokens. REQUIRES: so many blocks are available.
+  void Grow(Sequence& sequence, int64_t tokens);
+  // Makes the blocks that have become full known to others.
+  void Index(Sequence& sequence);
+  // Takes everything back; the sequence counts as not computed.
+  void Release(Sequence& sequence);
+
+  // Appends a block for each reference that the index holds.
+  void AppendOwned(std::vector<BlockId>* owned) const;
+  // Those of the index.
+  absl::Status CheckInvariants() const;
+
+ private:
+  BlockPool& pool_;
+  std::optional<PrefixIndex> index_;
+  PrefixStats stats_;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_SCHEDULER_SEQUENCE_BLOCKS_H_
