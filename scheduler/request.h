@@ -19,6 +19,7 @@ namespace plumbline {
 using RequestId = int64_t;
 
 inline constexpr int kMaxPriority = 100;
+inline constexpr int kMaxSamples = 1024;
 
 // Applied in this order: repeat penalty, temperature, top-k, top-p, min-p.
 struct SamplingParams {
@@ -40,7 +41,8 @@ struct TokenLogprob {
 
 // One output token as it leaves the session.
 struct TokenEvent {
-  RequestId request = 0;
+  RequestId request = 0;  // of the sample
+  int sample = 0;
   int32_t token = 0;
   double seconds = 0;                       // clock time of its Commit
   absl::Span<const TokenLogprob> logprobs;  // the request's `logprobs` most likely, best first
@@ -50,6 +52,10 @@ struct Request {
   std::vector<int32_t> prompt;  // at least one token
   int max_new_tokens = 64;      // at least 1; clamped to what context and cache can hold
   SamplingParams sampling;
+  // Completions of the prompt, 1 to kMaxSamples. Each has a result, a RequestId (they follow one
+  // another) and a copy of on_token of its own; number i, from 0, draws with sampling.seed + i.
+  // They share the prompt's blocks.
+  int samples = 1;
   std::vector<int32_t> end_tokens;  // finish with kStop when sampled
   int logprobs = 0;                 // top candidates to report with each token
   double arrival_seconds = 0;       // on the session's clock; finite
@@ -95,6 +101,7 @@ struct RequestCache {
 
 struct RequestResult {
   RequestId id = 0;
+  int sample = 0;
   FinishReason reason = FinishReason::kLength;
   absl::Status status;  // why, for kError; DeadlineExceeded for kExpired
   std::vector<int32_t> prompt;

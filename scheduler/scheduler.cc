@@ -15,7 +15,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, Bl
       shape_(shape),
       pool_(pool),
       blocks_(pool, options.geometry.block_tokens,
-              options.prefix_sharing && !options.recompute_each_step),
+              options.prefix_sharing && !options.recompute_each_step, options.mover),
       clock_(clock),
       waiting_(options.queue) {
   // So that every running sequence gets a token in every step.
@@ -36,24 +36,33 @@ int64_t Scheduler::CapacityTokens() const {
 
 absl::StatusOr<RequestId> Scheduler::Add(Request request) {
   if (absl::Status status = Check(request); !status.ok()) return status;
+  const RequestId first = next_id_;
+  for (int sample = 0; sample < request.samples - 1; ++sample) AddSample(request, first, sample);
+  const int last = request.samples - 1;
+  AddSample(std::move(request), first, last);
+  return first;
+}
+
+void Scheduler::AddSample(Request request, RequestId first_sample, int sample) {
   auto sequence = std::make_unique<Sequence>(options_.geometry.block_tokens);
-  sequence->id = next_id_++;
+  const RequestId id = sequence->id = next_id_++;
+  sequence->first_sample = first_sample;
   const auto prompt_tokens = static_cast<int64_t>(request.prompt.size());
   // The last output token is never fed back, so it needs no slot.
   sequence->max_new_tokens = static_cast<int>(
       std::min<int64_t>(request.max_new_tokens, CapacityTokens() - prompt_tokens + 1));
   sequence->tokens = request.prompt;
-  sequence->result.id = sequence->id;
+  sequence->result.id = id;
+  sequence->result.sample = sample;
   sequence->result.arrival_seconds = request.arrival_seconds;
   if (request.deadline_seconds > 0) {
     sequence->expires_seconds = request.arrival_seconds + request.deadline_seconds;
   }
   sequence->request = std::move(request);
-  const RequestId id = sequence->id;
+  sequence->request.sampling.seed += static_cast<uint64_t>(sample);
   by_id_[id] = sequence.get();
   if (std::isfinite(sequence->expires_seconds)) deadlines_.insert({sequence->expires_seconds, id});
   waiting_.AddFresh(std::move(sequence));
-  return id;
 }
 
 void Scheduler::Cancel(RequestId id) {
@@ -138,16 +147,29 @@ void Scheduler::PlanRunning(int* budget) {
   }
 }
 
+// The running sample of the same prompt that has come furthest; null where none runs.
+const Sequence* Scheduler::FindTwin(const Sequence& sequence) const {
+  const Sequence* twin = nullptr;
+  for (const SequencePtr& other : running_) {
+    if (other->first_sample != sequence.first_sample) continue;
+    if (twin == nullptr || other->computed_tokens > twin->computed_tokens) twin = other.get();
+  }
+  return twin;
+}
+
 void Scheduler::AdmitWaiting(int budget) {
   while (budget > 0 && !waiting_.empty() && num_running() < options_.max_running) {
     Sequence& sequence = waiting_.front();
+    const Sequence* twin = sequence.request.samples > 1 ? FindTwin(sequence) : nullptr;
+    // The prompt will be there soon: rather wait than compute it a second time.
+    if (twin != nullptr && twin->computed_tokens < sequence.prompt_tokens() - 1) return;
     const int64_t longest = int64_t{sequence.prompt_tokens()} + sequence.max_new_tokens;
     sequence.tokens.reserve(static_cast<size_t>(longest));
     sequence.table.Reserve(longest);
     sequence.result.steps.reserve(static_cast<size_t>(std::min(sequence.max_new_tokens, 1024)) + 1);
     // Blocks for all known tokens must be free, though only a chunk's are taken: a sequence that
     // starts without them would soon be preempted again.
-    if (!blocks_.Start(sequence)) return;
+    if (!blocks_.Start(sequence, twin)) return;
     const int count = std::min(sequence.pending_tokens(), budget);
     blocks_.Grow(sequence, int64_t{sequence.computed_tokens} + count);
     running_.push_back(waiting_.PopFront());

@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "cache/block_mover.h"
 #include "cache/block_pool.h"
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
@@ -50,6 +51,9 @@ struct SchedulerOptions {
   // forgets all it has computed, so that the next token recomputes the whole context from position
   // 0, in chunks of step_tokens. Sequences then run one at a time.
   bool recompute_each_step = false;
+  // Copies blocks; not owned, must outlive the scheduler. Without one, samples of a prompt compute
+  // the last, partial block of it each for themselves.
+  BlockMover* mover = nullptr;
 };
 
 // The step's outcome for one span that wanted logits.
@@ -73,11 +77,12 @@ class Scheduler {
   // Queues a request. InvalidArgument for an empty prompt, token ids outside the vocabulary, bad
   // limits, arrival, priority, deadline or sampling parameters, or a prompt longer than the
   // context; ResourceExhausted for a prompt that the whole pool could never hold (needed and had
-  // named), and where the queue is full (when to come back is said: CheckAdmission).
+  // named), and where the queue is full (when to come back is said: CheckAdmission). Returns the id
+  // of the first sample; the others' ids follow it.
   // max_new_tokens is clamped so that prompt + output - 1 positions fit context and pool: the last
   // token is never fed back.
   absl::StatusOr<RequestId> Add(Request request);
-  // The request finishes with kCancelled at the next Plan. Unknown and finished ids are ignored.
+  // The sample finishes with kCancelled at the next Plan. Unknown and finished ids are ignored.
   void Cancel(RequestId id);
 
   // Picks the next step's spans: one token of every sequence that has one pending, in order of
@@ -123,6 +128,7 @@ class Scheduler {
   static absl::Status CheckLimits(const Request& request);
   absl::Status CheckPrompt(absl::Span<const int32_t> prompt) const;
   int64_t CapacityTokens() const;
+  void AddSample(Request request, RequestId first_sample, int sample);
   void FinishCancelledAndExpired(double now);
   // Takes it from where it is.
   void EndEarly(RequestId id, FinishReason reason, double now);
@@ -130,6 +136,7 @@ class Scheduler {
   void PreemptUntilStepFits();
   void ForgetNewest();
   void PlanRunning(int* budget);
+  const Sequence* FindTwin(const Sequence& sequence) const;
   void AdmitWaiting(int budget);
   void AddSpan(Sequence& sequence, int count);
   void StampStep(Sequence& sequence, const StepPlan& plan, double now) const;

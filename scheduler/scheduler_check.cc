@@ -12,15 +12,21 @@ namespace plumbline {
 absl::Status Scheduler::Check(const Request& request) const {
   if (absl::Status status = CheckLimits(request); !status.ok()) return status;
   if (absl::Status status = CheckPrompt(request.prompt); !status.ok()) return status;
-  return CheckAdmission(options_.limits, {waiting_.fresh_requests(), waiting_.fresh_tokens()},
-                        {1, static_cast<int64_t>(request.prompt.size())}, drain_,
-                        clock_.NowSeconds());
+  return CheckAdmission(
+      options_.limits, {waiting_.fresh_requests(), waiting_.fresh_tokens()},
+      {request.samples, request.samples * static_cast<int64_t>(request.prompt.size())}, drain_,
+      clock_.NowSeconds());
 }
 
 absl::Status Scheduler::CheckLimits(const Request& request) {
   if (request.max_new_tokens < 1) {
     return absl::InvalidArgumentError(absl::StrCat("max_new_tokens must be at least 1, got ",
                                                    request.max_new_tokens, "; ask for more"));
+  }
+  if (request.samples < 1 || request.samples > kMaxSamples) {
+    return absl::InvalidArgumentError(absl::StrCat("samples must be from 1 to ", kMaxSamples,
+                                                   ", got ", request.samples,
+                                                   "; ask for one of these"));
   }
   if (request.logprobs < 0) {
     return absl::InvalidArgumentError(absl::StrCat("logprobs must be at least 0, got ",

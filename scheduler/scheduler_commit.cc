@@ -52,7 +52,7 @@ void Scheduler::AppendToken(Sequence& sequence, SampleOutcome outcome, double no
   RequestResult& result = sequence.result;
   sequence.tokens.push_back(outcome->token);
   if (result.first_token_seconds < 0) result.first_token_seconds = now;
-  TokenEvent event{sequence.id, outcome->token, now, {}};
+  TokenEvent event{sequence.id, result.sample, outcome->token, now, {}};
   if (request.logprobs > 0) {
     result.logprobs.push_back(std::move(outcome->logprobs));
     event.logprobs = result.logprobs.back();

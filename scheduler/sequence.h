@@ -19,7 +19,8 @@ struct Sequence {
   explicit Sequence(int block_tokens) : table(block_tokens) {}
 
   RequestId id = 0;
-  Request request;
+  RequestId first_sample = 0;   // id of the first sample of the same prompt
+  Request request;              // with the seed of this sample
   int max_new_tokens = 0;       // request.max_new_tokens after clamping
   std::vector<int32_t> tokens;  // prompt, then output
   int computed_tokens = 0;      // of `tokens`, how many have K and V in the cache

@@ -1,13 +1,15 @@
 #include "scheduler/sequence_blocks.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "absl/types/span.h"
 
 namespace plumbline {
 
-SequenceBlocks::SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing)
-    : pool_(pool) {
+SequenceBlocks::SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing,
+                               BlockMover* mover)
+    : pool_(pool), mover_(mover) {
   if (prefix_sharing) index_.emplace(pool, block_tokens);
 }
 
@@ -15,22 +17,44 @@ int64_t SequenceBlocks::available() const {
   return pool_.num_free() + (index_ ? index_->num_evictable() : 0);
 }
 
-bool SequenceBlocks::Start(Sequence& sequence) {
+bool SequenceBlocks::Start(Sequence& sequence, const Sequence* twin) {
   const auto known = static_cast<int64_t>(sequence.tokens.size());
   BlockTable& table = sequence.table;
   if (index_) {
     sequence.chain = index_->Acquire(sequence.tokens, (known - 1) / table.block_tokens(), table);
   }
+  const auto indexed = static_cast<int>(table.blocks().size());
+  const int64_t common = twin != nullptr ? ShareFullBlocks(sequence, *twin) : 0;
   if (table.BlocksToGrow(known) > available()) {
     Release(sequence);
     return false;
   }
-  sequence.indexed_blocks = sequence.shared_blocks = static_cast<int>(table.blocks().size());
+  sequence.indexed_blocks = indexed;
+  sequence.shared_blocks = static_cast<int>(table.blocks().size());
   sequence.computed_tokens = static_cast<int>(table.capacity_tokens());
+  if (common > table.capacity_tokens() && mover_ != nullptr) {
+    const size_t partial = table.blocks().size();
+    Grow(sequence, common);
+    mover_->Copy(twin->table.blocks()[partial], table.blocks()[partial]);
+    sequence.computed_tokens = static_cast<int>(common);
+  }
   sequence.result.prefix_hit_tokens += sequence.computed_tokens;
-  if (index_) stats_.lookup_tokens += known;
+  if (index_ || twin != nullptr) stats_.lookup_tokens += known;
   stats_.hit_tokens += sequence.computed_tokens;
   return true;
+}
+
+// Returns how many tokens the two have in common, as far as they are computed and of use.
+int64_t SequenceBlocks::ShareFullBlocks(Sequence& sequence, const Sequence& twin) {
+  const int64_t common = std::min({static_cast<int>(sequence.tokens.size()) - 1,
+                                   sequence.prompt_tokens(), twin.computed_tokens});
+  BlockTable& table = sequence.table;
+  const auto full = static_cast<size_t>(common / table.block_tokens());
+  for (size_t at = table.blocks().size(); at < full; ++at) {
+    pool_.Ref(twin.table.blocks()[at]);
+    table.Append(twin.table.blocks()[at]);
+  }
+  return common;
 }
 
 void SequenceBlocks::Grow(Sequence& sequence, int64_t tokens) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cache/block_mover.h"
 #include "cache/block_pool.h"
 #include "cache/prefix_index.h"
 #include "scheduler/sequence.h"
@@ -27,9 +28,9 @@ struct PrefixStats {
 // Not thread-safe.
 class SequenceBlocks {
  public:
-  // `pool` is not owned. `prefix_sharing`: full blocks are shared, and kept after their sequences
-  // end, until the pool needs them. REQUIRES: block_tokens >= 1.
-  SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing);
+  // `pool` and `mover`, which may be null, are not owned. `prefix_sharing`: full blocks are shared,
+  // and kept after their sequences end, until the pool needs them. REQUIRES: block_tokens >= 1.
+  SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing, BlockMover* mover);
 
   // Blocks that Grow can take: free ones, and kept ones that nobody uses.
   int64_t available() const;
@@ -38,9 +39,11 @@ class SequenceBlocks {
   const PrefixStats& prefix_stats() const { return stats_; }
 
   // For a sequence that holds nothing: takes the blocks that hold the beginning of its known
-  // tokens (all but the last, whose logits are wanted), and counts these as computed. False, with
-  // nothing taken, where too few blocks are available for the rest of its known tokens.
-  bool Start(Sequence& sequence);
+  // tokens (all but the last, whose logits are wanted), and counts these as computed. `twin`, where
+  // not null, is a sequence with the same prompt: what it has computed of that is shared too, and
+  // a block of it that only begins with that is copied, so that both can go on writing. False,
+  // with nothing taken, where too few blocks are available for the rest of the known tokens.
+  bool Start(Sequence& sequence, const Sequence* twin);
   // Grows the table for `tokens` tokens. REQUIRES: so many blocks are available.
   void Grow(Sequence& sequence, int64_t tokens);
   // Makes the blocks that have become full known to others.
@@ -54,7 +57,10 @@ class SequenceBlocks {
   absl::Status CheckInvariants() const;
 
  private:
+  int64_t ShareFullBlocks(Sequence& sequence, const Sequence& twin);
+
   BlockPool& pool_;
+  BlockMover* mover_;
   std::optional<PrefixIndex> index_;
   PrefixStats stats_;
 };

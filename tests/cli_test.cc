@@ -47,6 +47,8 @@ TEST(CliTest, BadUsageIsTwo) {
       {"generate", "-p", "a", "--no-such-flag"},
       {"generate", "-p", "a", "-n", "0"},
       {"generate", "-p", "a", "-n", "-3"},
+      {"generate", "-p", "a", "-N", "0"},
+      {"generate", "-p", "a", "-N", "1025"},
       {"generate", "-p", "a", "-n", "many"},
       {"generate", "-p", "a", "-n", "99999999999999999999"},
       {"generate", "-p", "a", "--threads", "0"},

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -136,6 +137,34 @@ TEST_P(PrefixBits, CountsEqualTheirFormulas) {
   EXPECT_EQ(results[5].prefix_hit_tokens, 288);
   EXPECT_EQ(results[6].prefix_hit_tokens, 304);
   EXPECT_GE(hits, 160 + 288 + 304);
+}
+
+// Samples of one prompt: those of requests of their own, with blocks shared and copied.
+TEST_P(PrefixBits, SamplesAreThoseOfSeparateRequests) {
+  if (const std::string why = model_->same_bits_exception(); !why.empty()) {
+    GTEST_SKIP() << "the same-bits law is not promised here: " << why;
+  }
+  Request request = Requests()[0];  // 190 tokens: the last block holds 14
+  request.sampling.temperature = 0.9;
+  std::vector<Request> separate(3, request);
+  for (size_t i = 0; i < separate.size(); ++i) separate[i].sampling.seed += i;
+  const auto alone = RunRequests(*model_, {.num_blocks = 200}, separate);
+  request.samples = 3;
+  for (const auto& [blocks, sharing] :
+       {std::pair{200, false}, std::pair{17, false}, std::pair{200, true}, std::pair{17, true}}) {
+    const auto samples =
+        RunSamples(*model_, {.num_blocks = blocks, .prefix_sharing = sharing}, request);
+    ASSERT_EQ(samples.size(), separate.size());
+    for (size_t i = 0; i < separate.size(); ++i) {
+      EXPECT_EQ(samples[i].output, alone[i].output) << "sample " << i << ", " << blocks;
+      EXPECT_EQ(Bits(samples[i]), Bits(alone[i])) << "sample " << i << ", " << blocks << " blocks";
+      EXPECT_GE(samples[i].prefix_hit_tokens, i > 0 ? 189 : 0);
+      for (const RequestStep& step : samples[i].steps) {
+        EXPECT_EQ(step.measured_macs, step.formula_macs);
+        EXPECT_EQ(step.measured_bytes, step.formula_bytes);
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, PrefixBits,

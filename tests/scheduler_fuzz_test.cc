@@ -21,6 +21,7 @@ struct FuzzCase {
   int max_running;
   QueueOrder order = QueueOrder::kFirstCome;
   bool prefix_sharing = false;
+  bool copies = true;  // the last, partial block of a prompt, for its samples
 };
 
 void PrintTo(const FuzzCase& c, std::ostream* out) {
@@ -79,8 +80,15 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
     if (kind < 4) {
       Wish wish = RandomWish(options);
       wish.request.arrival_seconds = harness.clock.NowSeconds();
-      if (const auto id = harness.scheduler.Add(wish.Make(true)); id.ok()) {
-        wishes_[*id] = std::move(wish);
+      Request request = wish.Make(true);
+      request.samples = Once(4) ? 1 + Below(4) : 1;
+      const int samples = request.samples;
+      if (const auto id = harness.scheduler.Add(std::move(request)); id.ok()) {
+        for (int sample = 0; sample < samples; ++sample) {
+          wishes_[*id + sample] = wish;
+          ++wish.request.sampling.seed;
+        }
+        samples_ += samples - 1;
       } else {
         ++rejected_;
       }
@@ -124,6 +132,7 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
   std::mt19937 random_{GetParam().seed};
   std::map<RequestId, Wish> wishes_;
   int rejected_ = 0;
+  int samples_ = 0;  // beside the first of each request
 };
 
 TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
@@ -133,6 +142,7 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
   SchedulerHarness harness(options, c.step_tokens, c.max_running, [&](SchedulerOptions& tuned) {
     tuned.queue = {.order = c.order, .ageing_tokens_per_second = 4};
     tuned.prefix_sharing = c.prefix_sharing;
+    if (!c.copies) tuned.mover = nullptr;
     tuned.limits = {.queued_requests = 40, .queued_tokens = 600};
   });
   for (int operation = 0; operation < 10000; ++operation) {
@@ -173,8 +183,11 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     EXPECT_GT(reasons[reason], 10) << std::string(FinishReasonName(reason));
   }
   EXPECT_GT(rejected_, 10);
+  EXPECT_GT(samples_, 50);
+  const bool side_by_side = c.step_tokens > 1;
+  EXPECT_EQ(harness.executor.copies() > 0, c.copies && c.block_tokens > 1 && side_by_side);
   EXPECT_EQ(hit_tokens, harness.scheduler.prefix_stats().hit_tokens);
-  EXPECT_EQ(hit_tokens > 1000, c.prefix_sharing);
+  EXPECT_GE(hit_tokens, c.prefix_sharing ? 1000 : side_by_side ? 1 : 0);
   if (c.num_blocks * c.block_tokens < 100 && c.step_tokens > 1) {
     EXPECT_GT(preemptions, 100);
   }
@@ -182,7 +195,8 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sizes, SchedulerFuzz,
-    testing::Values(FuzzCase{1, 4, 8, 16, 8}, FuzzCase{2, 1, 40, 7, 8}, FuzzCase{3, 3, 20, 64, 4},
+    testing::Values(FuzzCase{1, 4, 8, 16, 8}, FuzzCase{2, 1, 40, 7, 8},
+                    FuzzCase{3, 3, 20, 64, 4, QueueOrder::kFirstCome, false, false},
                     FuzzCase{4, 16, 4, 5, 16}, FuzzCase{5, 2, 30, 1, 8}, FuzzCase{6, 8, 64, 32, 16},
                     FuzzCase{7, 100, 2, 20, 8},
                     FuzzCase{8, 4, 8, 16, 8, QueueOrder::kShortestPrompt},

@@ -19,7 +19,7 @@ void AddSampling(CLI::App* app, GenerateOptions& options) {
   AddReal(app, "--top-p", sampling.top_p, 1e-9, 1, "draw from the likeliest that make up P");
   AddReal(app, "--min-p", sampling.min_p, 0, 1, "none below P times the likeliest");
   AddReal(app, "--repeat-penalty", sampling.repeat_penalty, 1e-6, 1e6, "for tokens seen (1: off)");
-  AddSeed(app, sampling.seed, "each prompt uses the seed itself");
+  AddSeed(app, sampling.seed, "each prompt uses the seed itself, and its samples those after it");
 }
 
 void AddEngine(CLI::App* app, GenerateOptions& options) {
@@ -54,6 +54,9 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
   AddText(sub, "-f,--file", options.prompt_file, "FILE", "more prompts, one per line");
   AddWhole(sub, "-n,--tokens", options.max_new_tokens, 1, kMaxInt, "most new tokens of a prompt")
       ->capture_default_str();
+  AddWhole(sub, "-N,--samples", options.samples, 1, kMaxSamples,
+           "texts of each prompt, with seeds that count up")
+      ->capture_default_str();
   AddTexts(sub, "--stop", options.stop, "ends the text; may be repeated")->check(NotEmpty());
   AddSampling(sub, options);
   AddEngine(sub, options);
@@ -72,6 +75,7 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "Examples:\n"
       "  plumbline generate -p \"ROMEO:\"\n"
       "  plumbline generate -p \"ROMEO:\" -p \"JULIET:\" --temperature 0.8 --seed 7\n"
+      "  plumbline generate -p \"ROMEO:\" -N 4 --temperature 0.8\n"
       "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
       "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"

@@ -28,6 +28,7 @@ struct GenerateOptions {
   std::vector<std::string> prompts;  // come before those of the file
   std::string prompt_file;           // one prompt per line, blank lines ignored; empty: none
   int max_new_tokens = 64;
+  int samples = 1;  // completions of each prompt
   SamplingParams sampling;
   std::vector<std::string> stop;
   int threads = 0;                // 0: all cores this process may use
@@ -70,7 +71,7 @@ struct GenerateRun {
   std::optional<MachineProfile> profile;        // at this run's anchors; none: nothing is predicted
   int64_t score_scratch_bytes = 0;              // what stands in for stored scores
   std::shared_ptr<const PlanCheck> plan_check;  // null: not asked for
-  std::vector<GeneratedRequest> requests;       // in the order given
+  std::vector<GeneratedRequest> requests;       // in the order given, a prompt's samples together
 };
 
 // Results go to `out`, the prompt's echo too where `echo_prompt` (a terminal) wants one.

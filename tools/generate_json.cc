@@ -102,6 +102,7 @@ Json RunJson(const GenerateRun& run) {
 // One request's object: `json` and what belongs to the request.
 std::string RequestText(const GenerateRun& run, const GeneratedRequest& request, Json json) {
   const RequestResult& result = request.result;
+  json["sample"] = result.sample;
   json["prompt_token_ids"] = result.prompt;
   json["output_token_ids"] = result.output;
   json["text"] = request.text;

@@ -113,8 +113,10 @@ absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype
 void SizeSteps(const GenerateOptions& options, const CacheBudget& budget,
                absl::Span<const int64_t> prompt_tokens, ModelOptions& model) {
   int64_t tokens = 0;
-  for (const int64_t prompt : prompt_tokens) tokens += StoredTokens(budget, prompt);
-  const auto requests = static_cast<int64_t>(prompt_tokens.size());
+  for (const int64_t prompt : prompt_tokens) {
+    tokens += budget.samples * StoredTokens(budget, prompt);
+  }
+  const auto requests = budget.samples * static_cast<int64_t>(prompt_tokens.size());
   model.max_step_tokens = static_cast<int>(std::min<int64_t>(options.chunk_tokens, tokens));
   model.max_step_spans =
       static_cast<int>(std::min<int64_t>({requests, 256, model.max_step_tokens}));
@@ -142,7 +144,10 @@ absl::StatusOr<int> ChooseCacheBlocks(const CacheBudget& budget,
                                                      budget.context,
                                                      " tokens: shorten the prompt"));
     }
-    all += budget.geometry.BlocksFor(StoredTokens(budget, prompt_tokens[i]));
+    // The last token of a prompt is computed by each sample.
+    const int64_t shared = (prompt_tokens[i] - 1) / budget.geometry.block_tokens;
+    const int64_t own = budget.geometry.BlocksFor(StoredTokens(budget, prompt_tokens[i])) - shared;
+    all += shared + budget.samples * own;
   }
   if (budget.cache_mib || budget.cache_blocks) {
     const absl::StatusOr<int64_t> wanted = WantedBlocks(budget);
@@ -189,8 +194,9 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   setup.geometry = config.CacheGeometry(model_options.kv_dtype, options.block_tokens);
   if (absl::Status status = setup.geometry.Validate(); !status.ok()) return status;
 
-  CacheBudget budget{setup.geometry,    config.context,      options.max_new_tokens, 0,
-                     options.cache_mib, options.cache_blocks};
+  CacheBudget budget{
+      setup.geometry,    config.context,      options.max_new_tokens, options.samples, 0,
+      options.cache_mib, options.cache_blocks};
   const absl::StatusOr<int64_t> free = FreeBesideWeights(config, model_options.weights);
   if (!free.ok()) return free.status();
   budget.free_bytes = *free;

@@ -40,6 +40,7 @@ struct CacheBudget {
   KvGeometry geometry;
   int64_t context = 0;         // of the model
   int64_t max_new_tokens = 0;  // as asked for
+  int64_t samples = 1;         // of each prompt; they share its full blocks
   int64_t free_bytes = 0;      // memory left beside the weights
   std::optional<int64_t> cache_mib;
   std::optional<int64_t> cache_blocks;

@@ -54,6 +54,14 @@ FakeExecutor::Slot& FakeExecutor::At(absl::Span<const BlockId> blocks, int posit
   return slots_[static_cast<size_t>(blocks[at / block_tokens]) * block_tokens + at % block_tokens];
 }
 
+void FakeExecutor::Copy(BlockId from, BlockId to) {
+  ++copies_;
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    At({&to, 1}, slot) = At({&from, 1}, slot);
+    At({&to, 1}, slot).copied = true;
+  }
+}
+
 void FakeExecutor::Forget(BlockId block) {
   for (int slot = 0; slot < options_.block_tokens; ++slot) At({&block, 1}, slot) = Slot();
 }
@@ -107,7 +115,7 @@ absl::Status FakeExecutor::WriteSpan(const StepBatch& batch, const BatchSpan& sp
     if (position != span.first_position + i) return absl::InternalError("a position is wrong");
     if (token < 0 || token >= options_.vocab) return absl::InternalError("no such token");
     Slot& slot = At(batch.blocks(span), position);
-    if (slot.token >= 0) {
+    if (slot.token >= 0 && !slot.copied) {
       return absl::InternalError(absl::StrCat("position ", position, " is written twice"));
     }
     slot = {token, position, steps_};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cache/block_mover.h"
 #include "cache/kv_geometry.h"
 #include "scheduler/executor.h"
 #include "tests/support/manual_clock.h"
@@ -24,7 +25,7 @@ struct FakeExecutorOptions {
   double seconds_per_token = 0.5;  // what a step adds to the clock, for each of its tokens
 };
 
-class FakeExecutor final : public Executor {
+class FakeExecutor final : public Executor, public BlockMover {
  public:
   // `clock` (not owned, may be null) advances with every step.
   FakeExecutor(const FakeExecutorOptions& options, ManualClock* clock);
@@ -37,6 +38,13 @@ class FakeExecutor final : public Executor {
   CostShape cost_shape() const override;
   // The geometry that cost_shape() is of.
   KvGeometry geometry() const;
+
+  // Copied slots may be written once more: a copy ends where its new owner's tokens do.
+  void Copy(BlockId from, BlockId to) override;
+  int host_blocks() const override { return 0; }
+  void SwapOut(BlockId /*from*/, int /*host_block*/) override {}
+  void SwapIn(int /*host_block*/, BlockId /*to*/) override {}
+  int64_t copies() const { return copies_; }
 
   // The block's slots count as never written (a pool's release observer).
   void Forget(BlockId block);
@@ -54,6 +62,7 @@ class FakeExecutor final : public Executor {
     int32_t token = -1;  // -1: never written
     int32_t position = -1;
     int64_t written_step = -1;
+    bool copied = false;
   };
 
   absl::Status CheckBatch(const StepBatch& batch) const;
@@ -70,6 +79,7 @@ class FakeExecutor final : public Executor {
   int spoil_row_ = -1;
   absl::Status violation_;
   int64_t steps_ = 0;
+  int64_t copies_ = 0;
   int largest_step_tokens_ = 0;
 };
 

@@ -83,13 +83,14 @@ class SchedulerHarness {
 
  private:
   SchedulerOptions Options(int step_tokens, int max_running,
-                           const std::function<void(SchedulerOptions&)>& tune) const {
+                           const std::function<void(SchedulerOptions&)>& tune) {
     SchedulerOptions options;
     options.step_tokens = step_tokens;
     options.max_running = max_running;
     options.context = executor.context();
     options.vocab = executor.vocab();
     options.geometry = executor.geometry();
+    options.mover = &executor;
     if (tune) tune(options);
     return options;
   }

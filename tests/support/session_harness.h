@@ -53,12 +53,12 @@ class SessionHarness {
   }
 
  private:
-  SessionOptions Options(int step_tokens,
-                         const std::function<void(SchedulerOptions&)>& tune) const {
+  SessionOptions Options(int step_tokens, const std::function<void(SchedulerOptions&)>& tune) {
     SessionOptions options;
     options.scheduler.step_tokens = step_tokens;
     options.scheduler.geometry = executor.geometry();
     options.check_invariants = true;
+    options.scheduler.mover = &executor;
     if (tune) tune(options.scheduler);
     return options;
   }

@@ -23,6 +23,10 @@ struct SessionRigOptions {
 std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
                                        const std::vector<Request>& requests);
 
+// The same for the samples of one request, in their order.
+std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& options,
+                                      const Request& request);
+
 // A greedy request with `logprobs` log-probabilities for each of `max_new_tokens` tokens.
 Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs);
 
