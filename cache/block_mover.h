@@ -3,6 +3,8 @@
 #ifndef PLUMBLINE_CACHE_BLOCK_MOVER_H_
 #define PLUMBLINE_CACHE_BLOCK_MOVER_H_
 
+#include <cstdint>
+
 #include "cache/block_pool.h"
 #include "cache/kv_store.h"
 
@@ -17,8 +19,9 @@ class BlockMover {
   // Blocks of the host memory that is set aside: 0 to host_blocks() - 1. 0: there is none.
   virtual int host_blocks() const = 0;
   // REQUIRES: 0 <= host_block < host_blocks().
-  virtual void SwapOut(BlockId from, int host_block) = 0;
-  virtual void SwapIn(int host_block, BlockId to) = 0;
+  // Both return the bytes that they moved.
+  virtual int64_t SwapOut(BlockId from, BlockId host_block) = 0;
+  virtual int64_t SwapIn(BlockId host_block, BlockId to) = 0;
 };
 
 // Moves blocks of one store, and between it and another of the same geometry. Neither is owned.
@@ -28,10 +31,12 @@ class KvBlockMover final : public BlockMover {
   explicit KvBlockMover(KvStore& store, KvStore* host = nullptr) : store_(store), host_(host) {}
   void Copy(BlockId from, BlockId to) override { store_.CopyBlock(store_, from, to); }
   int host_blocks() const override { return host_ == nullptr ? 0 : host_->num_blocks(); }
-  void SwapOut(BlockId from, int host_block) override {
-    host_->CopyBlock(store_, from, host_block);
+  int64_t SwapOut(BlockId from, BlockId host_block) override {
+    return host_->CopyBlock(store_, from, host_block);
   }
-  void SwapIn(int host_block, BlockId to) override { store_.CopyBlock(*host_, host_block, to); }
+  int64_t SwapIn(BlockId host_block, BlockId to) override {
+    return store_.CopyBlock(*host_, host_block, to);
+  }
 
  private:
   KvStore& store_;

@@ -99,6 +99,14 @@ struct RequestCache {
   int64_t waste_tokens = 0;              // allocated slots that hold no token
 };
 
+// One preemption: from the loss of the blocks until the request ran again.
+struct Eviction {
+  double evicted_seconds = 0;       // start of the step that needed its blocks
+  double rescheduled_seconds = -1;  // start of the step in which it ran again; -1: it ended first
+  int64_t swapped_out_blocks = 0;   // moved to host memory; 0: to be computed again
+  int64_t swapped_in_blocks = 0;    // moved back; others of them were still in the cache
+};
+
 struct RequestResult {
   RequestId id = 0;
   int sample = 0;
@@ -112,7 +120,8 @@ struct RequestResult {
   double first_token_seconds = -1;      // Commit of its first output token; -1: none
   double finish_seconds = 0;
   int preemptions = 0;
-  int64_t prefix_hit_tokens = 0;  // found in the cache at its starts instead of computed
+  std::vector<Eviction> evictions;  // one for each preemption
+  int64_t prefix_hit_tokens = 0;    // found in the cache at its starts instead of computed
   std::vector<RequestStep> steps;
   RequestCache cache;
 

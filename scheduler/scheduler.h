@@ -9,6 +9,7 @@
 #ifndef PLUMBLINE_SCHEDULER_SCHEDULER_H_
 #define PLUMBLINE_SCHEDULER_SCHEDULER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -23,14 +24,17 @@
 #include "cache/block_pool.h"
 #include "cache/kv_geometry.h"
 #include "engine/cost_model.h"
+#include "engine/machine_profile.h"
 #include "scheduler/admission.h"
 #include "scheduler/clock.h"
+#include "scheduler/preemption.h"
 #include "scheduler/queue_order.h"
 #include "scheduler/request.h"
 #include "scheduler/sampler.h"
 #include "scheduler/sequence.h"
 #include "scheduler/sequence_blocks.h"
 #include "scheduler/step_plan.h"
+#include "scheduler/step_time_bound.h"
 #include "scheduler/waiting_queue.h"
 
 namespace plumbline {
@@ -43,6 +47,14 @@ struct SchedulerOptions {
   KvGeometry geometry;    // of the store that the pool's blocks stand for
   QueuePolicy queue;      // who starts next
   AdmissionLimits limits;
+  PreemptPolicy preemption;  // who makes room when the pool is empty, and how
+  // Most seconds that running streams may wait for a step that also runs prompt tokens: beside
+  // step_tokens, prompts are cut so that the step's predicted time keeps to it
+  // (step_time_bound.h). 0, or no profile: no such bound.
+  double itl_target_seconds = 0;
+  // What those times are predicted from, and the costs of PreemptMode::kAuto; not owned, must
+  // outlive the scheduler. May be null.
+  const MachineProfile* profile = nullptr;
   // Full blocks with equal contents are shared between requests, and kept until the pool needs
   // them: what they hold is not computed again (prefix_index.h). Changes no token.
   // Without effect beside recompute_each_step.
@@ -52,7 +64,7 @@ struct SchedulerOptions {
   // 0, in chunks of step_tokens. Sequences then run one at a time.
   bool recompute_each_step = false;
   // Copies blocks; not owned, must outlive the scheduler. Without one, samples of a prompt compute
-  // the last, partial block of it each for themselves.
+  // the last, partial block of it each for themselves, and nothing is swapped.
   BlockMover* mover = nullptr;
 };
 
@@ -88,8 +100,8 @@ class Scheduler {
   // Picks the next step's spans: one token of every sequence that has one pending, in order of
   // their starts, then prompt chunks up to the budget (of started sequences first, then of waiting
   // ones in the order of the queue; nobody passes the first of them). Grows block tables all or
-  // nothing; where the pool is empty the newest sequence is preempted, be it the one that asks: it
-  // gives back all its blocks, and is recomputed before anybody else starts. Waiting sequences
+  // nothing; where the pool is empty a victim is preempted (PreemptPolicy), be it the one that
+  // asks: it gives back all its blocks, and goes on before anybody else starts. Waiting sequences
   // start only where all their known tokens find free blocks, and preempt nobody. Finishes
   // cancelled and expired sequences. An empty plan means nothing is left to run. The plan stays
   // the scheduler's, and valid until Commit or Abort (a steady step allocates nothing).
@@ -109,17 +121,20 @@ class Scheduler {
 
   bool has_work() const { return !waiting_.empty() || !running_.empty(); }
   const PrefixStats& prefix_stats() const { return blocks_.prefix_stats(); }
+  const PreemptionStats& preemption_stats() const { return blocks_.preemption_stats(); }
+  const StepTimeStats& step_time_stats() const { return bound_.stats(); }
   // Blocks that outlive their sequences, or may: with no request left, all that the pool misses.
   int num_indexed_blocks() const { return blocks_.num_indexed(); }
   int num_waiting() const { return waiting_.size(); }
   int num_running() const { return static_cast<int>(running_.size()); }
 
-  // Internal error unless: pool counts agree with what the sequences hold; no
+  // Internal error unless: pool counts agree with what the sequences hold, of host memory too; no
   // sequence is in two queues; running sequences, then preempted ones, stand in order of their
   // first starts (so none ever preempts an older one; with kFirstCome that is the order of Add,
-  // also for those that never started); tables cover what is computed, without a block too many;
-  // waiting sequences hold nothing; only the newest running sequence lacks more than one token. The
-  // last three rest while a plan is under way.
+  // also for those that never started; with PreemptVictim::kLargest it goes for those that wait
+  // alone); tables cover what is computed, without a block too many; waiting sequences hold
+  // nothing, or what was swapped out; only the newest running sequence lacks more than one token.
+  // The last three rest while a plan is under way.
   absl::Status CheckInvariants() const;
 
  private:
@@ -132,12 +147,16 @@ class Scheduler {
   void FinishCancelledAndExpired(double now);
   // Takes it from where it is.
   void EndEarly(RequestId id, FinishReason reason, double now);
-  int64_t BlocksForRunning() const;
-  void PreemptUntilStepFits();
-  void ForgetNewest();
-  void PlanRunning(int* budget);
+  int SizeRunning();
+  int64_t BlocksForRunning(int newest_tokens) const;
+  size_t Victim() const;
+  bool PrefersSwap(const Sequence& victim) const;
+  void Preempt(size_t at);
+  void PutBack(size_t at);
+  int PlanRunning(int newest_tokens);
   const Sequence* FindTwin(const Sequence& sequence) const;
   void AdmitWaiting(int budget);
+  void StampStart(Sequence& sequence);
   void AddSpan(Sequence& sequence, int count);
   void StampStep(Sequence& sequence, const StepPlan& plan, double now) const;
   void AppendToken(Sequence& sequence, SampleOutcome outcome, double now);
@@ -153,9 +172,10 @@ class Scheduler {
   const Clock& clock_;
   RequestId next_id_ = 1;  // ascending: a smaller id is an older request
   int64_t next_start_ = 1;
+  StepTimeBound bound_;
   StepPlan plan_;  // empty unless a step is under way
   WaitingQueue waiting_;
-  std::vector<SequencePtr> running_;  // in order of their first starts: the last is the newest
+  std::vector<SequencePtr> running_;  // in order of their last starts: the last is the newest
   absl::flat_hash_map<RequestId, Sequence*> by_id_;          // all that wait or run
   std::vector<RequestId> cancelled_;                         // since the last Plan
   absl::btree_set<std::pair<double, RequestId>> deadlines_;  // of those that have one

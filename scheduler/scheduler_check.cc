@@ -90,10 +90,15 @@ absl::Status Scheduler::CheckSequence(const Sequence& sequence) const {
   if (const auto at = by_id_.find(sequence.id); at == by_id_.end() || at->second != &sequence) {
     return fail("cannot be found by its id");
   }
+  const auto host_blocks = static_cast<int64_t>(sequence.host_table.blocks().size());
+  if (host_blocks != options_.geometry.BlocksFor(sequence.swapped_tokens)) {
+    return fail("holds host memory without tokens");
+  }
   if (!sequence.running) {
     return blocks == 0 && sequence.computed_tokens == 0 ? absl::OkStatus()
                                                         : fail("waits, but holds blocks");
   }
+  if (host_blocks > 0) return fail("runs, but is swapped out");
   if (sequence.table.capacity_tokens() < sequence.computed_tokens) {
     return fail("has tokens outside its blocks");
   }
@@ -109,6 +114,8 @@ absl::Status Scheduler::CheckSequence(const Sequence& sequence) const {
 }
 
 absl::Status Scheduler::CheckOrder(const Sequence& before, const Sequence& after) const {
+  const bool any_victim = options_.preemption.victim != PreemptVictim::kNewest;
+  if (any_victim && before.running) return absl::OkStatus();
   const bool in_turn = after.running || !after.queue_key.fresh
                            ? before.start_number < after.start_number
                            : before.running || before.queue_key < after.queue_key;
@@ -120,6 +127,7 @@ absl::Status Scheduler::CheckOrder(const Sequence& before, const Sequence& after
 
 absl::Status Scheduler::CheckInvariants() const {
   std::vector<BlockId> owned;
+  std::vector<BlockId> host_owned;
   const Sequence* last = nullptr;
   const auto check = [&](const Sequence& sequence, bool running) {
     if (sequence.running != running) return absl::InternalError("scheduler: in the wrong queue");
@@ -129,6 +137,8 @@ absl::Status Scheduler::CheckInvariants() const {
     last = &sequence;
     const absl::Span<const BlockId> blocks = sequence.table.blocks();
     owned.insert(owned.end(), blocks.begin(), blocks.end());
+    const absl::Span<const BlockId> host_blocks = sequence.host_table.blocks();
+    host_owned.insert(host_owned.end(), host_blocks.begin(), host_blocks.end());
     return CheckSequence(sequence);
   };
   for (const SequencePtr& sequence : running_) {
@@ -154,7 +164,7 @@ absl::Status Scheduler::CheckInvariants() const {
                                             options_.max_running, " allowed"));
   }
   blocks_.AppendOwned(&owned);
-  if (absl::Status status = blocks_.CheckInvariants(); !status.ok()) return status;
+  if (absl::Status status = blocks_.CheckInvariants(host_owned); !status.ok()) return status;
   return pool_.CheckInvariants(owned);
 }
 

@@ -10,6 +10,7 @@ namespace plumbline {
 
 void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes) {
   const double now = clock_.NowSeconds();
+  bound_.Observe(now - plan.start_seconds);
   size_t next = 0;
   for (const PlannedSpan& span : plan.spans) {
     Sequence& sequence = *span.sequence;
@@ -20,9 +21,12 @@ void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes)
     if (span.logit_rows > 0) AppendToken(sequence, std::move(outcomes[next++]), now);
   }
   RemoveFinished();
-  plan_.spans.clear();
+  plan_.Clear();
   // The only sequence that ran has a new token and goes on.
-  if (options_.recompute_each_step && next > 0 && !running_.empty()) ForgetNewest();
+  if (options_.recompute_each_step && next > 0 && !running_.empty()) {
+    blocks_.Release(*running_.back());
+    PutBack(running_.size() - 1);
+  }
 }
 
 void Scheduler::Abort(const StepPlan& plan, const absl::Status& status) {
@@ -32,7 +36,7 @@ void Scheduler::Abort(const StepPlan& plan, const absl::Status& status) {
     Finish(*span.sequence, FinishReason::kError, status, now);
   }
   RemoveFinished();
-  plan_.spans.clear();
+  plan_.Clear();
 }
 
 void Scheduler::StampStep(Sequence& sequence, const StepPlan& plan, double now) const {

@@ -16,7 +16,7 @@ namespace plumbline {
 
 // Owned by the scheduler; touched by its thread only.
 struct Sequence {
-  explicit Sequence(int block_tokens) : table(block_tokens) {}
+  explicit Sequence(int block_tokens) : table(block_tokens), host_table(block_tokens) {}
 
   RequestId id = 0;
   RequestId first_sample = 0;   // id of the first sample of the same prompt
@@ -28,6 +28,8 @@ struct Sequence {
   ChainId chain = 0;       // of its first indexed_blocks blocks, where prefixes are shared
   int indexed_blocks = 0;  // of `table`, how many others can find
   int shared_blocks = 0;   // of `table`, how many were found, or turned out to be there already
+  BlockTable host_table;   // blocks of host memory: what it had computed, where it was swapped out
+  int swapped_tokens = 0;  // that these hold; it has computed_tokens of 0 then
   // Clock time at which it ends with kExpired; infinite: never.
   double expires_seconds = std::numeric_limits<double>::infinity();
   QueueKey queue_key;        // where it waits, while it does

@@ -9,7 +9,7 @@ namespace plumbline {
 
 SequenceBlocks::SequenceBlocks(BlockPool& pool, int block_tokens, bool prefix_sharing,
                                BlockMover* mover)
-    : pool_(pool), mover_(mover) {
+    : pool_(pool), mover_(mover), host_pool_(mover == nullptr ? 0 : mover->host_blocks()) {
   if (prefix_sharing) index_.emplace(pool, block_tokens);
 }
 
@@ -26,22 +26,31 @@ bool SequenceBlocks::Start(Sequence& sequence, const Sequence* twin) {
   const auto indexed = static_cast<int>(table.blocks().size());
   const int64_t common = twin != nullptr ? ShareFullBlocks(sequence, *twin) : 0;
   if (table.BlocksToGrow(known) > available()) {
-    Release(sequence);
+    GiveBack(sequence);
     return false;
   }
   sequence.indexed_blocks = indexed;
   sequence.shared_blocks = static_cast<int>(table.blocks().size());
   sequence.computed_tokens = static_cast<int>(table.capacity_tokens());
+  if (sequence.swapped_tokens > 0) {
+    SwapIn(sequence);
+    return true;
+  }
   if (common > table.capacity_tokens() && mover_ != nullptr) {
-    const size_t partial = table.blocks().size();
-    Grow(sequence, common);
-    mover_->Copy(twin->table.blocks()[partial], table.blocks()[partial]);
-    sequence.computed_tokens = static_cast<int>(common);
+    CopyPartialBlock(sequence, *twin, common);
   }
   sequence.result.prefix_hit_tokens += sequence.computed_tokens;
   if (index_ || twin != nullptr) stats_.lookup_tokens += known;
   stats_.hit_tokens += sequence.computed_tokens;
   return true;
+}
+
+// The block in which the `common` tokens of both end.
+void SequenceBlocks::CopyPartialBlock(Sequence& sequence, const Sequence& twin, int64_t common) {
+  const size_t partial = sequence.table.blocks().size();
+  Grow(sequence, common);
+  mover_->Copy(twin.table.blocks()[partial], sequence.table.blocks()[partial]);
+  sequence.computed_tokens = static_cast<int>(common);
 }
 
 // Returns how many tokens the two have in common, as far as they are computed and of use.
@@ -78,7 +87,55 @@ void SequenceBlocks::Index(Sequence& sequence) {
   }
 }
 
+void SequenceBlocks::Preempt(Sequence& sequence, bool swap) {
+  if (swap && SwapOut(sequence)) {
+    ++preemption_stats_.swapped;
+  } else {
+    ++preemption_stats_.recomputed;
+  }
+  GiveBack(sequence);
+}
+
+// False, with nothing moved, where host memory has too little room.
+bool SequenceBlocks::SwapOut(Sequence& sequence) {
+  BlockTable& host = sequence.host_table;
+  if (!host.Grow(sequence.computed_tokens, host_pool_).ok()) return false;
+  for (size_t at = 0; at < host.blocks().size(); ++at) {
+    preemption_stats_.swapped_bytes +=
+        mover_->SwapOut(sequence.table.blocks()[at], host.blocks()[at]);
+  }
+  const auto blocks = static_cast<int64_t>(host.blocks().size());
+  preemption_stats_.swapped_out_blocks += blocks;
+  sequence.result.evictions.back().swapped_out_blocks = blocks;
+  sequence.swapped_tokens = sequence.computed_tokens;
+  return true;
+}
+
+// Behind the blocks that the table has already.
+void SequenceBlocks::SwapIn(Sequence& sequence) {
+  const absl::Span<const BlockId> host = sequence.host_table.blocks();
+  const size_t found = sequence.table.blocks().size();
+  Grow(sequence, sequence.swapped_tokens);
+  for (size_t at = found; at < host.size(); ++at) {
+    preemption_stats_.swapped_bytes += mover_->SwapIn(host[at], sequence.table.blocks()[at]);
+  }
+  if (host.size() > found) {
+    const auto blocks = static_cast<int64_t>(host.size() - found);
+    preemption_stats_.swapped_in_blocks += blocks;
+    sequence.result.evictions.back().swapped_in_blocks = blocks;
+    sequence.computed_tokens = sequence.swapped_tokens;
+  }
+  sequence.host_table.Clear(host_pool_);
+  sequence.swapped_tokens = 0;
+}
+
 void SequenceBlocks::Release(Sequence& sequence) {
+  GiveBack(sequence);
+  sequence.host_table.Clear(host_pool_);
+  sequence.swapped_tokens = 0;
+}
+
+void SequenceBlocks::GiveBack(Sequence& sequence) {
   if (index_) {
     index_->Release(sequence.table);
   } else {
@@ -92,8 +149,10 @@ void SequenceBlocks::AppendOwned(std::vector<BlockId>* owned) const {
   if (index_) index_->AppendOwned(owned);
 }
 
-absl::Status SequenceBlocks::CheckInvariants() const {
-  return index_ ? index_->CheckInvariants() : absl::OkStatus();
+absl::Status SequenceBlocks::CheckInvariants(absl::Span<const BlockId> host_owned) const {
+  absl::Status status = host_pool_.CheckInvariants(host_owned);
+  if (index_) status.Update(index_->CheckInvariants());
+  return status;
 }
 
 }  // namespace plumbline

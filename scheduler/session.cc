@@ -9,7 +9,9 @@
 namespace plumbline {
 namespace {
 
-SchedulerOptions ForExecutor(SchedulerOptions options, const Executor& executor) {
+SchedulerOptions ForExecutor(const SessionOptions& session, const Executor& executor) {
+  SchedulerOptions options = session.scheduler;
+  if (options.profile == nullptr) options.profile = session.profile;
   options.vocab = executor.vocab();
   options.context =
       options.context > 0 ? std::min(options.context, executor.context()) : executor.context();
@@ -23,7 +25,7 @@ Session::Session(const SessionOptions& options, Executor& executor, BlockPool& p
     : options_(options),
       executor_(executor),
       clock_(clock),
-      scheduler_(ForExecutor(options.scheduler, executor), executor.cost_shape(), pool, clock),
+      scheduler_(ForExecutor(options, executor), executor.cost_shape(), pool, clock),
       shape_(executor.cost_shape()) {}
 
 Session::~Session() {

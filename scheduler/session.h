@@ -24,7 +24,8 @@
 namespace plumbline {
 
 struct SessionOptions {
-  // vocab is the executor's; context (0: no wish) is cut to the executor's.
+  // vocab is the executor's; context (0: no wish) is cut to the executor's; a null profile is the
+  // one below.
   SchedulerOptions scheduler;
   // What steps' times are predicted from, as this run's anchors have it; null: nothing is. Not
   // owned; outlives the session.

@@ -1,5 +1,7 @@
-// What `plumbline generate` shares between prompts and between samples, through the real binary.
+// What `plumbline generate` shares between prompts and between samples, and what it does where they
+// outgrow the cache, through the real binary.
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,49 @@ TEST(GenerateSharing, SamplesHaveSeedsThatCountUpAndShareThePrompt) {
       RunPlumbline({"generate", "-m", kSmallSynthetic, "-p", "text", "-N", "2", "-n", "3"});
   EXPECT_THAT(report.out, HasSubstr("--- request 2: text"));
   EXPECT_THAT(report.out, HasSubstr("counts equal their formulas"));
+}
+
+// Two prompts that outgrow the cache together: whoever makes room gets the same tokens, whatever
+// becomes of its blocks.
+TEST(GenerateSharing, PreemptionBySwapChangesNoToken) {
+  const std::vector<std::string> tight = {
+      "-m", kSmallSynthetic,  "-p", "one prompt",     "-p", "another one",        "-n",
+      "24", "--block-tokens", "4",  "--cache-blocks", "13", "--no-prefix-sharing"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), tight.begin(), tight.end());
+    return Generate(more);
+  };
+  const Json recomputed = with({});
+  const Json swapped = with({"--preempt", "swap", "--preempt-victim", "largest"});
+  const Json in_file = with({"--preempt", "swap", "--swap-dir", testing::TempDir()});
+  const Json small = with({"--preempt", "swap", "--swap-blocks", "1"});
+  EXPECT_GT(recomputed.at("preemption").at("recomputed"), 0);
+  EXPECT_EQ(recomputed.at("preemption").at("swapped"), 0);
+  EXPECT_GT(small.at("preemption").at("recomputed"), 0);
+  for (const Json* run : {&swapped, &in_file}) {
+    EXPECT_GT(run->at("preemption").at("swapped"), 0);
+    EXPECT_EQ(run->at("preemption").at("recomputed"), 0);
+    int64_t blocks = 0;
+    for (size_t i = 0; i < 2; ++i) {
+      const Json& request = run->at("requests")[i];
+      CheckRequest(request);
+      EXPECT_EQ(request.at("output_token_ids"),
+                recomputed.at("requests")[i].at("output_token_ids"));
+      for (const Json& eviction : request.at("evictions")) {
+        blocks += eviction.at("swapped_out_blocks").get<int64_t>();
+        EXPECT_GT(eviction.at("rescheduled_seconds"), eviction.at("evicted_seconds"));
+      }
+    }
+    EXPECT_EQ(run->at("preemption").at("swapped_out_blocks"), blocks);
+  }
+  std::vector<std::string> arguments = tight;
+  arguments.insert(arguments.begin(), "generate");
+  for (const char* more : {"--preempt", "swap"}) arguments.emplace_back(more);
+  EXPECT_THAT(RunPlumbline(arguments).out, HasSubstr("0 were computed again, 1 swapped"));
+  arguments.insert(arguments.end(), {"--swap-dir", "/nonexistent/directory"});
+  const BinaryResult nowhere = RunPlumbline(arguments);
+  EXPECT_EQ(nowhere.exit_code, 1);
+  EXPECT_THAT(nowhere.err, HasSubstr("/nonexistent/directory"));
 }
 
 }  // namespace

@@ -2,16 +2,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "cache/block_mover.h"
 
 namespace plumbline::kv_store_test {
@@ -162,6 +166,29 @@ TEST(KvStore, MoreThanTheAddressSpaceIsExhaustion) {
   const auto store = KvStore::Create(huge, 1);
   EXPECT_EQ(store.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(store.status().message()), HasSubstr("4611686018427387904 bytes needed"));
+}
+
+TEST(KvStore, InAFileHoldsWhatIsCopiedAndLeavesNothingBehind) {
+  const std::filesystem::path directory =
+      std::filesystem::path(testing::TempDir()) / absl::StrCat("kv_store_test_", getpid());
+  std::filesystem::create_directory(directory);
+  const auto memory = KvStore::Create(TwoGroups(), 2);
+  ASSERT_TRUE(memory.ok());
+  {
+    const auto file = KvStore::CreateInFile(TwoGroups(), 3, directory.string());
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ((*file)->allocated_bytes(), 3 * TwoGroups().BlockBytes());
+    (*memory)->Poison(1);
+    EXPECT_EQ((*file)->CopyBlock(**memory, 1, 2), TwoGroups().BlockBytes());
+    EXPECT_EQ(BytesOf(**file, 2), BytesOf(**memory, 1));
+    EXPECT_EQ((*memory)->CopyBlock(**file, 2, 0), TwoGroups().BlockBytes());
+    EXPECT_EQ(BytesOf(**memory, 0), BytesOf(**memory, 1));
+    EXPECT_TRUE(std::filesystem::is_empty(directory)) << "the file has a name";
+  }
+  std::filesystem::remove(directory);
+  const auto nowhere = KvStore::CreateInFile(TwoGroups(), 3, directory.string());
+  EXPECT_EQ(nowhere.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(nowhere.status().message()), HasSubstr(directory.string()));
 }
 
 }  // namespace

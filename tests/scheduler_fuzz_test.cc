@@ -22,12 +22,15 @@ struct FuzzCase {
   QueueOrder order = QueueOrder::kFirstCome;
   bool prefix_sharing = false;
   bool copies = true;  // the last, partial block of a prompt, for its samples
+  int host_blocks = 0;
+  PreemptVictim victim = PreemptVictim::kNewest;
 };
 
 void PrintTo(const FuzzCase& c, std::ostream* out) {
   *out << "seed " << c.seed << ", " << c.num_blocks << " blocks of " << c.block_tokens
        << " tokens, " << c.step_tokens << " tokens a step, " << c.max_running << " running, order "
-       << QueueOrderName(c.order) << (c.prefix_sharing ? ", shared prefixes" : "");
+       << QueueOrderName(c.order) << (c.prefix_sharing ? ", shared prefixes" : "") << ", "
+       << c.host_blocks << " host blocks, victim " << PreemptVictimName(c.victim);
 }
 
 // A request without its callback, so that it can be run twice.
@@ -137,11 +140,14 @@ class SchedulerFuzz : public testing::TestWithParam<FuzzCase> {
 
 TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
   const FuzzCase& c = GetParam();
-  const FakeExecutorOptions options = {
-      .context = 120, .block_tokens = c.block_tokens, .num_blocks = c.num_blocks};
+  const FakeExecutorOptions options = {.context = 120,
+                                       .block_tokens = c.block_tokens,
+                                       .num_blocks = c.num_blocks,
+                                       .host_blocks = c.host_blocks};
   SchedulerHarness harness(options, c.step_tokens, c.max_running, [&](SchedulerOptions& tuned) {
     tuned.queue = {.order = c.order, .ageing_tokens_per_second = 4};
     tuned.prefix_sharing = c.prefix_sharing;
+    tuned.preemption = {c.host_blocks > 0 ? PreemptMode::kSwap : PreemptMode::kRecompute, c.victim};
     if (!c.copies) tuned.mover = nullptr;
     tuned.limits = {.queued_requests = 40, .queued_tokens = 600};
   });
@@ -164,6 +170,8 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
 
   std::map<FinishReason, int> reasons;
   int preemptions = 0;
+  int64_t swapped_out = 0;
+  int64_t swapped_in = 0;
   int64_t hit_tokens = 0;
   ASSERT_EQ(harness.times_finished.size(), wishes_.size());
   for (const auto& [id, wish] : wishes_) {
@@ -174,6 +182,12 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
     if (HasFailure()) return;
     ++reasons[result.reason];
     preemptions += result.preemptions;
+    ASSERT_EQ(result.evictions.size(), static_cast<size_t>(result.preemptions));
+    for (const Eviction& eviction : result.evictions) {
+      swapped_out += eviction.swapped_out_blocks;
+      swapped_in += eviction.swapped_in_blocks;
+      EXPECT_LE(eviction.swapped_in_blocks, eviction.swapped_out_blocks);
+    }
     hit_tokens += result.prefix_hit_tokens;
   }
   // The case is of use only where all of this happened.
@@ -191,6 +205,18 @@ TEST_P(SchedulerFuzz, InvariantsHoldAndRequestsAreIndependent) {
   if (c.num_blocks * c.block_tokens < 100 && c.step_tokens > 1) {
     EXPECT_GT(preemptions, 100);
   }
+  const PreemptionStats& stats = harness.scheduler.preemption_stats();
+  EXPECT_EQ(stats.recomputed + stats.swapped, preemptions);
+  EXPECT_EQ(stats.swapped_out_blocks, swapped_out);
+  EXPECT_EQ(stats.swapped_in_blocks, swapped_in);
+  EXPECT_EQ(stats.swapped_bytes,
+            (swapped_out + swapped_in) * harness.executor.geometry().BlockBytes());
+  if (c.host_blocks > 0) {
+    EXPECT_GT(stats.swapped, 50);
+    EXPECT_GT(stats.recomputed, 20);  // host memory was full
+  } else {
+    EXPECT_EQ(stats.swapped, 0);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -203,7 +229,14 @@ INSTANTIATE_TEST_SUITE_P(
                     FuzzCase{9, 2, 20, 9, 4, QueueOrder::kPriority},
                     FuzzCase{10, 4, 8, 16, 8, QueueOrder::kFirstCome, true},
                     FuzzCase{11, 1, 40, 7, 8, QueueOrder::kPriority, true},
-                    FuzzCase{12, 3, 40, 30, 16, QueueOrder::kShortestPrompt, true}));
+                    FuzzCase{12, 3, 40, 30, 16, QueueOrder::kShortestPrompt, true},
+                    FuzzCase{13, 4, 8, 16, 8, QueueOrder::kFirstCome, false, true, 6},
+                    FuzzCase{14, 3, 20, 20, 8, QueueOrder::kPriority, true, true, 12,
+                             PreemptVictim::kLargest},
+                    FuzzCase{15, 2, 24, 6, 16, QueueOrder::kFirstCome, false, true, 12,
+                             PreemptVictim::kLargest},
+                    FuzzCase{16, 4, 8, 16, 8, QueueOrder::kShortestPrompt, false, true, 0,
+                             PreemptVictim::kLargest}));
 
 }  // namespace
 }  // namespace plumbline::scheduler_fuzz_test

@@ -43,6 +43,25 @@ std::vector<int32_t> EndTokens(const Tokenizer& tokenizer) {
   return ends;
 }
 
+struct Stores {
+  std::unique_ptr<KvStore> cache;
+  std::unique_ptr<KvStore> host;  // null: nothing is swapped
+};
+
+absl::StatusOr<Stores> MakeStores(const GenerateSetup& setup, const std::string& swap_dir) {
+  Stores stores;
+  absl::StatusOr<std::unique_ptr<KvStore>> store =
+      KvStore::Create(setup.geometry, setup.cache_blocks);
+  if (!store.ok()) return store.status();
+  stores.cache = *std::move(store);
+  if (setup.swap_blocks == 0) return stores;
+  store = swap_dir.empty() ? KvStore::Create(setup.geometry, setup.swap_blocks)
+                           : KvStore::CreateInFile(setup.geometry, setup.swap_blocks, swap_dir);
+  if (!store.ok()) return store.status();
+  stores.host = *std::move(store);
+  return stores;
+}
+
 // Writes one request's text as it comes, and takes everybody's results.
 class Run {
  public:
@@ -61,9 +80,9 @@ class Run {
   }
 
   // Runs all requests to their ends; `profile` may be null. True where Ctrl-C ended them.
-  bool Execute(Model& model, KvStore& store, const MachineProfile* profile) {
+  bool Execute(Model& model, const Stores& stores, const MachineProfile* profile) {
     BlockPool pool(setup_.cache_blocks);
-    ModelExecutor executor(model, store);
+    ModelExecutor executor(model, *stores.cache);
     Progress progress(streams_text_ ? "reading the prompt" : "running", ExpectedTokens());
     progress_ = &progress;
     const std::unique_ptr<Executor> reporting = WithProgress(executor, progress);
@@ -73,7 +92,8 @@ class Run {
     session_options.scheduler.geometry = setup_.geometry;
     session_options.scheduler.prefix_sharing = options_.prefix_sharing;
     session_options.scheduler.recompute_each_step = options_.no_cache;
-    KvBlockMover mover(store);
+    session_options.scheduler.preemption = setup_.preemption;
+    KvBlockMover mover(*stores.cache, stores.host.get());
     session_options.scheduler.mover = &mover;
     session_options.profile = profile;
     const SteadyClock clock;
@@ -84,11 +104,13 @@ class Run {
     spdlog::debug("running {} texts in a cache of {} blocks", streams_.size(), setup_.cache_blocks);
     session.RunUntilIdle();
     prefix_ = session.scheduler().prefix_stats();
+    preemption_ = session.scheduler().preemption_stats();
     return interrupt.interrupted();
   }
 
   std::vector<GeneratedRequest> TakeRequests() { return std::move(requests_); }
   const PrefixStats& prefix() const { return prefix_; }
+  const PreemptionStats& preemption() const { return preemption_; }
 
  private:
   int64_t ExpectedTokens() const {
@@ -147,6 +169,7 @@ class Run {
   std::deque<TextStream> streams_;
   std::vector<GeneratedRequest> requests_;
   PrefixStats prefix_;
+  PreemptionStats preemption_;
   Session* session_ = nullptr;    // while Execute runs
   Progress* progress_ = nullptr;  // while Execute runs
 };
@@ -211,10 +234,9 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   }
   const absl::StatusOr<std::unique_ptr<Model>> model = LoadModel(*setup);
   if (!model.ok()) return model.status();
-  const absl::StatusOr<std::unique_ptr<KvStore>> store =
-      KvStore::Create(setup->geometry, setup->cache_blocks);
-  if (!store.ok()) return store.status();
-  if (check != nullptr) TouchPlanned(**model, **store);
+  const absl::StatusOr<Stores> stores = MakeStores(*setup, options.swap_dir);
+  if (!stores.ok()) return stores.status();
+  if (check != nullptr) TouchPlanned(**model, *stores->cache);
   absl::StatusOr<std::optional<MachineProfile>> profile =
       ProfileOfThisRun(options, (*model)->options().threads);
   if (!profile.ok()) return profile.status();
@@ -224,14 +246,15 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   }
   Run run(options, *setup, out);
   const bool interrupted =
-      run.Execute(**model, **store, profile->has_value() ? &**profile : nullptr);
+      run.Execute(**model, *stores, profile->has_value() ? &**profile : nullptr);
   if (check != nullptr) {
-    const absl::Status finished = FinishPlanCheck(**model, **store, check.get());
+    const absl::Status finished = FinishPlanCheck(**model, *stores->cache, check.get());
     if (!finished.ok()) return finished;
   }
-  GenerateRun facts = DescribeRun(*setup, **model, **store);
+  GenerateRun facts = DescribeRun(*setup, **model, *stores->cache);
   facts.logprobs = options.logprobs;
   facts.prefix = run.prefix();
+  facts.preemption = run.preemption();
   facts.no_cache = options.no_cache;
   facts.profile = *std::move(profile);
   facts.plan_check = std::move(check);

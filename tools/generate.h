@@ -16,6 +16,7 @@
 #include "engine/machine_profile.h"
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
+#include "scheduler/preemption.h"
 #include "scheduler/request.h"
 #include "scheduler/sequence_blocks.h"
 
@@ -39,6 +40,10 @@ struct GenerateOptions {
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
   bool prefix_sharing = true;
+  std::string preempt = "recompute";      // PreemptModeName
+  std::string preempt_victim = "newest";  // PreemptVictimName
+  std::optional<int64_t> swap_blocks;     // of host memory; none: as many as the cache has
+  std::string swap_dir;                   // where their file lies; empty: plain memory
   int logprobs = 0;
   bool no_cache = false;    // SchedulerOptions::recompute_each_step
   std::string machine;      // profile to predict times from; empty: the default one, if any
@@ -67,6 +72,7 @@ struct GenerateRun {
   CostShape shape;
   int logprobs = 0;                             // as asked for
   PrefixStats prefix;                           // of all starts
+  PreemptionStats preemption;                   // of all requests
   bool no_cache = false;                        // every token recomputed its whole context
   std::optional<MachineProfile> profile;        // at this run's anchors; none: nothing is predicted
   int64_t score_scratch_bytes = 0;              // what stands in for stored scores

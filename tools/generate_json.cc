@@ -89,6 +89,11 @@ Json RunJson(const GenerateRun& run) {
   json["matmul"] = run.matmul_implementations;
   json["prefix"]["lookup_tokens"] = run.prefix.lookup_tokens;
   json["prefix"]["hit_tokens"] = run.prefix.hit_tokens;
+  json["preemption"] = {{"recomputed", run.preemption.recomputed},
+                        {"swapped", run.preemption.swapped},
+                        {"swapped_out_blocks", run.preemption.swapped_out_blocks},
+                        {"swapped_in_blocks", run.preemption.swapped_in_blocks},
+                        {"swapped_bytes", run.preemption.swapped_bytes}};
   json["score_scratch_bytes"] = run.score_scratch_bytes;
   if (run.profile.has_value()) {
     const Anchors& anchors = run.profile->anchors;
@@ -96,6 +101,20 @@ Json RunJson(const GenerateRun& run) {
                        {"read_bytes_per_second", anchors.read_bytes_per_second}};
   }
   if (run.plan_check != nullptr) json["plan_check"] = PlanCheckJson(*run.plan_check);
+  return json;
+}
+
+// Times count from the request's arrival.
+Json EvictionsJson(const RequestResult& result) {
+  Json json = Json::array();
+  for (const Eviction& eviction : result.evictions) {
+    const double rescheduled = eviction.rescheduled_seconds;
+    json.push_back({{"evicted_seconds", eviction.evicted_seconds - result.arrival_seconds},
+                    {"rescheduled_seconds",
+                     rescheduled < 0 ? Json() : Json(rescheduled - result.arrival_seconds)},
+                    {"swapped_out_blocks", eviction.swapped_out_blocks},
+                    {"swapped_in_blocks", eviction.swapped_in_blocks}});
+  }
   return json;
 }
 
@@ -111,6 +130,7 @@ std::string RequestText(const GenerateRun& run, const GeneratedRequest& request,
   json["ttft_seconds"] = OrNull(result.ttft_seconds());
   json["queue_seconds"] = OrNull(result.queue_seconds());
   json["preemptions"] = result.preemptions;
+  json["evictions"] = EvictionsJson(result);
   json["prefix_hit_tokens"] = result.prefix_hit_tokens;
   Json& steps = json["steps"] = Json::array();
   for (const RequestStep& step : result.steps) steps.push_back(StepJson(step));

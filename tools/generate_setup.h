@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "engine/model.h"
 #include "engine/tensor_source.h"
+#include "scheduler/preemption.h"
 #include "tools/generate.h"
 
 namespace plumbline {
@@ -26,6 +27,8 @@ struct GenerateSetup {
   ModelOptions model_options;
   KvGeometry geometry;
   int cache_blocks = 0;
+  PreemptPolicy preemption;
+  int swap_blocks = 0;  // of host memory
 };
 
 // The errors of RunGenerate that come before anything runs.

@@ -176,6 +176,19 @@ std::string ManyRequestFigures(const GenerateRun& run) {
   return absl::StrCat(out, "\n", ByteTable(absl::StrCat(steps.size(), " steps"), all));
 }
 
+std::string PreemptionNote(const PreemptionStats& stats) {
+  const int64_t all = stats.recomputed + stats.swapped;
+  if (all == 0) return "";
+  return absl::StrCat(
+      "  ", WrapText(absl::StrFormat(
+                         "preempted: %s times, for want of blocks; %s were computed "
+                         "again, %s swapped (%s blocks out, %s back, %s in all)",
+                         FormatCount(all), FormatCount(stats.recomputed),
+                         FormatCount(stats.swapped), FormatCount(stats.swapped_out_blocks),
+                         FormatCount(stats.swapped_in_blocks), FormatBytes(stats.swapped_bytes)),
+                     2, kTerminalColumns - 2));
+}
+
 }  // namespace
 
 size_t FirstDecodeStep(const RequestResult& result) {
@@ -271,7 +284,7 @@ std::string CacheTable(const GenerateRun& run) {
                             FormatCount(run.prefix.lookup_tokens), 100 * run.prefix.hit_rate()),
             2, kTerminalColumns - 2));
   }
-  return absl::StrCat("\n", table.ToString(), notes);
+  return absl::StrCat("\n", table.ToString(), notes, PreemptionNote(run.preemption));
 }
 
 }  // namespace plumbline

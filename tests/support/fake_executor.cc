@@ -25,7 +25,9 @@ uint64_t Hash(uint64_t state, uint64_t value) {
 FakeExecutor::FakeExecutor(const FakeExecutorOptions& options, ManualClock* clock)
     : options_(options),
       clock_(clock),
-      slots_(static_cast<size_t>(options.num_blocks) * static_cast<size_t>(options.block_tokens)) {}
+      slots_(static_cast<size_t>(options.num_blocks) * static_cast<size_t>(options.block_tokens)),
+      host_slots_(static_cast<size_t>(options.host_blocks) *
+                  static_cast<size_t>(options.block_tokens)) {}
 
 CostShape FakeExecutor::cost_shape() const {
   CostShape shape;
@@ -60,6 +62,22 @@ void FakeExecutor::Copy(BlockId from, BlockId to) {
     At({&to, 1}, slot) = At({&from, 1}, slot);
     At({&to, 1}, slot).copied = true;
   }
+}
+
+int64_t FakeExecutor::SwapOut(BlockId from, BlockId host_block) {
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)] =
+        At({&from, 1}, slot);
+  }
+  return geometry().BlockBytes();
+}
+
+int64_t FakeExecutor::SwapIn(BlockId host_block, BlockId to) {
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    At({&to, 1}, slot) = std::exchange(
+        host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)], Slot());
+  }
+  return geometry().BlockBytes();
 }
 
 void FakeExecutor::Forget(BlockId block) {

@@ -22,6 +22,7 @@ struct FakeExecutorOptions {
   int context = 256;
   int block_tokens = 4;
   int num_blocks = 16;
+  int host_blocks = 0;
   double seconds_per_token = 0.5;  // what a step adds to the clock, for each of its tokens
 };
 
@@ -41,9 +42,10 @@ class FakeExecutor final : public Executor, public BlockMover {
 
   // Copied slots may be written once more: a copy ends where its new owner's tokens do.
   void Copy(BlockId from, BlockId to) override;
-  int host_blocks() const override { return 0; }
-  void SwapOut(BlockId /*from*/, int /*host_block*/) override {}
-  void SwapIn(int /*host_block*/, BlockId /*to*/) override {}
+  int host_blocks() const override { return options_.host_blocks; }
+  // Host memory forgets what has moved back.
+  int64_t SwapOut(BlockId from, BlockId host_block) override;
+  int64_t SwapIn(BlockId host_block, BlockId to) override;
   int64_t copies() const { return copies_; }
 
   // The block's slots count as never written (a pool's release observer).
@@ -73,8 +75,9 @@ class FakeExecutor final : public Executor, public BlockMover {
 
   FakeExecutorOptions options_;
   ManualClock* clock_;
-  std::vector<Slot> slots_;    // [num_blocks, block_tokens]
-  std::vector<float> logits_;  // [num_logit_rows, vocab]
+  std::vector<Slot> slots_;       // [num_blocks, block_tokens]
+  std::vector<Slot> host_slots_;  // [host_blocks, block_tokens]
+  std::vector<float> logits_;     // [num_logit_rows, vocab]
   absl::Status fail_next_;
   int spoil_row_ = -1;
   absl::Status violation_;

@@ -28,6 +28,7 @@ void RunSession(Model& model, const SessionRigOptions& options, const Submit& su
   session_options.scheduler.step_tokens = options.step_tokens;
   session_options.scheduler.max_running = options.max_running;
   session_options.scheduler.prefix_sharing = options.prefix_sharing;
+  session_options.scheduler.preemption = options.preemption;
   session_options.scheduler.recompute_each_step = options.recompute_each_step;
   auto store = KvStore::Create(session_options.scheduler.geometry, options.num_blocks);
   EXPECT_TRUE(store.ok()) << store.status();
@@ -35,7 +36,11 @@ void RunSession(Model& model, const SessionRigOptions& options, const Submit& su
   for (BlockId block = 0; block < options.num_blocks; ++block) (*store)->Poison(block);
   BlockPool pool(options.num_blocks, [&](BlockId block) { (*store)->Poison(block); });
   ModelExecutor executor(model, **store);
-  KvBlockMover mover(**store);
+  auto host = KvStore::Create(session_options.scheduler.geometry, options.host_blocks);
+  EXPECT_TRUE(host.ok()) << host.status();
+  if (!host.ok()) return;
+  for (BlockId block = 0; block < options.host_blocks; ++block) (*host)->Poison(block);
+  KvBlockMover mover(**store, host->get());
   session_options.scheduler.mover = &mover;
   const SteadyClock clock;
   {

@@ -6,15 +6,18 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "scheduler/preemption.h"
 #include "scheduler/request.h"
 
 namespace plumbline {
 
 struct SessionRigOptions {
   int num_blocks = 64;
+  int host_blocks = 0;  // to swap to
   int step_tokens = 512;
   int max_running = 64;
   bool prefix_sharing = false;
+  PreemptPolicy preemption;
   bool recompute_each_step = false;
 };
 
