@@ -156,6 +156,7 @@ class Scheduler {
   int PlanRunning(int newest_tokens);
   const Sequence* FindTwin(const Sequence& sequence) const;
   void AdmitWaiting(int budget);
+  void ReserveFor(Sequence& sequence) const;
   void StampStart(Sequence& sequence);
   void AddSpan(Sequence& sequence, int count);
   void StampStep(Sequence& sequence, const StepPlan& plan, double now) const;

@@ -80,6 +80,8 @@ void Scheduler::Finish(Sequence& sequence, FinishReason reason, absl::Status sta
   result.finish_seconds = now;
   result.output.assign(sequence.tokens.begin() + sequence.prompt_tokens(), sequence.tokens.end());
   result.prompt = std::move(sequence.request.prompt);
+  // What was reserved for steps that did not come.
+  if (result.steps.capacity() / 2 > result.steps.size()) result.steps.shrink_to_fit();
   finished_.push_back(std::move(result));
   sequence.finished = true;
   by_id_.erase(sequence.id);

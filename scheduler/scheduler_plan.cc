@@ -129,10 +129,7 @@ void Scheduler::AdmitWaiting(int budget) {
     const Sequence* twin = sequence.request.samples > 1 ? FindTwin(sequence) : nullptr;
     // The prompt will be there soon: rather wait than compute it a second time.
     if (twin != nullptr && twin->computed_tokens < sequence.prompt_tokens() - 1) return;
-    const int64_t longest = int64_t{sequence.prompt_tokens()} + sequence.max_new_tokens;
-    sequence.tokens.reserve(static_cast<size_t>(longest));
-    sequence.table.Reserve(longest);
-    sequence.result.steps.reserve(static_cast<size_t>(std::min(sequence.max_new_tokens, 1024)) + 1);
+    ReserveFor(sequence);
     // Blocks for all known tokens must be free, though only a chunk's are taken: a sequence that
     // starts without them would soon be preempted again.
     if (!blocks_.Start(sequence, twin)) return;
@@ -144,6 +141,18 @@ void Scheduler::AdmitWaiting(int budget) {
     // Nobody starts after one that was cut.
     budget = count < sequence.pending_tokens() ? 0 : budget - count;
   }
+}
+
+// So that its steps allocate nothing. Pages are taken when they are touched: a long limit costs
+// addresses.
+void Scheduler::ReserveFor(Sequence& sequence) const {
+  const int64_t longest = int64_t{sequence.prompt_tokens()} + sequence.max_new_tokens;
+  sequence.tokens.reserve(static_cast<size_t>(longest));
+  sequence.table.Reserve(longest);
+  const int least_chunk =
+      std::min(StepTimeBound::kLeastPromptTokens, options_.step_tokens - options_.max_running + 1);
+  const int64_t steps = sequence.max_new_tokens + sequence.prompt_tokens() / least_chunk + 1;
+  sequence.result.steps.reserve(static_cast<size_t>(steps));
 }
 
 void Scheduler::StampStart(Sequence& sequence) {

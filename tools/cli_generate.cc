@@ -87,6 +87,7 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
       "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
+      "  plumbline generate -f prompts.txt --cache-blocks 64 --preempt swap\n"
       "  plumbline generate -p \"ROMEO:\" --plan-check\n"
       "Ctrl-C ends the run and prints what there is; a second one ends at once.");
   sub->callback([&commands, &options, &streams] {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/step_time.h"
 
 namespace plumbline {
 namespace {
@@ -163,6 +164,15 @@ absl::Status FakeExecutor::ReadSpan(const StepBatch& batch, const BatchSpan& spa
   return absl::OkStatus();
 }
 
+double FakeExecutor::StepSeconds(const StepBatch& batch) const {
+  if (options_.profile == nullptr) return options_.seconds_per_token * batch.num_tokens();
+  std::vector<SpanShape> spans;
+  for (const BatchSpan& span : batch.spans) {
+    spans.push_back({span.first_position, span.count, span.logit_rows});
+  }
+  return PredictStep(*options_.profile, cost_shape(), spans).seconds();
+}
+
 void FakeExecutor::CountSpan(const StepBatch& batch, size_t index, StepWork* work) const {
   const BatchSpan& span = batch.spans[index];
   MacCounts& counts = work->spans[index];
@@ -202,7 +212,7 @@ absl::StatusOr<absl::Span<const float>> FakeExecutor::Run(const StepBatch& batch
   }
   ++steps_;
   largest_step_tokens_ = std::max(largest_step_tokens_, batch.num_tokens());
-  if (clock_ != nullptr) clock_->Advance(options_.seconds_per_token * batch.num_tokens());
+  if (clock_ != nullptr) clock_->Advance(StepSeconds(batch));
   return absl::MakeConstSpan(logits_);
 }
 

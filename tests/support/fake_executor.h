@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "cache/block_mover.h"
 #include "cache/kv_geometry.h"
+#include "engine/machine_profile.h"
 #include "scheduler/executor.h"
 #include "tests/support/manual_clock.h"
 
@@ -23,7 +24,8 @@ struct FakeExecutorOptions {
   int block_tokens = 4;
   int num_blocks = 16;
   int host_blocks = 0;
-  double seconds_per_token = 0.5;  // what a step adds to the clock, for each of its tokens
+  double seconds_per_token = 0.5;           // what a step adds to the clock, for each of its tokens
+  const MachineProfile* profile = nullptr;  // where given, it adds what this predicts instead
 };
 
 class FakeExecutor final : public Executor, public BlockMover {
@@ -70,6 +72,7 @@ class FakeExecutor final : public Executor, public BlockMover {
   absl::Status CheckBatch(const StepBatch& batch) const;
   absl::Status WriteSpan(const StepBatch& batch, const BatchSpan& span);
   absl::Status ReadSpan(const StepBatch& batch, const BatchSpan& span);
+  double StepSeconds(const StepBatch& batch) const;
   void CountSpan(const StepBatch& batch, size_t index, StepWork* work) const;
   Slot& At(absl::Span<const BlockId> blocks, int position);
 

@@ -47,6 +47,7 @@ class SchedulerHarness {
       seen.push_back({span.sequence->id, span.first_position, span.count, span.logit_rows});
     }
     planned_invariants.Update(scheduler.CheckInvariants());
+    planned_used_blocks = pool.num_used();
     if (!plan.empty()) Run(plan);
     for (RequestResult& result : scheduler.TakeFinished()) {
       ++times_finished[result.id];
@@ -80,6 +81,7 @@ class SchedulerHarness {
   std::map<RequestId, RequestResult> finished;
   std::map<RequestId, int> times_finished;
   absl::Status planned_invariants;  // first broken one between Plan and Commit
+  int64_t planned_used_blocks = 0;  // of the pool, after the last Plan
 
  private:
   SchedulerOptions Options(int step_tokens, int max_running,
