@@ -36,6 +36,18 @@ int64_t Scheduler::CapacityTokens() const {
   return std::min<int64_t>(options_.context, blocks * options_.geometry.block_tokens);
 }
 
+void Scheduler::Reserve(StepBatch* batch) const {
+  const auto tokens = static_cast<size_t>(options_.step_tokens);
+  const auto spans = static_cast<size_t>(options_.max_running);
+  batch->token_ids.reserve(tokens);
+  batch->positions.reserve(tokens);
+  batch->spans.reserve(spans);
+  // Shared blocks stand in several tables: this many ids at most, up to some megabytes.
+  constexpr int64_t kMostIds = int64_t{1} << 22;
+  const int64_t table = options_.geometry.BlocksFor(CapacityTokens());
+  batch->block_ids.reserve(static_cast<size_t>(std::min(kMostIds, options_.max_running * table)));
+}
+
 absl::StatusOr<RequestId> Scheduler::Add(Request request) {
   if (absl::Status status = Check(request); !status.ok()) return status;
   const RequestId first = next_id_;

@@ -97,6 +97,8 @@ class Scheduler {
   // The sample finishes with kCancelled at the next Plan. Unknown and finished ids are ignored.
   void Cancel(RequestId id);
 
+  // Makes room in `*batch` for all that BuildBatch can make of this scheduler's plans.
+  void Reserve(StepBatch* batch) const;
   // Picks the next step's spans: one token of every sequence that has one pending, in order of
   // their starts, then prompt chunks up to the budget (of started sequences first, then of waiting
   // ones in the order of the queue; nobody passes the first of them). Grows block tables all or

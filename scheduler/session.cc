@@ -26,7 +26,9 @@ Session::Session(const SessionOptions& options, Executor& executor, BlockPool& p
       executor_(executor),
       clock_(clock),
       scheduler_(ForExecutor(options, executor), executor.cost_shape(), pool, clock),
-      shape_(executor.cost_shape()) {}
+      shape_(executor.cost_shape()) {
+  scheduler_.Reserve(&batch_);
+}
 
 Session::~Session() {
   CancelAll();

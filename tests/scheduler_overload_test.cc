@@ -126,7 +126,7 @@ TEST_P(SchedulerOverload, EveryRequestEndsOnceAndMemoryStaysFlat) {
   const FakeExecutorOptions sizes = {.context = 64,
                                      .block_tokens = 16,
                                      .num_blocks = 16,
-                                     .host_blocks = 6,
+                                     .host_blocks = 3,
                                      .seconds_per_token = 1};
   SchedulerHarness harness(sizes, 48, 8, [&](SchedulerOptions& options) {
     options.queue.order = QueueOrder::kPriority;
@@ -155,8 +155,8 @@ TEST_P(SchedulerOverload, EveryRequestEndsOnceAndMemoryStaysFlat) {
   EXPECT_LT(most_live[1], most_live[0] + most_live[0] / 20);
   // It was what it is for.
   const PreemptionStats& stats = harness.scheduler.preemption_stats();
-  EXPECT_GT(stats.swapped, 500);
-  EXPECT_GT(stats.recomputed, 500);
+  EXPECT_GT(stats.swapped, 100);
+  EXPECT_GT(stats.recomputed, 100);
   EXPECT_GT(refused_, kRequests / 2);
   for (const FinishReason reason :
        {FinishReason::kLength, FinishReason::kCancelled, FinishReason::kExpired}) {
@@ -183,10 +183,11 @@ int64_t AllocationsOf(int steps, int prompt_tokens,
   for (int i = 0; i < 1000; ++i) MustAdd(harness, MakeRequest(30, 10));
   for (int i = 0; i < 4; ++i) harness.Step();
   StepBatch batch;
+  harness.scheduler.Reserve(&batch);
   StepWork work;
   std::vector<SampleOutcome> outcomes;
   int64_t counted = 0;
-  for (int step = -2; step < steps; ++step) {  // the first two make the batch's room
+  for (int step = -2; step < steps; ++step) {  // the first two make room for the rest
     const int64_t before = allocations;
     const StepPlan& plan = harness.scheduler.Plan();
     BuildBatch(plan, &batch);

@@ -17,7 +17,7 @@ struct SessionRigOptions {
   int step_tokens = 512;
   int max_running = 64;
   bool prefix_sharing = false;
-  PreemptPolicy preemption;
+  PreemptPolicy preemption = {};
   bool recompute_each_step = false;
 };
 
