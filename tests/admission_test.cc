@@ -11,7 +11,7 @@
 #include "tests/support/scheduler_harness.h"
 #include "tests/support/session_harness.h"
 
-namespace plumbline {
+namespace plumbline::admission_test {
 namespace {
 
 using ::testing::AllOf;
@@ -202,4 +202,4 @@ TEST(Admission, ARefusalReachesTheClientOfASession) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::admission_test

@@ -11,7 +11,7 @@
 #include "tests/support/generate_runs.h"
 #include "tests/support/run_binary.h"
 
-namespace plumbline {
+namespace plumbline::generate_sharing_test {
 namespace {
 
 using Json = nlohmann::json;
@@ -117,4 +117,4 @@ TEST(GenerateSharing, PreemptionBySwapChangesNoToken) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::generate_sharing_test

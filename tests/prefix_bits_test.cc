@@ -16,7 +16,7 @@
 #include "tests/support/map_source.h"
 #include "tests/support/session_rig.h"
 
-namespace plumbline {
+namespace plumbline::prefix_bits_test {
 namespace {
 
 constexpr uint64_t kSeed = 23;
@@ -172,4 +172,4 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, PrefixBits,
                                          Dtypes{WeightDtype::kBf16, KvDtype::kBf16}));
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::prefix_bits_test

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-namespace plumbline {
+namespace plumbline::prefix_index_test {
 namespace {
 
 using ::testing::IsEmpty;
@@ -207,4 +207,4 @@ TEST(PrefixIndex, FindsWhatWasWrittenAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::prefix_index_test

@@ -6,7 +6,7 @@
 
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::prefix_sharing_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -122,4 +122,4 @@ TEST(PrefixSharing, IsOffUnlessAskedFor) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::prefix_sharing_test

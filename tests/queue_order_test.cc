@@ -17,7 +17,7 @@
 #include "scheduler/waiting_queue.h"
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::queue_order_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -190,4 +190,4 @@ TEST(WaitingQueue, CountsThoseThatNeverStarted) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::queue_order_test

@@ -10,7 +10,7 @@
 #include "tests/support/scheduler_harness.h"
 #include "tests/support/session_harness.h"
 
-namespace plumbline {
+namespace plumbline::samples_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -156,4 +156,4 @@ TEST(Samples, ASessionEndsEachOnceAndCancelsThemTogether) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::samples_test

@@ -15,31 +15,33 @@
 #include "tests/support/made_profile.h"
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::scheduler_overload_test {
 namespace {
 
 int64_t allocations = 0;
 int64_t live_bytes = 0;
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scheduler_overload_test
 
 void* operator new(std::size_t size) {
   void* memory = std::malloc(size > 0 ? size : 1);
   if (memory == nullptr) throw std::bad_alloc();
-  ++plumbline::allocations;
-  plumbline::live_bytes += static_cast<int64_t>(malloc_usable_size(memory));
+  ++plumbline::scheduler_overload_test::allocations;
+  plumbline::scheduler_overload_test::live_bytes +=
+      static_cast<int64_t>(malloc_usable_size(memory));
   return memory;
 }
 
 void operator delete(void* memory) noexcept {
-  plumbline::live_bytes -= static_cast<int64_t>(malloc_usable_size(memory));
+  plumbline::scheduler_overload_test::live_bytes -=
+      static_cast<int64_t>(malloc_usable_size(memory));
   std::free(memory);
 }
 
 void operator delete(void* memory, std::size_t /*size*/) noexcept { operator delete(memory); }
 
-namespace plumbline {
+namespace plumbline::scheduler_overload_test {
 namespace {
 
 // Slots of the pool's blocks that hold no token, and what they are by arithmetic, where nothing is
@@ -224,4 +226,4 @@ TEST(SteadyStep, AllocatesNothing) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::scheduler_overload_test

@@ -12,7 +12,7 @@
 #include "tests/support/made_profile.h"
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::step_time_bound_test {
 namespace {
 
 constexpr FakeExecutorOptions kSizes = {.context = 600, .block_tokens = 16, .num_blocks = 200};
@@ -180,4 +180,4 @@ TEST(StepTimeBoundInScheduler, StreamsThatMissTheTargetAloneLetSixteenTokensPass
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::step_time_bound_test

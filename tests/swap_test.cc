@@ -9,7 +9,7 @@
 #include "tests/support/made_profile.h"
 #include "tests/support/scheduler_harness.h"
 
-namespace plumbline {
+namespace plumbline::swap_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -163,4 +163,4 @@ TEST(Preemption, HasNames) {
 }
 
 }  // namespace
-}  // namespace plumbline
+}  // namespace plumbline::swap_test
