@@ -36,7 +36,7 @@ absl::StatusOr<int64_t> StoreBytes(const KvGeometry& geometry, int num_blocks) {
 
 // An open file without a name.
 absl::StatusOr<int> NamelessFile(const std::string& directory) {
-  std::string path = absl::StrCat(directory, "/plumbline-cache-XXXXXX");
+  std::string path = absl::StrCat(directory, "/plumbline-cache-", std::string(6, 'X'));
   const int file = mkstemp(path.data());
   if (file < 0) {
     return absl::NotFoundError(absl::StrCat("cache: no file can be made in ", directory, " (",
