@@ -93,7 +93,12 @@ TEST_P(PrefixBits, AreThoseWithoutSharing) {
   // Two at a time, in a large cache; and so many that most are preempted, in one of the least size.
   for (const auto& [blocks, step_tokens, running] :
        {std::tuple{200, 512, 2}, std::tuple{200, 45, 3}, std::tuple{24, 100, 8}}) {
-    const auto shared = RunRequests(*model_, {blocks, step_tokens, running, true}, requests);
+    const auto shared = RunRequests(*model_,
+                                    {.num_blocks = blocks,
+                                     .step_tokens = step_tokens,
+                                     .max_running = running,
+                                     .prefix_sharing = true},
+                                    requests);
     int64_t hits = 0;
     for (size_t i = 0; i < requests.size(); ++i) {
       ASSERT_EQ(plain[i].output.size(), static_cast<size_t>(kOutput));
