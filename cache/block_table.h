@@ -2,6 +2,7 @@
 #ifndef PLUMBLINE_CACHE_BLOCK_TABLE_H_
 #define PLUMBLINE_CACHE_BLOCK_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -28,6 +29,11 @@ class BlockTable {
   // Gives back the blocks not needed for the first `tokens` tokens.
   void Truncate(int64_t tokens, BlockPool& pool);
   void Clear(BlockPool& pool) { Truncate(0, pool); }
+  // Appends a block, one reference of which becomes the table's.
+  void Append(BlockId block) { blocks_.push_back(block); }
+  // Puts `block`, one reference of which becomes the table's, in the place of another, whose
+  // reference becomes the caller's. REQUIRES: the table has such a place.
+  void Replace(size_t at, BlockId block) { blocks_[at] = block; }
 
   // Blocks that Grow(tokens) would take from the pool.
   int64_t BlocksToGrow(int64_t tokens) const;

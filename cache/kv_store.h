@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
@@ -14,7 +15,7 @@
 
 namespace plumbline {
 
-// One anonymous mapping, layer by layer: all blocks of a layer lie together, so that a sequence
+// One mapping, layer by layer: all blocks of a layer lie together, so that a sequence
 // whose blocks follow one another is read as one stream. Fresh memory is zero and takes no room
 // until it is touched. Distinct blocks may be written from distinct threads; nothing else is
 // synchronised.
@@ -25,6 +26,12 @@ class KvStore {
   // REQUIRES: num_blocks >= 0.
   static absl::StatusOr<std::unique_ptr<KvStore>> Create(const KvGeometry& geometry,
                                                          int num_blocks);
+  // The same in a nameless file in `directory`, which the disk takes room for here and now, and
+  // which is gone when the store is. NotFound where no file can be made there; ResourceExhausted
+  // also where the disk has no room.
+  static absl::StatusOr<std::unique_ptr<KvStore>> CreateInFile(const KvGeometry& geometry,
+                                                               int num_blocks,
+                                                               const std::string& directory);
   ~KvStore();
   KvStore(const KvStore&) = delete;
   KvStore& operator=(const KvStore&) = delete;
@@ -41,6 +48,9 @@ class KvStore {
     return {data_ + Offset(layout, layer, block), static_cast<size_t>(layout.block_bytes)};
   }
 
+  // Block `to` gets, in every layer, what block `from` of `source` (this store or another) holds.
+  // Returns the bytes copied. REQUIRES: both stores have the same geometry; the blocks exist.
+  int64_t CopyBlock(const KvStore& source, BlockId from, BlockId to);
   // Fills the block, in every layer, with bytes that are NaN in each KvDtype (0xFF).
   void Poison(BlockId block);
 
@@ -55,6 +65,9 @@ class KvStore {
     int64_t block_bytes;  // of one block in one layer
   };
 
+  // `file`: a descriptor, -1 for anonymous memory.
+  static absl::StatusOr<std::unique_ptr<KvStore>> Map(const KvGeometry& geometry, int num_blocks,
+                                                      size_t size, int file);
   KvStore(const KvGeometry& geometry, int num_blocks, std::byte* data, size_t size);
 
   int64_t Offset(const GroupLayout& layout, int layer, BlockId block) const {

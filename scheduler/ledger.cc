@@ -42,6 +42,7 @@ void RecordCache(Sequence& sequence, const CostShape& shape, const KvGeometry& g
   RequestCache& cache = sequence.result.cache;
   cache.block_tokens = sequence.table.block_tokens();
   cache.blocks = static_cast<int64_t>(sequence.table.blocks().size());
+  cache.shared_blocks = sequence.shared_blocks;
   cache.token_bytes = geometry.TokenBytes();
   cache.used_bytes_measured = sequence.computed_tokens * geometry.TokenBytes();
   cache.allocated_bytes_measured = cache.blocks * geometry.BlockBytes();

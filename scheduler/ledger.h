@@ -18,10 +18,11 @@ namespace plumbline {
 void RecordStep(const StepPlan& plan, const StepWork& work, const CostShape& shape,
                 const MachineProfile* profile = nullptr);
 
-// Fills the sequence's RequestCache. Measured: blocks it holds and tokens computed, in the sizes
-// that `geometry`, which addresses the store, gives them. Formula: what prompt + output - 1 tokens
-// should take; a request that ends before all of them were stored (cancelled, failed) measures
-// less. Call just before the blocks return. REQUIRES: the sequence has a token.
+// Fills the sequence's RequestCache. Measured: blocks it holds, also those it shares, and tokens
+// stored there, in the sizes that `geometry`, which addresses the store, gives them. Formula: what
+// prompt + output - 1 tokens should take; a request that ends before all of them were stored
+// (cancelled, failed) measures less. Call just before the blocks return. REQUIRES: the sequence has
+// a token.
 void RecordCache(Sequence& sequence, const CostShape& shape, const KvGeometry& geometry);
 
 }  // namespace plumbline

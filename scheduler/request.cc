@@ -10,6 +10,8 @@ absl::string_view FinishReasonName(FinishReason reason) {
       return "length";
     case FinishReason::kCancelled:
       return "cancelled";
+    case FinishReason::kExpired:
+      return "expired";
     case FinishReason::kError:
       return "error";
   }

@@ -18,6 +18,9 @@ namespace plumbline {
 
 using RequestId = int64_t;
 
+inline constexpr int kMaxPriority = 100;
+inline constexpr int kMaxSamples = 1024;
+
 // Applied in this order: repeat penalty, temperature, top-k, top-p, min-p.
 struct SamplingParams {
   double temperature = 0.0;     // 0: greedy (ties: the lowest id)
@@ -28,7 +31,7 @@ struct SamplingParams {
   uint64_t seed = 0;            // the n-th output token draws from (seed, n) alone
 };
 
-enum class FinishReason : uint8_t { kStop, kLength, kCancelled, kError };
+enum class FinishReason : uint8_t { kStop, kLength, kCancelled, kExpired, kError };
 absl::string_view FinishReasonName(FinishReason reason);
 
 struct TokenLogprob {
@@ -38,7 +41,8 @@ struct TokenLogprob {
 
 // One output token as it leaves the session.
 struct TokenEvent {
-  RequestId request = 0;
+  RequestId request = 0;  // of the sample
+  int sample = 0;
   int32_t token = 0;
   double seconds = 0;                       // clock time of its Commit
   absl::Span<const TokenLogprob> logprobs;  // the request's `logprobs` most likely, best first
@@ -48,9 +52,17 @@ struct Request {
   std::vector<int32_t> prompt;  // at least one token
   int max_new_tokens = 64;      // at least 1; clamped to what context and cache can hold
   SamplingParams sampling;
+  // Completions of the prompt, 1 to kMaxSamples. Each has a result, a RequestId (they follow one
+  // another) and a copy of on_token of its own; number i, from 0, draws with sampling.seed + i.
+  // They share the prompt's blocks.
+  int samples = 1;
   std::vector<int32_t> end_tokens;  // finish with kStop when sampled
   int logprobs = 0;                 // top candidates to report with each token
-  double arrival_seconds = 0;       // on the session's clock
+  double arrival_seconds = 0;       // on the session's clock; finite
+  int priority = 0;                 // -kMaxPriority to kMaxPriority; higher starts sooner, where
+                                    // the queue's order looks at it
+  double deadline_seconds = 0;      // after arrival; it ends with kExpired where it has not by
+                                    // then. 0: none
   // Called with every output token, in order, on the session's thread, the end token included.
   // Returns false to finish the request with kStop (a stop string was seen). May be empty.
   std::function<bool(const TokenEvent&)> on_token;
@@ -78,6 +90,7 @@ struct RequestStep {
 struct RequestCache {
   int block_tokens = 0;
   int64_t blocks = 0;
+  int64_t shared_blocks = 0;  // of `blocks`, filled by others: found, or there already when full
   int64_t token_bytes = 0;
   int64_t used_bytes_measured = 0;  // tokens really stored times bytes of one slot in the store
   int64_t used_bytes_formula = 0;   // token_bytes x (prompt + output - 1)
@@ -86,10 +99,19 @@ struct RequestCache {
   int64_t waste_tokens = 0;              // allocated slots that hold no token
 };
 
+// One preemption: from the loss of the blocks until the request ran again.
+struct Eviction {
+  double evicted_seconds = 0;       // start of the step that needed its blocks
+  double rescheduled_seconds = -1;  // start of the step in which it ran again; -1: it ended first
+  int64_t swapped_out_blocks = 0;   // moved to host memory; 0: to be computed again
+  int64_t swapped_in_blocks = 0;    // moved back; others of them were still in the cache
+};
+
 struct RequestResult {
   RequestId id = 0;
+  int sample = 0;
   FinishReason reason = FinishReason::kLength;
-  absl::Status status;  // why, for kError
+  absl::Status status;  // why, for kError; DeadlineExceeded for kExpired
   std::vector<int32_t> prompt;
   std::vector<int32_t> output;                      // the end token, where there is one, included
   std::vector<std::vector<TokenLogprob>> logprobs;  // [output][logprobs]; empty where none asked
@@ -98,6 +120,8 @@ struct RequestResult {
   double first_token_seconds = -1;      // Commit of its first output token; -1: none
   double finish_seconds = 0;
   int preemptions = 0;
+  std::vector<Eviction> evictions;  // one for each preemption
+  int64_t prefix_hit_tokens = 0;    // found in the cache at its starts instead of computed
   std::vector<RequestStep> steps;
   RequestCache cache;
 

@@ -9,7 +9,9 @@
 namespace plumbline {
 namespace {
 
-SchedulerOptions ForExecutor(SchedulerOptions options, const Executor& executor) {
+SchedulerOptions ForExecutor(const SessionOptions& session, const Executor& executor) {
+  SchedulerOptions options = session.scheduler;
+  if (options.profile == nullptr) options.profile = session.profile;
   options.vocab = executor.vocab();
   options.context =
       options.context > 0 ? std::min(options.context, executor.context()) : executor.context();
@@ -23,8 +25,10 @@ Session::Session(const SessionOptions& options, Executor& executor, BlockPool& p
     : options_(options),
       executor_(executor),
       clock_(clock),
-      scheduler_(ForExecutor(options.scheduler, executor), executor.cost_shape(), pool, clock),
-      shape_(executor.cost_shape()) {}
+      scheduler_(ForExecutor(options, executor), executor.cost_shape(), pool, clock),
+      shape_(executor.cost_shape()) {
+  scheduler_.Reserve(&batch_);
+}
 
 Session::~Session() {
   CancelAll();
@@ -98,7 +102,7 @@ bool Session::TakeMail() {
   const bool any = !taken_mail_.empty() || !taken_cancels_.empty();
   for (Mail& mail : taken_mail_) Accept(std::move(mail));
   for (const uint64_t ticket : taken_cancels_) {
-    if (auto it = ids_.find(ticket); it != ids_.end()) scheduler_.Cancel(it->second);
+    if (auto it = clients_.find(ticket); it != clients_.end()) CancelSamples(it->second);
   }
   taken_mail_.clear();
   taken_cancels_.clear();
@@ -106,29 +110,47 @@ bool Session::TakeMail() {
 }
 
 void Session::Accept(Mail mail) {
-  if (absl::Status status = scheduler_.Check(mail.request); !status.ok()) {
-    RequestResult result;
-    result.reason = FinishReason::kError;
-    result.status = std::move(status);
-    result.arrival_seconds = mail.request.arrival_seconds;
-    result.finish_seconds = clock_.NowSeconds();
-    result.prompt = std::move(mail.request.prompt);
-    if (mail.on_finish) mail.on_finish(std::move(result));
+  if (const absl::Status status = scheduler_.Check(mail.request); !status.ok()) {
+    Reject(std::move(mail), status);
     return;
   }
-  const absl::StatusOr<RequestId> id = scheduler_.Add(std::move(mail.request));
-  ids_[mail.ticket] = *id;
-  clients_[*id] = {mail.ticket, std::move(mail.on_finish)};
+  const int samples = mail.request.samples;
+  const absl::StatusOr<RequestId> first = scheduler_.Add(std::move(mail.request));
+  for (int sample = 0; sample < samples; ++sample) tickets_[*first + sample] = mail.ticket;
+  const Client& client =
+      clients_[mail.ticket] = {*first, samples, samples, std::move(mail.on_finish)};
   // The mark may have passed a ticket whose mail was still on its way.
-  if (mail.ticket < cancelled_before_) scheduler_.Cancel(*id);
+  if (mail.ticket < cancelled_before_) CancelSamples(client);
+}
+
+void Session::Reject(Mail mail, const absl::Status& status) {
+  if (!mail.on_finish) return;
+  const int samples = mail.request.samples;
+  const bool many = samples > 1 && samples <= kMaxSamples;
+  for (int sample = 0; sample < (many ? samples : 1); ++sample) {
+    RequestResult result;
+    result.sample = sample;
+    result.reason = FinishReason::kError;
+    result.status = status;
+    result.arrival_seconds = mail.request.arrival_seconds;
+    result.finish_seconds = clock_.NowSeconds();
+    result.prompt = mail.request.prompt;
+    mail.on_finish(std::move(result));
+  }
+}
+
+void Session::CancelSamples(const Client& client) {
+  for (int sample = 0; sample < client.samples; ++sample) {
+    scheduler_.Cancel(client.first_sample + sample);
+  }
 }
 
 void Session::ApplyCancelAll() {
   const uint64_t before = cancel_before_.load();
   if (before == cancelled_before_) return;
   cancelled_before_ = before;
-  for (const auto& [ticket, id] : ids_) {
-    if (ticket < before) scheduler_.Cancel(id);
+  for (const auto& [ticket, client] : clients_) {
+    if (ticket < before) CancelSamples(client);
   }
 }
 
@@ -161,11 +183,12 @@ void Session::SampleRows(const StepPlan& plan, absl::Span<const float> logits) {
 bool Session::DeliverFinished() {
   std::vector<RequestResult> results = scheduler_.TakeFinished();
   for (RequestResult& result : results) {
-    const auto it = clients_.find(result.id);
-    const Client client = std::move(it->second);
-    ids_.erase(client.ticket);
-    clients_.erase(it);
-    if (client.on_finish) client.on_finish(std::move(result));
+    const auto ticket = tickets_.find(result.id);
+    const auto client = clients_.find(ticket->second);
+    tickets_.erase(ticket);
+    const bool last = --client->second.unfinished == 0;
+    if (client->second.on_finish) client->second.on_finish(std::move(result));
+    if (last) clients_.erase(client);
   }
   return !results.empty();
 }

@@ -24,7 +24,8 @@
 namespace plumbline {
 
 struct SessionOptions {
-  // vocab is the executor's; context (0: no wish) is cut to the executor's.
+  // vocab is the executor's; context (0: no wish) is cut to the executor's; a null profile is the
+  // one below.
   SchedulerOptions scheduler;
   // What steps' times are predicted from, as this run's anchors have it; null: nothing is. Not
   // owned; outlives the session.
@@ -47,11 +48,12 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Hands over a request; `on_finish` is called exactly once, on the loop's thread (with kError
-  // and the reason for a request that Scheduler::Add rejects). May be empty. Returns a ticket for
-  // Cancel.
+  // Hands over a request; `on_finish` is called exactly once for each of its samples, on the loop's
+  // thread (with kError and the reason for a request that Scheduler::Add rejects; once, where that
+  // is for its number of samples). May be empty. Returns a ticket for Cancel.
   uint64_t Submit(Request request, FinishCallback on_finish);
-  // The request ends with kCancelled at the next step. Unknown and finished tickets are ignored.
+  // The request, all its samples, ends with kCancelled at the next step. Unknown and finished
+  // tickets are ignored.
   void Cancel(uint64_t ticket);
   // Every request submitted so far, and no later one, ends with kCancelled at the next step.
   // Async-signal-safe: moves a mark, and takes no lock.
@@ -76,13 +78,18 @@ class Session {
     Request request;
     FinishCallback on_finish;
   };
+  // A request whose samples have not all finished.
   struct Client {
-    uint64_t ticket;
+    RequestId first_sample;
+    int samples;
+    int unfinished;
     FinishCallback on_finish;
   };
 
   bool TakeMail();
   void Accept(Mail mail);
+  void Reject(Mail mail, const absl::Status& status);
+  void CancelSamples(const Client& client);
   void ApplyCancelAll();
   void RunPlan(const StepPlan& plan);
   void SampleRows(const StepPlan& plan, absl::Span<const float> logits);
@@ -107,9 +114,9 @@ class Session {
   Scheduler scheduler_;
   Sampler sampler_;
   const CostShape shape_;
-  uint64_t cancelled_before_ = 0;  // what of cancel_before_ is done
-  absl::flat_hash_map<RequestId, Client> clients_;
-  absl::flat_hash_map<uint64_t, RequestId> ids_;  // by ticket
+  uint64_t cancelled_before_ = 0;                     // what of cancel_before_ is done
+  absl::flat_hash_map<uint64_t, Client> clients_;     // by ticket
+  absl::flat_hash_map<RequestId, uint64_t> tickets_;  // of each sample
   std::vector<Mail> taken_mail_;
   std::vector<uint64_t> taken_cancels_;
   StepBatch batch_;

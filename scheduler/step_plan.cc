@@ -10,6 +10,11 @@ int StepPlan::num_tokens() const {
   return tokens;
 }
 
+void StepPlan::Clear() {
+  spans.clear();
+  over_itl_target = false;
+}
+
 void BuildBatch(const StepPlan& plan, StepBatch* batch) {
   batch->Clear();
   for (const PlannedSpan& span : plan.spans) {

@@ -19,9 +19,14 @@ struct PlannedSpan {
 struct StepPlan {
   std::vector<PlannedSpan> spans;  // decode spans first
   double start_seconds = 0;        // clock time at the start of Plan
+  // Prompt tokens run beside streams, and the step is predicted to miss SchedulerOptions'
+  // itl_target_seconds even so.
+  bool over_itl_target = false;
 
   bool empty() const { return spans.empty(); }
   int num_tokens() const;
+  // Of all but the start.
+  void Clear();
 };
 
 // Flattens the plan; reuses the room of `*batch`.

@@ -2,15 +2,21 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cache/block_mover.h"
 
 namespace plumbline::kv_store_test {
 namespace {
@@ -93,6 +99,49 @@ TEST(KvStore, PoisonIsNanInEveryDtypeAndStaysInItsBlock) {
   }
 }
 
+// Every byte of block `block`, layer by layer.
+std::vector<std::byte> BytesOf(const KvStore& store, BlockId block) {
+  std::vector<std::byte> all;
+  for (int group = 0; group < 2; ++group) {
+    for (int layer = 0; layer < store.geometry().groups[group].layers; ++layer) {
+      const absl::Span<const std::byte> bytes = store.LayerBlock(group, layer, block);
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+  }
+  return all;
+}
+
+TEST(KvStore, CopyTakesAllLayersAndTouchesNoOtherBlock) {
+  const auto store = KvStore::Create(TwoGroups(), 3);
+  const auto host = KvStore::Create(TwoGroups(), 2);  // other sizes lie elsewhere
+  ASSERT_TRUE(store.ok() && host.ok());
+  int value = 0;
+  for (BlockId block = 0; block < 3; ++block) {
+    for (int group = 0; group < 2; ++group) {
+      for (int layer = 0; layer < (*store)->geometry().groups[group].layers; ++layer) {
+        for (std::byte& byte : (*store)->LayerBlock(group, layer, block)) {
+          byte = static_cast<std::byte>(++value % 251);
+        }
+      }
+    }
+  }
+  const auto first = BytesOf(**store, 0), second = BytesOf(**store, 1), third = BytesOf(**store, 2);
+  ASSERT_EQ(static_cast<int64_t>(first.size()), TwoGroups().BlockBytes());
+  ASSERT_NE(first, second);
+  KvBlockMover mover(**store, host->get());
+  EXPECT_EQ(mover.host_blocks(), 2);
+  EXPECT_EQ(KvBlockMover(**store).host_blocks(), 0);
+  mover.SwapOut(1, 0);
+  EXPECT_EQ(BytesOf(**host, 0), second);
+  EXPECT_NE(BytesOf(**host, 1), second);
+  mover.Copy(0, 1);
+  EXPECT_EQ(BytesOf(**store, 1), first);
+  mover.SwapIn(0, 2);
+  EXPECT_EQ(BytesOf(**store, 2), second);
+  EXPECT_EQ(BytesOf(**store, 0), first);
+  EXPECT_NE(third, second);
+}
+
 TEST(KvStore, NoBlocksIsNoError) {
   const auto store = KvStore::Create(TwoGroups(), 0);
   ASSERT_TRUE(store.ok()) << store.status();
@@ -117,6 +166,29 @@ TEST(KvStore, MoreThanTheAddressSpaceIsExhaustion) {
   const auto store = KvStore::Create(huge, 1);
   EXPECT_EQ(store.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(store.status().message()), HasSubstr("4611686018427387904 bytes needed"));
+}
+
+TEST(KvStore, InAFileHoldsWhatIsCopiedAndLeavesNothingBehind) {
+  const std::filesystem::path directory =
+      std::filesystem::path(testing::TempDir()) / absl::StrCat("kv_store_test_", getpid());
+  std::filesystem::create_directory(directory);
+  const auto memory = KvStore::Create(TwoGroups(), 2);
+  ASSERT_TRUE(memory.ok());
+  {
+    const auto file = KvStore::CreateInFile(TwoGroups(), 3, directory.string());
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ((*file)->allocated_bytes(), 3 * TwoGroups().BlockBytes());
+    (*memory)->Poison(1);
+    EXPECT_EQ((*file)->CopyBlock(**memory, 1, 2), TwoGroups().BlockBytes());
+    EXPECT_EQ(BytesOf(**file, 2), BytesOf(**memory, 1));
+    EXPECT_EQ((*memory)->CopyBlock(**file, 2, 0), TwoGroups().BlockBytes());
+    EXPECT_EQ(BytesOf(**memory, 0), BytesOf(**memory, 1));
+    EXPECT_TRUE(std::filesystem::is_empty(directory)) << "the file has a name";
+  }
+  std::filesystem::remove(directory);
+  const auto nowhere = KvStore::CreateInFile(TwoGroups(), 3, directory.string());
+  EXPECT_EQ(nowhere.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(nowhere.status().message()), HasSubstr(directory.string()));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Law 1 through the scheduler: a preempted and recomputed request gives the same bits as one that
-// ran alone, whatever its companions.
+// Law 1 through the scheduler: a preempted request, recomputed or swapped out and in, gives the
+// same bits as one that ran alone, whatever its companions.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -72,16 +72,27 @@ TEST_P(PreemptionBits, AreThoseOfARunAlone) {
     alone.push_back(Bits(result[0]));
   }
   // The longest needs 19 blocks by itself: 24 make the others wait, grow, and be thrown out.
-  int preemptions = 0;
-  for (const int step_tokens : {512, 50, 7}) {
-    const auto results =
-        RunRequests(**model, {.num_blocks = 24, .step_tokens = step_tokens}, requests);
-    for (size_t i = 0; i < requests.size(); ++i) {
-      EXPECT_EQ(Bits(results[i]), alone[i]) << "request " << i << ", budget " << step_tokens;
-      preemptions += results[i].preemptions;
+  const SessionRigOptions recompute = {.num_blocks = 24};
+  const SessionRigOptions swap = {
+      .num_blocks = 24, .host_blocks = 24, .preemption = {.mode = PreemptMode::kSwap}};
+  SessionRigOptions largest = swap;
+  largest.preemption.victim = PreemptVictim::kLargest;
+  for (SessionRigOptions run : {recompute, swap, largest}) {
+    int preemptions = 0;
+    int64_t swapped_in_blocks = 0;
+    for (const int step_tokens : {512, 50, 7}) {
+      run.step_tokens = step_tokens;
+      const auto results = RunRequests(**model, run, requests);
+      for (size_t i = 0; i < requests.size(); ++i) {
+        EXPECT_EQ(Bits(results[i]), alone[i]) << "request " << i << ", budget " << step_tokens
+                                              << ", " << PreemptModeName(run.preemption.mode);
+        preemptions += results[i].preemptions;
+        for (const Eviction& e : results[i].evictions) swapped_in_blocks += e.swapped_in_blocks;
+      }
     }
+    EXPECT_GT(preemptions, 0) << "nothing was preempted: the test tests nothing";
+    EXPECT_EQ(swapped_in_blocks > 0, run.host_blocks > 0);
   }
-  EXPECT_GT(preemptions, 0) << "nothing was preempted: the test tests nothing";
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, PreemptionBits,

@@ -19,7 +19,7 @@ void AddSampling(CLI::App* app, GenerateOptions& options) {
   AddReal(app, "--top-p", sampling.top_p, 1e-9, 1, "draw from the likeliest that make up P");
   AddReal(app, "--min-p", sampling.min_p, 0, 1, "none below P times the likeliest");
   AddReal(app, "--repeat-penalty", sampling.repeat_penalty, 1e-6, 1e6, "for tokens seen (1: off)");
-  AddSeed(app, sampling.seed, "each prompt uses the seed itself");
+  AddSeed(app, sampling.seed, "each prompt uses the seed itself, and its samples those after it");
 }
 
 void AddEngine(CLI::App* app, GenerateOptions& options) {
@@ -34,6 +34,16 @@ void AddEngine(CLI::App* app, GenerateOptions& options) {
   AddWhole(app, "--cache-blocks", options.cache_blocks, int64_t{1}, int64_t{kMaxInt},
            "cache size in blocks, instead")
       ->excludes(mib);
+  AddChoice(app, "--preempt", options.preempt, {"recompute", "swap", "auto"},
+            "where blocks run out: compute a victim again later, or move its blocks away and back; "
+            "auto: what the machine's profile says takes less time");
+  AddChoice(app, "--preempt-victim", options.preempt_victim, {"newest", "largest"},
+            "who makes room");
+  AddWhole(app, "--swap-blocks", options.swap_blocks, int64_t{1}, int64_t{kMaxInt},
+           "blocks to move to (default: as many as the cache has)");
+  AddText(app, "--swap-dir", options.swap_dir, "DIR", "where they lie in a file (default: memory)");
+  app->add_flag("!--no-prefix-sharing", options.prefix_sharing,
+                "compute equal beginnings of prompts anew");
 }
 
 }  // namespace
@@ -51,6 +61,9 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
   AddTexts(sub, "-p,--prompt", options.prompts, "text to continue; may be repeated");
   AddText(sub, "-f,--file", options.prompt_file, "FILE", "more prompts, one per line");
   AddWhole(sub, "-n,--tokens", options.max_new_tokens, 1, kMaxInt, "most new tokens of a prompt")
+      ->capture_default_str();
+  AddWhole(sub, "-N,--samples", options.samples, 1, kMaxSamples,
+           "texts of each prompt, with seeds that count up")
       ->capture_default_str();
   AddTexts(sub, "--stop", options.stop, "ends the text; may be repeated")->check(NotEmpty());
   AddSampling(sub, options);
@@ -70,14 +83,20 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
       "Examples:\n"
       "  plumbline generate -p \"ROMEO:\"\n"
       "  plumbline generate -p \"ROMEO:\" -p \"JULIET:\" --temperature 0.8 --seed 7\n"
+      "  plumbline generate -p \"ROMEO:\" -N 4 --temperature 0.8\n"
       "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
       "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
       "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
+      "  plumbline generate -f prompts.txt --cache-blocks 64 --preempt swap\n"
       "  plumbline generate -p \"ROMEO:\" --plan-check\n"
       "Ctrl-C ends the run and prints what there is; a second one ends at once.");
   sub->callback([&commands, &options, &streams] {
     if (options.prompts.empty() && options.prompt_file.empty()) {
       commands.usage_error = "a prompt is needed: give one with -p TEXT or -f FILE";
+    }
+    if (options.preempt == "recompute" && (options.swap_blocks || !options.swap_dir.empty())) {
+      commands.usage_error =
+          "--swap-blocks and --swap-dir are for what is swapped: add --preempt swap or auto";
     }
     commands.run = [&options, &streams] {
       return RunGenerate(options, streams.out_is_terminal, streams.out);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cache/block_mover.h"
 #include "cache/block_pool.h"
 #include "cache/kv_store.h"
 #include "engine/limit_probe.h"
@@ -42,6 +43,25 @@ std::vector<int32_t> EndTokens(const Tokenizer& tokenizer) {
   return ends;
 }
 
+struct Stores {
+  std::unique_ptr<KvStore> cache;
+  std::unique_ptr<KvStore> host;  // null: nothing is swapped
+};
+
+absl::StatusOr<Stores> MakeStores(const GenerateSetup& setup, const std::string& swap_dir) {
+  Stores stores;
+  absl::StatusOr<std::unique_ptr<KvStore>> store =
+      KvStore::Create(setup.geometry, setup.cache_blocks);
+  if (!store.ok()) return store.status();
+  stores.cache = *std::move(store);
+  if (setup.swap_blocks == 0) return stores;
+  store = swap_dir.empty() ? KvStore::Create(setup.geometry, setup.swap_blocks)
+                           : KvStore::CreateInFile(setup.geometry, setup.swap_blocks, swap_dir);
+  if (!store.ok()) return store.status();
+  stores.host = *std::move(store);
+  return stores;
+}
+
 // Writes one request's text as it comes, and takes everybody's results.
 class Run {
  public:
@@ -49,18 +69,20 @@ class Run {
       : options_(options),
         setup_(setup),
         out_(out),
-        streams_text_(!options.json && setup.prompts.size() == 1),
+        streams_text_(!options.json && setup.prompts.size() == 1 && options.samples == 1),
         ends_(EndTokens(*setup.tokenizer)) {
     for (const std::string& prompt : setup.prompts) {
-      streams_.emplace_back(*setup.tokenizer, options.stop);
-      requests_.push_back({prompt, "", {}});
+      for (int sample = 0; sample < options.samples; ++sample) {
+        streams_.emplace_back(*setup.tokenizer, options.stop);
+        requests_.push_back({prompt, "", {}});
+      }
     }
   }
 
   // Runs all requests to their ends; `profile` may be null. True where Ctrl-C ended them.
-  bool Execute(Model& model, KvStore& store, const MachineProfile* profile) {
+  bool Execute(Model& model, const Stores& stores, const MachineProfile* profile) {
     BlockPool pool(setup_.cache_blocks);
-    ModelExecutor executor(model, store);
+    ModelExecutor executor(model, *stores.cache);
     Progress progress(streams_text_ ? "reading the prompt" : "running", ExpectedTokens());
     progress_ = &progress;
     const std::unique_ptr<Executor> reporting = WithProgress(executor, progress);
@@ -68,20 +90,27 @@ class Run {
     session_options.scheduler.step_tokens = setup_.model_options.max_step_tokens;
     session_options.scheduler.max_running = setup_.model_options.max_step_spans;
     session_options.scheduler.geometry = setup_.geometry;
+    session_options.scheduler.prefix_sharing = options_.prefix_sharing;
     session_options.scheduler.recompute_each_step = options_.no_cache;
+    session_options.scheduler.preemption = setup_.preemption;
+    KvBlockMover mover(*stores.cache, stores.host.get());
+    session_options.scheduler.mover = &mover;
     session_options.profile = profile;
     const SteadyClock clock;
     Session session(session_options, *reporting, pool, clock);
     session_ = &session;
-    for (size_t i = 0; i < streams_.size(); ++i) Submit(i, clock.NowSeconds());
+    for (size_t i = 0; i < setup_.prompt_ids.size(); ++i) Submit(i, clock.NowSeconds());
     const InterruptScope interrupt(session);
-    spdlog::debug("running {} prompts in a cache of {} blocks", streams_.size(),
-                  setup_.cache_blocks);
+    spdlog::debug("running {} texts in a cache of {} blocks", streams_.size(), setup_.cache_blocks);
     session.RunUntilIdle();
+    prefix_ = session.scheduler().prefix_stats();
+    preemption_ = session.scheduler().preemption_stats();
     return interrupt.interrupted();
   }
 
   std::vector<GeneratedRequest> TakeRequests() { return std::move(requests_); }
+  const PrefixStats& prefix() const { return prefix_; }
+  const PreemptionStats& preemption() const { return preemption_; }
 
  private:
   int64_t ExpectedTokens() const {
@@ -93,27 +122,32 @@ class Run {
     return tokens;
   }
 
-  // Tokens computed after a prompt's own, where the output is as long as it may be.
+  // Tokens computed after a prompt's own, where the outputs are as long as they may be.
   int64_t LaterTokens(int64_t prompt) const {
-    if (!options_.no_cache) return options_.max_new_tokens - 1;
+    const int64_t samples = options_.samples;
+    if (!options_.no_cache) return samples * (options_.max_new_tokens - 1);
     const int64_t room = setup_.source->config().context - prompt;
     const int64_t later = std::min<int64_t>(options_.max_new_tokens - 1, room);
-    return later * prompt + later * (later + 1) / 2;
+    return samples * (later * prompt + later * (later + 1) / 2) + (samples - 1) * prompt;
   }
 
-  void Submit(size_t index, double now) {
+  void Submit(size_t prompt, double now) {
+    const size_t first = prompt * static_cast<size_t>(options_.samples);
     Request request;
-    request.prompt = setup_.prompt_ids[index];
+    request.prompt = setup_.prompt_ids[prompt];
+    request.samples = options_.samples;
     request.max_new_tokens = options_.max_new_tokens;
     request.sampling = options_.sampling;
     request.end_tokens = ends_;
     request.logprobs = options_.logprobs;
     request.arrival_seconds = now;
-    request.on_token = [this, index](const TokenEvent& event) {
+    request.on_token = [this, first](const TokenEvent& event) {
+      const size_t index = first + static_cast<size_t>(event.sample);
       Show(streams_[index].Push(event.token));
       return !streams_[index].stopped();
     };
-    session_->Submit(std::move(request), [this, index](RequestResult result) {
+    session_->Submit(std::move(request), [this, first](RequestResult result) {
+      const size_t index = first + static_cast<size_t>(result.sample);
       Show(streams_[index].Finish());
       requests_[index].text = streams_[index].text();
       requests_[index].result = std::move(result);
@@ -134,6 +168,8 @@ class Run {
   const std::vector<int32_t> ends_;
   std::deque<TextStream> streams_;
   std::vector<GeneratedRequest> requests_;
+  PrefixStats prefix_;
+  PreemptionStats preemption_;
   Session* session_ = nullptr;    // while Execute runs
   Progress* progress_ = nullptr;  // while Execute runs
 };
@@ -167,7 +203,8 @@ GenerateRun DescribeRun(const GenerateSetup& setup, const Model& model, const Kv
   return run;
 }
 
-absl::Status Outcome(const GenerateRun& run, bool interrupted, const std::ostream& out) {
+absl::Status Outcome(const GenerateRun& run, int samples, bool interrupted,
+                     const std::ostream& out) {
   if (!out) {
     return absl::DataLossError(
         "the output cannot be written: check that its disk has room and its reader still runs");
@@ -178,7 +215,8 @@ absl::Status Outcome(const GenerateRun& run, bool interrupted, const std::ostrea
     return absl::Status(result.status.code() == absl::StatusCode::kCancelled
                             ? absl::StatusCode::kInternal
                             : result.status.code(),
-                        absl::StrCat("prompt ", i + 1, ": ", result.status.message()));
+                        absl::StrCat("prompt ", i / static_cast<size_t>(samples) + 1, ": ",
+                                     result.status.message()));
   }
   return interrupted ? absl::CancelledError("interrupted") : absl::OkStatus();
 }
@@ -196,26 +234,27 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   }
   const absl::StatusOr<std::unique_ptr<Model>> model = LoadModel(*setup);
   if (!model.ok()) return model.status();
-  const absl::StatusOr<std::unique_ptr<KvStore>> store =
-      KvStore::Create(setup->geometry, setup->cache_blocks);
-  if (!store.ok()) return store.status();
-  if (check != nullptr) TouchPlanned(**model, **store);
+  const absl::StatusOr<Stores> stores = MakeStores(*setup, options.swap_dir);
+  if (!stores.ok()) return stores.status();
+  if (check != nullptr) TouchPlanned(**model, *stores->cache);
   absl::StatusOr<std::optional<MachineProfile>> profile =
       ProfileOfThisRun(options, (*model)->options().threads);
   if (!profile.ok()) return profile.status();
 
-  if (echo_prompt && !options.json && setup->prompts.size() == 1) {
+  if (echo_prompt && !options.json && setup->prompts.size() == 1 && options.samples == 1) {
     out << "\033[2m" << setup->prompts[0] << "\033[0m" << std::flush;
   }
   Run run(options, *setup, out);
   const bool interrupted =
-      run.Execute(**model, **store, profile->has_value() ? &**profile : nullptr);
+      run.Execute(**model, *stores, profile->has_value() ? &**profile : nullptr);
   if (check != nullptr) {
-    const absl::Status finished = FinishPlanCheck(**model, **store, check.get());
+    const absl::Status finished = FinishPlanCheck(**model, *stores->cache, check.get());
     if (!finished.ok()) return finished;
   }
-  GenerateRun facts = DescribeRun(*setup, **model, **store);
+  GenerateRun facts = DescribeRun(*setup, **model, *stores->cache);
   facts.logprobs = options.logprobs;
+  facts.prefix = run.prefix();
+  facts.preemption = run.preemption();
   facts.no_cache = options.no_cache;
   facts.profile = *std::move(profile);
   facts.plan_check = std::move(check);
@@ -226,7 +265,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
     out << GenerateReport(facts);
   }
   out.flush();
-  return Outcome(facts, interrupted, out);
+  return Outcome(facts, options.samples, interrupted, out);
 }
 
 }  // namespace plumbline

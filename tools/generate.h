@@ -16,7 +16,9 @@
 #include "engine/machine_profile.h"
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
+#include "scheduler/preemption.h"
 #include "scheduler/request.h"
+#include "scheduler/sequence_blocks.h"
 
 namespace plumbline {
 
@@ -27,6 +29,7 @@ struct GenerateOptions {
   std::vector<std::string> prompts;  // come before those of the file
   std::string prompt_file;           // one prompt per line, blank lines ignored; empty: none
   int max_new_tokens = 64;
+  int samples = 1;  // completions of each prompt
   SamplingParams sampling;
   std::vector<std::string> stop;
   int threads = 0;                // 0: all cores this process may use
@@ -36,6 +39,11 @@ struct GenerateOptions {
   int chunk_tokens = 512;               // token budget of a step
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
+  bool prefix_sharing = true;
+  std::string preempt = "recompute";      // PreemptModeName
+  std::string preempt_victim = "newest";  // PreemptVictimName
+  std::optional<int64_t> swap_blocks;     // of host memory; none: as many as the cache has
+  std::string swap_dir;                   // where their file lies; empty: plain memory
   int logprobs = 0;
   bool no_cache = false;    // SchedulerOptions::recompute_each_step
   std::string machine;      // profile to predict times from; empty: the default one, if any
@@ -63,11 +71,13 @@ struct GenerateRun {
   std::string matmul_implementations;
   CostShape shape;
   int logprobs = 0;                             // as asked for
+  PrefixStats prefix;                           // of all starts
+  PreemptionStats preemption;                   // of all requests
   bool no_cache = false;                        // every token recomputed its whole context
   std::optional<MachineProfile> profile;        // at this run's anchors; none: nothing is predicted
   int64_t score_scratch_bytes = 0;              // what stands in for stored scores
   std::shared_ptr<const PlanCheck> plan_check;  // null: not asked for
-  std::vector<GeneratedRequest> requests;       // in the order given
+  std::vector<GeneratedRequest> requests;       // in the order given, a prompt's samples together
 };
 
 // Results go to `out`, the prompt's echo too where `echo_prompt` (a terminal) wants one.

@@ -54,6 +54,7 @@ Json CacheJson(const RequestCache& cache, int64_t pool_bytes) {
   Json json;
   json["block_tokens"] = cache.block_tokens;
   json["blocks"] = cache.blocks;
+  json["shared_blocks"] = cache.shared_blocks;
   json["token_bytes"] = cache.token_bytes;
   json["used_bytes"] = Pair(cache.used_bytes_measured, cache.used_bytes_formula);
   json["allocated_bytes"] = Pair(cache.allocated_bytes_measured, cache.allocated_bytes_formula);
@@ -86,6 +87,13 @@ Json RunJson(const GenerateRun& run) {
   if (!run.same_bits_exception.empty()) json["same_bits_exception"] = run.same_bits_exception;
   if (run.no_cache) json["no_cache"] = true;
   json["matmul"] = run.matmul_implementations;
+  json["prefix"]["lookup_tokens"] = run.prefix.lookup_tokens;
+  json["prefix"]["hit_tokens"] = run.prefix.hit_tokens;
+  json["preemption"] = {{"recomputed", run.preemption.recomputed},
+                        {"swapped", run.preemption.swapped},
+                        {"swapped_out_blocks", run.preemption.swapped_out_blocks},
+                        {"swapped_in_blocks", run.preemption.swapped_in_blocks},
+                        {"swapped_bytes", run.preemption.swapped_bytes}};
   json["score_scratch_bytes"] = run.score_scratch_bytes;
   if (run.profile.has_value()) {
     const Anchors& anchors = run.profile->anchors;
@@ -96,9 +104,24 @@ Json RunJson(const GenerateRun& run) {
   return json;
 }
 
+// Times count from the request's arrival.
+Json EvictionsJson(const RequestResult& result) {
+  Json json = Json::array();
+  for (const Eviction& eviction : result.evictions) {
+    const double rescheduled = eviction.rescheduled_seconds;
+    json.push_back({{"evicted_seconds", eviction.evicted_seconds - result.arrival_seconds},
+                    {"rescheduled_seconds",
+                     rescheduled < 0 ? Json() : Json(rescheduled - result.arrival_seconds)},
+                    {"swapped_out_blocks", eviction.swapped_out_blocks},
+                    {"swapped_in_blocks", eviction.swapped_in_blocks}});
+  }
+  return json;
+}
+
 // One request's object: `json` and what belongs to the request.
 std::string RequestText(const GenerateRun& run, const GeneratedRequest& request, Json json) {
   const RequestResult& result = request.result;
+  json["sample"] = result.sample;
   json["prompt_token_ids"] = result.prompt;
   json["output_token_ids"] = result.output;
   json["text"] = request.text;
@@ -107,6 +130,8 @@ std::string RequestText(const GenerateRun& run, const GeneratedRequest& request,
   json["ttft_seconds"] = OrNull(result.ttft_seconds());
   json["queue_seconds"] = OrNull(result.queue_seconds());
   json["preemptions"] = result.preemptions;
+  json["evictions"] = EvictionsJson(result);
+  json["prefix_hit_tokens"] = result.prefix_hit_tokens;
   Json& steps = json["steps"] = Json::array();
   for (const RequestStep& step : result.steps) steps.push_back(StepJson(step));
   json["cache"] = CacheJson(result.cache, run.pool_bytes);

@@ -113,12 +113,44 @@ absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype
 void SizeSteps(const GenerateOptions& options, const CacheBudget& budget,
                absl::Span<const int64_t> prompt_tokens, ModelOptions& model) {
   int64_t tokens = 0;
-  for (const int64_t prompt : prompt_tokens) tokens += StoredTokens(budget, prompt);
-  const auto requests = static_cast<int64_t>(prompt_tokens.size());
+  for (const int64_t prompt : prompt_tokens) {
+    tokens += budget.samples * StoredTokens(budget, prompt);
+  }
+  const auto requests = budget.samples * static_cast<int64_t>(prompt_tokens.size());
   model.max_step_tokens = static_cast<int>(std::min<int64_t>(options.chunk_tokens, tokens));
   model.max_step_spans =
       static_cast<int>(std::min<int64_t>({requests, 256, model.max_step_tokens}));
   model.max_logit_rows = model.max_step_spans;
+}
+
+// What the command line says; it lets no other words pass.
+PreemptPolicy ChoosePreemption(const GenerateOptions& options) {
+  PreemptPolicy policy;
+  for (const PreemptMode mode : {PreemptMode::kSwap, PreemptMode::kAuto}) {
+    if (options.preempt == PreemptModeName(mode)) policy.mode = mode;
+  }
+  if (options.preempt_victim == PreemptVictimName(PreemptVictim::kLargest)) {
+    policy.victim = PreemptVictim::kLargest;
+  }
+  return policy;
+}
+
+// Blocks of host memory beside the cache's: as asked for, or as many as the cache has, as far as
+// memory goes. A file's room is found out when it is made.
+absl::StatusOr<int> ChooseSwapBlocks(const GenerateOptions& options, const CacheBudget& budget,
+                                     int cache_blocks) {
+  const int64_t wanted = options.swap_blocks.value_or(cache_blocks);
+  if (!options.swap_dir.empty()) return static_cast<int>(wanted);
+  const int64_t block_bytes = budget.geometry.BlockBytes();
+  const int64_t possible = std::max<int64_t>(0, budget.free_bytes / block_bytes - cache_blocks);
+  if (options.swap_blocks && wanted > possible) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("swapping: ", wanted, " blocks of ", block_bytes,
+                     " bytes need more memory than the ", possible,
+                     " blocks that are free beside weights and cache: lower --swap-blocks, or give "
+                     "them a file with --swap-dir"));
+  }
+  return static_cast<int>(std::min(wanted, possible));
 }
 
 }  // namespace
@@ -142,7 +174,10 @@ absl::StatusOr<int> ChooseCacheBlocks(const CacheBudget& budget,
                                                      budget.context,
                                                      " tokens: shorten the prompt"));
     }
-    all += budget.geometry.BlocksFor(StoredTokens(budget, prompt_tokens[i]));
+    // The last token of a prompt is computed by each sample.
+    const int64_t shared = (prompt_tokens[i] - 1) / budget.geometry.block_tokens;
+    const int64_t own = budget.geometry.BlocksFor(StoredTokens(budget, prompt_tokens[i])) - shared;
+    all += shared + budget.samples * own;
   }
   if (budget.cache_mib || budget.cache_blocks) {
     const absl::StatusOr<int64_t> wanted = WantedBlocks(budget);
@@ -189,8 +224,9 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   setup.geometry = config.CacheGeometry(model_options.kv_dtype, options.block_tokens);
   if (absl::Status status = setup.geometry.Validate(); !status.ok()) return status;
 
-  CacheBudget budget{setup.geometry,    config.context,      options.max_new_tokens, 0,
-                     options.cache_mib, options.cache_blocks};
+  CacheBudget budget{
+      setup.geometry,    config.context,      options.max_new_tokens, options.samples, 0,
+      options.cache_mib, options.cache_blocks};
   const absl::StatusOr<int64_t> free = FreeBesideWeights(config, model_options.weights);
   if (!free.ok()) return free.status();
   budget.free_bytes = *free;
@@ -199,6 +235,12 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   const absl::StatusOr<int> blocks = ChooseCacheBlocks(budget, tokens);
   if (!blocks.ok()) return blocks.status();
   setup.cache_blocks = *blocks;
+  setup.preemption = ChoosePreemption(options);
+  if (setup.preemption.mode != PreemptMode::kRecompute) {
+    const absl::StatusOr<int> swap = ChooseSwapBlocks(options, budget, *blocks);
+    if (!swap.ok()) return swap.status();
+    setup.swap_blocks = *swap;
+  }
   SizeSteps(options, budget, tokens, model_options);
   return setup;
 }

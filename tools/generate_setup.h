@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "engine/model.h"
 #include "engine/tensor_source.h"
+#include "scheduler/preemption.h"
 #include "tools/generate.h"
 
 namespace plumbline {
@@ -26,6 +27,8 @@ struct GenerateSetup {
   ModelOptions model_options;
   KvGeometry geometry;
   int cache_blocks = 0;
+  PreemptPolicy preemption;
+  int swap_blocks = 0;  // of host memory
 };
 
 // The errors of RunGenerate that come before anything runs.
@@ -40,6 +43,7 @@ struct CacheBudget {
   KvGeometry geometry;
   int64_t context = 0;         // of the model
   int64_t max_new_tokens = 0;  // as asked for
+  int64_t samples = 1;         // of each prompt; they share its full blocks
   int64_t free_bytes = 0;      // memory left beside the weights
   std::optional<int64_t> cache_mib;
   std::optional<int64_t> cache_blocks;

@@ -176,6 +176,19 @@ std::string ManyRequestFigures(const GenerateRun& run) {
   return absl::StrCat(out, "\n", ByteTable(absl::StrCat(steps.size(), " steps"), all));
 }
 
+std::string PreemptionNote(const PreemptionStats& stats) {
+  const int64_t all = stats.recomputed + stats.swapped;
+  if (all == 0) return "";
+  return absl::StrCat(
+      "  ", WrapText(absl::StrFormat(
+                         "preempted: %s times, for want of blocks; %s were computed "
+                         "again, %s swapped (%s blocks out, %s back, %s in all)",
+                         FormatCount(all), FormatCount(stats.recomputed),
+                         FormatCount(stats.swapped), FormatCount(stats.swapped_out_blocks),
+                         FormatCount(stats.swapped_in_blocks), FormatBytes(stats.swapped_bytes)),
+                     2, kTerminalColumns - 2));
+}
+
 }  // namespace
 
 size_t FirstDecodeStep(const RequestResult& result) {
@@ -199,7 +212,8 @@ RequestStep MedianDecodeStep(const RequestResult& result) {
 }
 
 bool WasCutOff(const RequestResult& result) {
-  return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kError;
+  return result.reason == FinishReason::kCancelled || result.reason == FinishReason::kExpired ||
+         result.reason == FinishReason::kError;
 }
 
 std::string DecodeStepTable(const GenerateRun& run) {
@@ -237,6 +251,7 @@ std::string CacheTable(const GenerateRun& run) {
     sum.allocated_bytes_measured += cache.allocated_bytes_measured;
     sum.allocated_bytes_formula += cache.allocated_bytes_formula;
     sum.blocks += cache.blocks;
+    sum.shared_blocks += cache.shared_blocks;
     sum.waste_tokens += cache.waste_tokens;
     slots += cache.blocks * cache.block_tokens;
     if (WasCutOff(request.result)) mark = "cut off";
@@ -252,13 +267,24 @@ std::string CacheTable(const GenerateRun& run) {
       {Cell::Text("  whole pool"), Cell::Count(run.pool_bytes), Cell::None(), Cell::None()});
   const double waste =
       slots > 0 ? 100.0 * static_cast<double>(sum.waste_tokens) / static_cast<double>(slots) : 0.0;
-  return absl::StrCat(
-      "\n", table.ToString(), "  ",
+  std::string notes = absl::StrCat(
+      "  ",
       WrapText(absl::StrFormat("waste: %s of %s slots hold no token (%.1f%%); %s blocks of %d "
                                "tokens",
                                FormatCount(sum.waste_tokens), FormatCount(slots), waste,
                                FormatCount(sum.blocks), run.shape.block_tokens),
                2, kTerminalColumns - 2));
+  if (sum.shared_blocks > 0 || run.prefix.hit_tokens > 0) {
+    absl::StrAppend(
+        &notes, "  ",
+        WrapText(
+            absl::StrFormat("shared: %s of these blocks, each counted for every request that "
+                            "holds it; %s of %s tokens looked for were there (%.1f%%)",
+                            FormatCount(sum.shared_blocks), FormatCount(run.prefix.hit_tokens),
+                            FormatCount(run.prefix.lookup_tokens), 100 * run.prefix.hit_rate()),
+            2, kTerminalColumns - 2));
+  }
+  return absl::StrCat("\n", table.ToString(), notes, PreemptionNote(run.preemption));
 }
 
 }  // namespace plumbline

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/step_time.h"
 
 namespace plumbline {
 namespace {
@@ -25,7 +26,9 @@ uint64_t Hash(uint64_t state, uint64_t value) {
 FakeExecutor::FakeExecutor(const FakeExecutorOptions& options, ManualClock* clock)
     : options_(options),
       clock_(clock),
-      slots_(static_cast<size_t>(options.num_blocks) * static_cast<size_t>(options.block_tokens)) {}
+      slots_(static_cast<size_t>(options.num_blocks) * static_cast<size_t>(options.block_tokens)),
+      host_slots_(static_cast<size_t>(options.host_blocks) *
+                  static_cast<size_t>(options.block_tokens)) {}
 
 CostShape FakeExecutor::cost_shape() const {
   CostShape shape;
@@ -54,6 +57,30 @@ FakeExecutor::Slot& FakeExecutor::At(absl::Span<const BlockId> blocks, int posit
   return slots_[static_cast<size_t>(blocks[at / block_tokens]) * block_tokens + at % block_tokens];
 }
 
+void FakeExecutor::Copy(BlockId from, BlockId to) {
+  ++copies_;
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    At({&to, 1}, slot) = At({&from, 1}, slot);
+    At({&to, 1}, slot).copied = true;
+  }
+}
+
+int64_t FakeExecutor::SwapOut(BlockId from, BlockId host_block) {
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)] =
+        At({&from, 1}, slot);
+  }
+  return geometry().BlockBytes();
+}
+
+int64_t FakeExecutor::SwapIn(BlockId host_block, BlockId to) {
+  for (int slot = 0; slot < options_.block_tokens; ++slot) {
+    At({&to, 1}, slot) = std::exchange(
+        host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)], Slot());
+  }
+  return geometry().BlockBytes();
+}
+
 void FakeExecutor::Forget(BlockId block) {
   for (int slot = 0; slot < options_.block_tokens; ++slot) At({&block, 1}, slot) = Slot();
 }
@@ -62,7 +89,9 @@ absl::Status FakeExecutor::CheckBatch(const StepBatch& batch) const {
   int row = 0;
   int table = 0;
   int logit_rows = 0;
-  std::vector<bool> used(static_cast<size_t>(options_.num_blocks), false);
+  // Sequences may share what they read, but nobody writes where another looks.
+  std::vector<int> users(static_cast<size_t>(options_.num_blocks), 0);
+  std::vector<bool> written(users.size(), false);
   for (const BatchSpan& span : batch.spans) {
     if (span.row != row || span.count < 1) return absl::InternalError("rows have gaps");
     if (span.table != table) return absl::InternalError("tables have gaps");
@@ -75,14 +104,20 @@ absl::Status FakeExecutor::CheckBatch(const StepBatch& batch) const {
     if (span.blocks * options_.block_tokens < span.first_position + span.count) {
       return absl::InternalError("a block table is too short");
     }
-    for (const BlockId block : batch.blocks(span)) {
+    for (int i = 0; i < span.blocks; ++i) {
+      const BlockId block = batch.blocks(span)[i];
       if (block < 0 || block >= options_.num_blocks) return absl::InternalError("no such block");
-      if (used[block]) return absl::InternalError("two sequences share a block");
-      used[block] = true;
+      ++users[block];
+      if ((i + 1) * options_.block_tokens > span.first_position) written[block] = true;
     }
     row += span.count;
     table += span.blocks;
     logit_rows += span.logit_rows;
+  }
+  for (size_t block = 0; block < users.size(); ++block) {
+    if (written[block] && users[block] > 1) {
+      return absl::InternalError("a block is written by one sequence and read by another");
+    }
   }
   if (row == 0) return absl::InternalError("the batch is empty");
   if (row != batch.num_tokens() || batch.positions.size() != batch.token_ids.size() ||
@@ -99,7 +134,7 @@ absl::Status FakeExecutor::WriteSpan(const StepBatch& batch, const BatchSpan& sp
     if (position != span.first_position + i) return absl::InternalError("a position is wrong");
     if (token < 0 || token >= options_.vocab) return absl::InternalError("no such token");
     Slot& slot = At(batch.blocks(span), position);
-    if (slot.token >= 0) {
+    if (slot.token >= 0 && !slot.copied) {
       return absl::InternalError(absl::StrCat("position ", position, " is written twice"));
     }
     slot = {token, position, steps_};
@@ -127,6 +162,15 @@ absl::Status FakeExecutor::ReadSpan(const StepBatch& batch, const BatchSpan& spa
     }
   }
   return absl::OkStatus();
+}
+
+double FakeExecutor::StepSeconds(const StepBatch& batch) const {
+  if (options_.profile == nullptr) return options_.seconds_per_token * batch.num_tokens();
+  std::vector<SpanShape> spans;
+  for (const BatchSpan& span : batch.spans) {
+    spans.push_back({span.first_position, span.count, span.logit_rows});
+  }
+  return PredictStep(*options_.profile, cost_shape(), spans).seconds();
 }
 
 void FakeExecutor::CountSpan(const StepBatch& batch, size_t index, StepWork* work) const {
@@ -168,7 +212,7 @@ absl::StatusOr<absl::Span<const float>> FakeExecutor::Run(const StepBatch& batch
   }
   ++steps_;
   largest_step_tokens_ = std::max(largest_step_tokens_, batch.num_tokens());
-  if (clock_ != nullptr) clock_->Advance(options_.seconds_per_token * batch.num_tokens());
+  if (clock_ != nullptr) clock_->Advance(StepSeconds(batch));
   return absl::MakeConstSpan(logits_);
 }
 

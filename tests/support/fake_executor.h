@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "cache/block_mover.h"
 #include "cache/kv_geometry.h"
+#include "engine/machine_profile.h"
 #include "scheduler/executor.h"
 #include "tests/support/manual_clock.h"
 
@@ -21,10 +23,12 @@ struct FakeExecutorOptions {
   int context = 256;
   int block_tokens = 4;
   int num_blocks = 16;
-  double seconds_per_token = 0.5;  // what a step adds to the clock, for each of its tokens
+  int host_blocks = 0;
+  double seconds_per_token = 0.5;           // what a step adds to the clock, for each of its tokens
+  const MachineProfile* profile = nullptr;  // where given, it adds what this predicts instead
 };
 
-class FakeExecutor final : public Executor {
+class FakeExecutor final : public Executor, public BlockMover {
  public:
   // `clock` (not owned, may be null) advances with every step.
   FakeExecutor(const FakeExecutorOptions& options, ManualClock* clock);
@@ -37,6 +41,14 @@ class FakeExecutor final : public Executor {
   CostShape cost_shape() const override;
   // The geometry that cost_shape() is of.
   KvGeometry geometry() const;
+
+  // Copied slots may be written once more: a copy ends where its new owner's tokens do.
+  void Copy(BlockId from, BlockId to) override;
+  int host_blocks() const override { return options_.host_blocks; }
+  // Host memory forgets what has moved back.
+  int64_t SwapOut(BlockId from, BlockId host_block) override;
+  int64_t SwapIn(BlockId host_block, BlockId to) override;
+  int64_t copies() const { return copies_; }
 
   // The block's slots count as never written (a pool's release observer).
   void Forget(BlockId block);
@@ -54,22 +66,26 @@ class FakeExecutor final : public Executor {
     int32_t token = -1;  // -1: never written
     int32_t position = -1;
     int64_t written_step = -1;
+    bool copied = false;
   };
 
   absl::Status CheckBatch(const StepBatch& batch) const;
   absl::Status WriteSpan(const StepBatch& batch, const BatchSpan& span);
   absl::Status ReadSpan(const StepBatch& batch, const BatchSpan& span);
+  double StepSeconds(const StepBatch& batch) const;
   void CountSpan(const StepBatch& batch, size_t index, StepWork* work) const;
   Slot& At(absl::Span<const BlockId> blocks, int position);
 
   FakeExecutorOptions options_;
   ManualClock* clock_;
-  std::vector<Slot> slots_;    // [num_blocks, block_tokens]
-  std::vector<float> logits_;  // [num_logit_rows, vocab]
+  std::vector<Slot> slots_;       // [num_blocks, block_tokens]
+  std::vector<Slot> host_slots_;  // [host_blocks, block_tokens]
+  std::vector<float> logits_;     // [num_logit_rows, vocab]
   absl::Status fail_next_;
   int spoil_row_ = -1;
   absl::Status violation_;
   int64_t steps_ = 0;
+  int64_t copies_ = 0;
   int largest_step_tokens_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #define PLUMBLINE_TESTS_SUPPORT_SCHEDULER_HARNESS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -30,11 +31,13 @@ struct SeenSpan {
 
 class SchedulerHarness {
  public:
+  // `tune`, where given, changes the options further.
   explicit SchedulerHarness(const FakeExecutorOptions& options, int step_tokens = 16,
-                            int max_running = 8)
+                            int max_running = 8,
+                            const std::function<void(SchedulerOptions&)>& tune = nullptr)
       : executor(options, &clock),
         pool(options.num_blocks, [this](BlockId block) { executor.Forget(block); }),
-        scheduler(Options(step_tokens, max_running), executor.cost_shape(), pool, clock) {}
+        scheduler(Options(step_tokens, max_running, tune), executor.cost_shape(), pool, clock) {}
 
   // One step; its spans (none where nothing ran).
   std::vector<SeenSpan> Step() {
@@ -44,6 +47,7 @@ class SchedulerHarness {
       seen.push_back({span.sequence->id, span.first_position, span.count, span.logit_rows});
     }
     planned_invariants.Update(scheduler.CheckInvariants());
+    planned_used_blocks = pool.num_used();
     if (!plan.empty()) Run(plan);
     for (RequestResult& result : scheduler.TakeFinished()) {
       ++times_finished[result.id];
@@ -77,15 +81,19 @@ class SchedulerHarness {
   std::map<RequestId, RequestResult> finished;
   std::map<RequestId, int> times_finished;
   absl::Status planned_invariants;  // first broken one between Plan and Commit
+  int64_t planned_used_blocks = 0;  // of the pool, after the last Plan
 
  private:
-  SchedulerOptions Options(int step_tokens, int max_running) const {
+  SchedulerOptions Options(int step_tokens, int max_running,
+                           const std::function<void(SchedulerOptions&)>& tune) {
     SchedulerOptions options;
     options.step_tokens = step_tokens;
     options.max_running = max_running;
     options.context = executor.context();
     options.vocab = executor.vocab();
     options.geometry = executor.geometry();
+    options.mover = &executor;
+    if (tune) tune(options);
     return options;
   }
 
@@ -139,7 +147,7 @@ inline void ExpectCleanEnd(const SchedulerHarness& harness) {
   const absl::Status status = harness.scheduler.CheckInvariants();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_FALSE(harness.scheduler.has_work());
-  EXPECT_EQ(harness.pool.num_used(), 0);
+  EXPECT_EQ(harness.pool.num_used(), harness.scheduler.num_indexed_blocks());
 }
 
 }  // namespace plumbline

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -18,10 +19,12 @@ namespace plumbline {
 
 class SessionHarness {
  public:
-  explicit SessionHarness(const FakeExecutorOptions& options = {}, int step_tokens = 16)
+  // `tune`, where given, changes the scheduler's options further.
+  explicit SessionHarness(const FakeExecutorOptions& options = {}, int step_tokens = 16,
+                          const std::function<void(SchedulerOptions&)>& tune = nullptr)
       : executor(options, &clock),
         pool(options.num_blocks, [this](BlockId block) { executor.Forget(block); }),
-        session(Options(step_tokens), executor, pool, clock) {}
+        session(Options(step_tokens, tune), executor, pool, clock) {}
 
   uint64_t Submit(Request request) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -46,15 +49,17 @@ class SessionHarness {
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();
     EXPECT_TRUE(executor.violation().ok()) << executor.violation();
     EXPECT_FALSE(session.scheduler().has_work());
-    EXPECT_EQ(pool.num_used(), 0);
+    EXPECT_EQ(pool.num_used(), session.scheduler().num_indexed_blocks());
   }
 
  private:
-  SessionOptions Options(int step_tokens) const {
+  SessionOptions Options(int step_tokens, const std::function<void(SchedulerOptions&)>& tune) {
     SessionOptions options;
     options.scheduler.step_tokens = step_tokens;
     options.scheduler.geometry = executor.geometry();
     options.check_invariants = true;
+    options.scheduler.mover = &executor;
+    if (tune) tune(options.scheduler);
     return options;
   }
 

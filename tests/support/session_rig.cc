@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <utility>
 
+#include "cache/block_mover.h"
 #include "cache/block_pool.h"
 #include "cache/kv_store.h"
 #include "scheduler/clock.h"
@@ -12,8 +14,12 @@
 
 namespace plumbline {
 
-std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
-                                       const std::vector<Request>& requests) {
+namespace {
+
+using Submit = std::function<void(Session&)>;
+
+// A session over a poisoned cache runs what `submit` hands it to its end.
+void RunSession(Model& model, const SessionRigOptions& options, const Submit& submit) {
   const ModelOptions& run = model.options();
   SessionOptions session_options;
   session_options.check_invariants = true;
@@ -21,25 +27,54 @@ std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& op
   session_options.scheduler.context = model.config().context;
   session_options.scheduler.step_tokens = options.step_tokens;
   session_options.scheduler.max_running = options.max_running;
+  session_options.scheduler.prefix_sharing = options.prefix_sharing;
+  session_options.scheduler.preemption = options.preemption;
   session_options.scheduler.recompute_each_step = options.recompute_each_step;
   auto store = KvStore::Create(session_options.scheduler.geometry, options.num_blocks);
   EXPECT_TRUE(store.ok()) << store.status();
-  if (!store.ok()) return {};
+  if (!store.ok()) return;
   for (BlockId block = 0; block < options.num_blocks; ++block) (*store)->Poison(block);
   BlockPool pool(options.num_blocks, [&](BlockId block) { (*store)->Poison(block); });
   ModelExecutor executor(model, **store);
+  auto host = KvStore::Create(session_options.scheduler.geometry, options.host_blocks);
+  EXPECT_TRUE(host.ok()) << host.status();
+  if (!host.ok()) return;
+  for (BlockId block = 0; block < options.host_blocks; ++block) (*host)->Poison(block);
+  KvBlockMover mover(**store, host->get());
+  session_options.scheduler.mover = &mover;
   const SteadyClock clock;
-  std::vector<RequestResult> results(requests.size());
   {
     Session session(session_options, executor, pool, clock);
-    for (size_t i = 0; i < requests.size(); ++i) {
-      session.Submit(requests[i],
-                     [&results, i](RequestResult result) { results[i] = std::move(result); });
-    }
+    submit(session);
     session.RunUntilIdle();
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();
   }
   EXPECT_EQ(pool.num_used(), 0);
+}
+
+}  // namespace
+
+std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
+                                       const std::vector<Request>& requests) {
+  std::vector<RequestResult> results(requests.size());
+  RunSession(model, options, [&](Session& session) {
+    for (size_t i = 0; i < requests.size(); ++i) {
+      session.Submit(requests[i],
+                     [&results, i](RequestResult result) { results[i] = std::move(result); });
+    }
+  });
+  return results;
+}
+
+std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& options,
+                                      const Request& request) {
+  std::vector<RequestResult> results(static_cast<size_t>(request.samples));
+  RunSession(model, options, [&](Session& session) {
+    session.Submit(request, [&results](RequestResult result) {
+      const auto sample = static_cast<size_t>(result.sample);
+      results[sample] = std::move(result);
+    });
+  });
   return results;
 }
 

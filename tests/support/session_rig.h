@@ -6,14 +6,18 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "scheduler/preemption.h"
 #include "scheduler/request.h"
 
 namespace plumbline {
 
 struct SessionRigOptions {
   int num_blocks = 64;
+  int host_blocks = 0;  // to swap to
   int step_tokens = 512;
   int max_running = 64;
+  bool prefix_sharing = false;
+  PreemptPolicy preemption = {};
   bool recompute_each_step = false;
 };
 
@@ -21,6 +25,10 @@ struct SessionRigOptions {
 // failure where the cache cannot be made, an invariant breaks, or a block does not come back.
 std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
                                        const std::vector<Request>& requests);
+
+// The same for the samples of one request, in their order.
+std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& options,
+                                      const Request& request);
 
 // A greedy request with `logprobs` log-probabilities for each of `max_new_tokens` tokens.
 Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs);
