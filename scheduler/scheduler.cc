@@ -16,6 +16,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, Bl
   if (options.recompute_each_step) options_.max_running = 1;
   running_.reserve(static_cast<size_t>(options_.max_running));
   plan_.spans.reserve(static_cast<size_t>(options_.max_running));
+  plan_.preempted.reserve(static_cast<size_t>(options_.max_running));
 }
 
 Scheduler::~Scheduler() {
@@ -97,6 +98,7 @@ void Scheduler::Cancel(RequestId id) {
 
 const StepPlan& Scheduler::Plan() {
   plan_.spans.clear();
+  plan_.preempted.clear();
   plan_.start_seconds = clock_.NowSeconds();
   if (any_cancelled_) FinishCancelled(plan_.start_seconds);
   int budget = options_.step_tokens;
@@ -140,6 +142,7 @@ bool Scheduler::GrowOrPreempt(Sequence& sequence, int64_t tokens) {
 
 void Scheduler::PreemptNewest() {
   ++running_.back()->result.preemptions;
+  plan_.preempted.push_back(running_.back().get());
   ForgetNewest();
 }
 
