@@ -213,6 +213,10 @@ LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo) {
   for (const RepetitionRecord& repetition : record.repetitions) {
     if (AnchorDrift(repetition) <= kMostDrift) counted.push_back(&repetition);
   }
+  // Where all drifted, none is better than another.
+  if (counted.empty()) {
+    for (const RepetitionRecord& repetition : record.repetitions) counted.push_back(&repetition);
+  }
   const auto repetitions = static_cast<int64_t>(counted.size());
   const int64_t parts = repetitions >= kFewestRepetitions ? 1 : kTimeBlocks;
   RoundCollector collector(record, slo, repetitions * parts);

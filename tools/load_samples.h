@@ -2,7 +2,7 @@
 //
 // A round is what is resampled: a whole repetition where there are three or more that count, else
 // one of 20 equal parts of the time of each. A request belongs to the round of its intended send.
-// Warm-up and discarded repetitions are left out.
+// Warm-up is left out, and so are repetitions whose anchors drifted, unless all did.
 #ifndef PLUMBLINE_TOOLS_LOAD_SAMPLES_H_
 #define PLUMBLINE_TOOLS_LOAD_SAMPLES_H_
 

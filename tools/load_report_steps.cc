@@ -1,0 +1,99 @@
+// The part of a load test's report that has a formula beside it.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tools/load_report.h"
+#include "tools/table.h"
+
+namespace plumbline {
+namespace {
+
+struct StepSums {
+  int64_t steps = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+  double longest = 0;
+  int64_t predicted_steps = 0;
+  double predicted_seconds = 0;  // of predicted_steps
+  double measured_seconds = 0;   // of the same
+};
+
+void AddStep(const StepRecord& step, StepSums* sums) {
+  const double seconds = step.end_seconds - step.start_seconds;
+  ++sums->steps;
+  sums->tokens += step.prompt_tokens + step.decode_tokens;
+  sums->seconds += seconds;
+  sums->longest = std::max(sums->longest, seconds);
+  if (step.predicted_seconds < 0) return;
+  ++sums->predicted_steps;
+  sums->predicted_seconds += step.predicted_seconds;
+  sums->measured_seconds += seconds;
+}
+
+void AddStepRow(const char* label, const StepSums& sums, Table* table) {
+  if (sums.steps == 0) return;
+  const auto mean = [](double sum, int64_t count) {
+    return count > 0 ? FormatSeconds(sum / static_cast<double>(count)) : std::string("-");
+  };
+  const std::string residual =
+      sums.predicted_seconds > 0
+          ? absl::StrFormat("%+.1f%%", 100 * (sums.measured_seconds / sums.predicted_seconds - 1))
+          : "-";
+  table->AddRow({{label, ""},
+                 Cell::Count(sums.steps),
+                 Cell::Text(absl::StrFormat(
+                     "%.1f", static_cast<double>(sums.tokens) / static_cast<double>(sums.steps))),
+                 Cell::Text(mean(sums.seconds, sums.steps)),
+                 Cell::Text(mean(sums.predicted_seconds, sums.predicted_steps)),
+                 Cell::Text(residual),
+                 Cell::Text(FormatSeconds(sums.longest))});
+}
+
+// At the fullest step.
+std::string CacheTable(const LoadRecord& record) {
+  const StepRecord* fullest = nullptr;
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const StepRecord& step : repetition.steps) {
+      if (fullest == nullptr || step.blocks_used > fullest->blocks_used) fullest = &step;
+    }
+  }
+  if (fullest == nullptr) return "";
+  Table table({"Cache at its fullest, bytes", "measured", "formula", "article"});
+  const int64_t tokens = fullest->cached_tokens;
+  table.AddRow({{absl::StrCat("  used, ", FormatCount(tokens), " tokens"), ""},
+                Cell::Count(tokens * record.token_bytes),
+                Cell::Count(tokens * record.token_bytes),
+                Cell::Count(tokens * record.article_token_bytes)});
+  const int64_t slots = fullest->blocks_used * record.block_tokens;
+  table.AddRow({{absl::StrCat("  allocated, ", FormatCount(fullest->blocks_used), " blocks"), ""},
+                Cell::Count(slots * record.token_bytes),
+                Cell::Count((tokens + fullest->waste_tokens) * record.token_bytes),
+                Cell::None()});
+  return table.ToString();
+}
+
+}  // namespace
+
+std::string LoadStepsReport(const LoadRecord& record) {
+  StepSums prompts;
+  StepSums decodes;
+  StepSums all;
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const StepRecord& step : repetition.steps) {
+      AddStep(step, step.prompt_tokens > 0 ? &prompts : &decodes);
+      AddStep(step, &all);
+    }
+  }
+  if (all.steps == 0) return "The target tells no steps.\n";
+  Table table({"Steps", "count", "tokens", "measured", "predicted", "residual", "longest"});
+  AddStepRow("  with prompt tokens", prompts, &table);
+  AddStepRow("  decode alone", decodes, &table);
+  AddStepRow("  all", all, &table);
+  return absl::StrCat(table.ToString(), "\n", CacheTable(record));
+}
+
+}  // namespace plumbline
