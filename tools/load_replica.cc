@@ -29,10 +29,11 @@ LoadOutcome OutcomeOf(const RequestResult& result, int64_t wanted_tokens) {
 }  // namespace
 
 LoadReplica::LoadReplica(const SessionOptions& options, Executor& executor, int num_blocks,
-                         const Clock& clock, int64_t number, LoadSink& sink)
+                         const Clock& clock, int64_t number, LoadSink& sink,
+                         BlockPool::ReleaseObserver on_release)
     : number_(number),
       sink_(sink),
-      pool_(num_blocks),
+      pool_(num_blocks, std::move(on_release)),
       session_(Observed(options), executor, pool_, clock) {}
 
 SessionOptions LoadReplica::Observed(SessionOptions options) {

@@ -14,9 +14,10 @@ namespace plumbline {
 // One thread.
 class LoadReplica {
  public:
-  // Neither `executor`, `clock` nor `sink` is owned. `options.on_step` is the replica's own.
+  // Neither `executor`, `clock` nor `sink` is owned. `options.on_step` is the replica's own;
+  // `on_release` is its pool's.
   LoadReplica(const SessionOptions& options, Executor& executor, int num_blocks, const Clock& clock,
-              int64_t number, LoadSink& sink);
+              int64_t number, LoadSink& sink, BlockPool::ReleaseObserver on_release = nullptr);
 
   void Submit(LoadSend send);
   // False where there was nothing to do.
