@@ -109,7 +109,7 @@ SimulationOptions ReplayOf(const RepetitionRecord& real, const SessionOptions& s
 
 TEST(LoadSimulation, RepeatsARealRunToTheTimestamp) {
   const auto source = OpenModel(
-      "synthetic:llama-160m,layers=2,width=64,heads=2,kv_heads=1,ffn=64,vocab=50,context=200");
+      "synthetic:llama-160m,layers=2,width=64,heads=2,kv_heads=1,ffn=64,vocab=300,context=200");
   ASSERT_TRUE(source.ok()) << source.status();
   ModelOptions model_options;
   model_options.max_step_tokens = 48;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tools/load_fields.h"
 
@@ -86,7 +87,7 @@ Json MetricsJson(const LoadMetrics& metrics) {
     entry["mean"] = EstimateJson(distribution.mean);
     for (size_t p = 0; p < kLoadPercentiles.size(); ++p) {
       const auto percent = static_cast<int>(std::lround(100 * kLoadPercentiles[p]));
-      entry["p" + std::to_string(percent)] = EstimateJson(distribution.percentiles[p]);
+      entry[absl::StrCat("p", percent)] = EstimateJson(distribution.percentiles[p]);
     }
     entry["max"] = distribution.samples > 0 ? Json(distribution.max) : Json();
   }

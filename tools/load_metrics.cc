@@ -13,7 +13,7 @@
 namespace plumbline {
 namespace {
 
-constexpr double kNoFigure = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoLoadFigure = std::numeric_limits<double>::quiet_NaN();
 
 // How often each round was drawn.
 std::vector<int64_t> RoundWeights(absl::Span<const int64_t> drawn, int64_t rounds) {
@@ -43,10 +43,10 @@ double WeightedMean(const LoadSamples& samples, absl::Span<const int64_t> weight
     sum += weight * samples.values[i];
     count += weight;
   }
-  return count > 0 ? sum / count : kNoFigure;
+  return count > 0 ? sum / count : kNoLoadFigure;
 }
 
-LoadDistribution Describe(const LoadSamples& samples, int64_t rounds, uint64_t seed) {
+LoadDistribution DescribeSamples(const LoadSamples& samples, int64_t rounds, uint64_t seed) {
   LoadDistribution distribution;
   distribution.name = samples.name;
   distribution.samples = static_cast<int64_t>(samples.values.size());
@@ -74,7 +74,7 @@ LoadDistribution Describe(const LoadSamples& samples, int64_t rounds, uint64_t s
   return distribution;
 }
 
-LoadFigure Describe(const LoadRatio& ratio, int64_t rounds, uint64_t seed) {
+LoadFigure DescribeRatio(const LoadRatio& ratio, int64_t rounds, uint64_t seed) {
   LoadFigure figure{ratio.name, ratio.unit, ratio.better, Estimate::Unknown()};
   const auto statistic = [&](absl::Span<const int64_t> drawn) {
     double numerator = 0;
@@ -83,7 +83,7 @@ LoadFigure Describe(const LoadRatio& ratio, int64_t rounds, uint64_t seed) {
       numerator += ratio.numerators[static_cast<size_t>(round)];
       denominator += ratio.denominators[static_cast<size_t>(round)];
     }
-    return std::vector<double>{denominator > 0 ? numerator / denominator : kNoFigure};
+    return std::vector<double>{denominator > 0 ? numerator / denominator : kNoLoadFigure};
   };
   const auto estimates = BootstrapRounds(rounds, statistic, LoadBootstrap(seed, 0));
   if (estimates.ok()) figure.value = estimates->front();
@@ -108,7 +108,7 @@ std::vector<double> WeightedQuantiles(const LoadSamples& samples, absl::Span<con
                                       absl::Span<const double> shares) {
   int64_t total = 0;
   for (const int64_t round : samples.rounds) total += weights[static_cast<size_t>(round)];
-  std::vector<double> quantiles(shares.size(), kNoFigure);
+  std::vector<double> quantiles(shares.size(), kNoLoadFigure);
   if (total == 0) return quantiles;
   size_t at = 0;      // place in `order`
   int64_t below = 0;  // resampled samples before it
@@ -136,10 +136,10 @@ LoadMetrics ComputeMetrics(const LoadRecord& record, const LoadSlo& slo, uint64_
   LoadMetrics metrics;
   metrics.rounds = CollectRounds(record, slo);
   for (const LoadSamples& samples : metrics.rounds.samples) {
-    metrics.distributions.push_back(Describe(samples, metrics.rounds.rounds, seed));
+    metrics.distributions.push_back(DescribeSamples(samples, metrics.rounds.rounds, seed));
   }
   for (const LoadRatio& ratio : metrics.rounds.ratios) {
-    metrics.figures.push_back(Describe(ratio, metrics.rounds.rounds, seed));
+    metrics.figures.push_back(DescribeRatio(ratio, metrics.rounds.rounds, seed));
   }
   metrics.rounds.samples.clear();
   metrics.rounds.ratios.clear();

@@ -121,7 +121,7 @@ std::string FigureText(double value, bool percent) {
   return value >= 1000 ? FormatSi(value) : absl::StrFormat("%.4g", value);
 }
 
-std::string FigureTable(const LoadMetrics& metrics) {
+std::string LoadFigureTable(const LoadMetrics& metrics) {
   Table table({"Rates and use", "value", "from", "to"});
   for (const FigureLabel& label : kFigureLabels) {
     const Estimate& value = metrics.Figure(label.name).value;
@@ -170,7 +170,7 @@ std::string LoadReport(const LoadRecord& record, const LoadSlo& slo, const LoadM
   absl::StrAppend(&text, RequestCounts(record, metrics));
   absl::StrAppend(&text, slo.text.empty() ? "goals: none\n"
                                           : absl::StrCat("goals: ", Printable(slo.text), "\n"));
-  absl::StrAppend(&text, "\n", LatencyTable(metrics), "\n", FigureTable(metrics), "\n",
+  absl::StrAppend(&text, "\n", LatencyTable(metrics), "\n", LoadFigureTable(metrics), "\n",
                   LoadStepsReport(record), "\n", LoadNotes(record, metrics));
   return text;
 }

@@ -34,7 +34,7 @@ void AddStep(const StepRecord& step, StepSums* sums) {
   sums->measured_seconds += seconds;
 }
 
-void AddStepRow(const char* label, const StepSums& sums, Table* table) {
+void AddLoadStepRow(const char* label, const StepSums& sums, Table* table) {
   if (sums.steps == 0) return;
   const auto mean = [](double sum, int64_t count) {
     return count > 0 ? FormatSeconds(sum / static_cast<double>(count)) : std::string("-");
@@ -90,9 +90,9 @@ std::string LoadStepsReport(const LoadRecord& record) {
   }
   if (all.steps == 0) return "The target tells no steps.\n";
   Table table({"Steps", "count", "tokens", "measured", "predicted", "residual", "longest"});
-  AddStepRow("  with prompt tokens", prompts, &table);
-  AddStepRow("  decode alone", decodes, &table);
-  AddStepRow("  all", all, &table);
+  AddLoadStepRow("  with prompt tokens", prompts, &table);
+  AddLoadStepRow("  decode alone", decodes, &table);
+  AddLoadStepRow("  all", all, &table);
   return absl::StrCat(table.ToString(), "\n", CacheTable(record));
 }
 
