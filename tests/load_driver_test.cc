@@ -38,8 +38,8 @@ LoadWorkload Asks(const std::vector<Ask>& asks) {
   return *std::move(workload);
 }
 
-RepetitionRecord Run(const LoadWorkload& workload, const TargetFactory& factory,
-                     const DriveOptions& options = {}) {
+RepetitionRecord Perform(const LoadWorkload& workload, const TargetFactory& factory,
+                         const DriveOptions& options = {}) {
   auto repetition = Drive(workload, factory, options);
   EXPECT_TRUE(repetition.ok()) << repetition.status();
   return repetition.ok() ? *std::move(repetition) : RepetitionRecord();
@@ -74,7 +74,7 @@ TargetFactory Simulated(const SimulationOptions& options) {
 TEST(LoadDriver, ChunksShareStepsAsWorkedOutByHand) {
   // Four tokens a step, two seconds each. A's prompt fills the first; its two decodes leave three
   // tokens of each next step for B, whose eight take three steps.
-  const RepetitionRecord run = Run(Asks({{0, 4, 3}, {0.5, 8, 1}}), Fake(16, 4));
+  const RepetitionRecord run = Perform(Asks({{0, 4, 3}, {0.5, 8, 1}}), Fake(16, 4));
   ASSERT_EQ(run.requests.size(), 2u);
   const RequestRecord& a = run.requests[0];
   const RequestRecord& b = run.requests[1];
@@ -107,7 +107,7 @@ TEST(LoadDriver, ChunksShareStepsAsWorkedOutByHand) {
 TEST(LoadDriver, PreemptionBeforeTheFirstTokenIsAPartOfItsTime) {
   // B's 15 tokens need four of six blocks. A grows into its third when B lacks its last, so B goes
   // at 10, and comes back when A has ended, at 11: 4, 4, 4 and 3 tokens, anew.
-  const RepetitionRecord run = Run(Asks({{0, 4, 7}, {0.25, 15, 1}}), Fake(6, 4));
+  const RepetitionRecord run = Perform(Asks({{0, 4, 7}, {0.25, 15, 1}}), Fake(6, 4));
   ASSERT_EQ(run.requests.size(), 2u);
   EXPECT_THAT(run.requests[0].token_seconds, ElementsAre(2, 4, 6, 8, 10, 10.5, 11));
   const RequestRecord& b = run.requests[1];
@@ -123,7 +123,7 @@ TEST(LoadDriver, PreemptionBeforeTheFirstTokenIsAPartOfItsTime) {
 
 TEST(LoadDriver, PreemptionAfterTheFirstTokenIsAGap) {
   // Three blocks: B gives way when it would need a second one, and starts anew when A has ended.
-  const RepetitionRecord run = Run(Asks({{0, 7, 6}, {0, 4, 3}}), Fake(3, 16));
+  const RepetitionRecord run = Perform(Asks({{0, 7, 6}, {0, 4, 3}}), Fake(3, 16));
   EXPECT_THAT(run.requests[0].token_seconds, ElementsAre(5.5, 6, 6.5, 7, 7.5, 8));
   const RequestRecord& b = run.requests[1];
   EXPECT_THAT(b.token_seconds, ElementsAre(5.5, 10.5, 11));
@@ -137,13 +137,13 @@ TEST(LoadDriver, PreemptionAfterTheFirstTokenIsAGap) {
 }
 
 TEST(LoadDriver, SleepsWhileIdleAndCountsFromTheIntendedSend) {
-  const RepetitionRecord run = Run(Asks({{0, 1, 1}, {100, 1, 1}}), Fake(16, 16));
+  const RepetitionRecord run = Perform(Asks({{0, 1, 1}, {100, 1, 1}}), Fake(16, 16));
   EXPECT_EQ(run.requests[1].sent_seconds, 100);
   EXPECT_EQ(run.requests[1].token_seconds.at(0), 100.5);
 }
 
 TEST(LoadDriver, RefusedRequestsEndWithTheirReason) {
-  const RepetitionRecord run = Run(Asks({{0, 30, 1}, {0, 2, 1}}), Fake(3, 16));
+  const RepetitionRecord run = Perform(Asks({{0, 30, 1}, {0, 2, 1}}), Fake(3, 16));
   EXPECT_EQ(run.requests[0].outcome, LoadOutcome::kRefused);
   EXPECT_THAT(run.requests[0].error, testing::HasSubstr("8 cache blocks"));
   EXPECT_EQ(run.requests[1].outcome, LoadOutcome::kCompleted);
@@ -151,7 +151,7 @@ TEST(LoadDriver, RefusedRequestsEndWithTheirReason) {
 
 TEST(LoadDriver, ShortOutputsAreNoSuccess) {
   // Four blocks of four: 10 + 7 positions fit, of which the last needs no slot.
-  const RepetitionRecord run = Run(Asks({{0, 10, 9}}), Fake(4, 16));
+  const RepetitionRecord run = Perform(Asks({{0, 10, 9}}), Fake(4, 16));
   EXPECT_EQ(run.requests[0].token_seconds.size(), 7u);
   EXPECT_EQ(run.requests[0].outcome, LoadOutcome::kFailed);
   EXPECT_THAT(run.requests[0].error, testing::HasSubstr("7 of 9 tokens"));
@@ -171,7 +171,7 @@ TEST(LoadDriver, ClosedLoopSendsWhenTheAnswerIsDoneAndThoughtAbout) {
   options.think_seconds = 3;
   const auto workload = LoadWorkload::Build(options, nullptr);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Run(*workload, Simulated(OneByOne(2)));
+  const RepetitionRecord run = Perform(*workload, Simulated(OneByOne(2)));
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(run.requests[i].intended_seconds, 5.0 * static_cast<double>(i));
     EXPECT_EQ(run.requests[i].finish_seconds, 5.0 * static_cast<double>(i) + 2);
@@ -182,7 +182,7 @@ TEST(LoadDriver, ClosedLoopSendsWhenTheAnswerIsDoneAndThoughtAbout) {
 TEST(LoadDriver, ClosedLoopKeepsAsManyInFlightAsThereAreUsers) {
   const auto workload = LoadWorkload::Build(Closed("closed:3", 12), nullptr);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Run(*workload, Simulated(OneByOne(2)));
+  const RepetitionRecord run = Perform(*workload, Simulated(OneByOne(2)));
   ASSERT_EQ(run.requests.size(), 12u);
   EXPECT_EQ(run.end_seconds, 24);  // never idle
   for (size_t i = 3; i < 12; ++i) {
@@ -204,7 +204,7 @@ TEST(LoadDriver, PoissonArrivalsWaitAsTheMD1FormulaSays) {
       options.seed = seed;
       const auto workload = LoadWorkload::Build(options, nullptr);
       ASSERT_TRUE(workload.ok());
-      const RepetitionRecord run = Run(*workload, Simulated(OneByOne(1)));
+      const RepetitionRecord run = Perform(*workload, Simulated(OneByOne(1)));
       double sum = 0;
       for (size_t i = kSettling; i < kRequests; ++i)
         sum += TimingOf(run.requests[i], run.steps).queue;
@@ -270,7 +270,7 @@ TEST(LoadDriver, ATurnHoldsThePromptAndTheAnswerBeforeIt) {
   const auto workload = LoadWorkload::Build(options, nullptr);
   ASSERT_TRUE(workload.ok());
   std::vector<LoadSend> sent;
-  const RepetitionRecord run = Run(*workload, Echo(&sent));
+  const RepetitionRecord run = Perform(*workload, Echo(&sent));
   ASSERT_EQ(sent.size(), 6u);
   // Conversations begin at 0 and 1; turns follow every ten seconds.
   EXPECT_EQ(run.requests[0].intended_seconds, 0);
@@ -290,7 +290,8 @@ TEST(LoadDriver, AnInterruptStopsSendingAndDrains) {
   std::vector<LoadSend> sent;
   DriveOptions options;
   options.interrupted = [&sent] { return sent.size() >= 2; };
-  const RepetitionRecord run = Run(Asks({{0, 1, 1}, {1, 1, 1}, {2, 1, 1}}), Echo(&sent), options);
+  const RepetitionRecord run =
+      Perform(Asks({{0, 1, 1}, {1, 1, 1}, {2, 1, 1}}), Echo(&sent), options);
   EXPECT_EQ(sent.size(), 2u);
   EXPECT_TRUE(run.interrupted);
   EXPECT_EQ(run.requests[1].outcome, LoadOutcome::kCompleted);
@@ -299,7 +300,7 @@ TEST(LoadDriver, AnInterruptStopsSendingAndDrains) {
   options.drain_seconds = 0;
   bool any = false;
   options.interrupted = [&any] { return std::exchange(any, true); };
-  const RepetitionRecord cut = Run(Asks({{0, 4, 9}, {0, 4, 9}}), Fake(16, 4), options);
+  const RepetitionRecord cut = Perform(Asks({{0, 4, 9}, {0, 4, 9}}), Fake(16, 4), options);
   ASSERT_EQ(cut.requests.size(), 2u);
   for (const RequestRecord& request : cut.requests) {
     EXPECT_EQ(request.outcome, LoadOutcome::kCancelled);
@@ -313,7 +314,7 @@ TEST(LoadDriver, StopsSendingAtItsDuration) {
   options.think_seconds = 1;
   const auto workload = LoadWorkload::Build(options, nullptr);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Run(*workload, Simulated(OneByOne(0.5)));
+  const RepetitionRecord run = Perform(*workload, Simulated(OneByOne(0.5)));
   EXPECT_GT(run.requests.size(), 10u);
   for (const RequestRecord& request : run.requests) {
     EXPECT_LT(request.intended_seconds, 10);

@@ -32,7 +32,7 @@ TargetFactory Simulated(const SimulationOptions& options) {
   };
 }
 
-RepetitionRecord Run(const LoadWorkload& workload, const TargetFactory& factory) {
+RepetitionRecord Perform(const LoadWorkload& workload, const TargetFactory& factory) {
   auto repetition = Drive(workload, factory, {});
   EXPECT_TRUE(repetition.ok()) << repetition.status();
   return repetition.ok() ? *std::move(repetition) : RepetitionRecord();
@@ -128,13 +128,13 @@ TEST(LoadSimulation, RepeatsARealRunToTheTimestamp) {
   for (const char* arrivals : {"poisson:150", "gamma:2000,0.3", "closed:9"}) {
     const LoadWorkload workload = Workload(arrivals, 50, "uniform:1,90", "uniform:1,40");
     const RepetitionRecord real =
-        Run(workload, [&](LoadSink& sink) -> absl::StatusOr<std::unique_ptr<LoadTarget>> {
+        Perform(workload, [&](LoadSink& sink) -> absl::StatusOr<std::unique_ptr<LoadTarget>> {
           return std::make_unique<EngineTarget>(session, **model, **store, sink);
         });
     const auto again = LoadWorkload::Replay(real);
     ASSERT_TRUE(again.ok()) << again.status();
     const RepetitionRecord simulated =
-        Run(*again, Simulated(ReplayOf(real, session, kBlocks, (*source)->config().context)));
+        Perform(*again, Simulated(ReplayOf(real, session, kBlocks, (*source)->config().context)));
     EXPECT_LT(WorstDifference(real, simulated), 1) << arrivals;
     for (const StepRecord& step : real.steps) preemptions += step.preemptions;
   }
@@ -144,19 +144,19 @@ TEST(LoadSimulation, RepeatsARealRunToTheTimestamp) {
 TEST(LoadSimulation, AnotherRunIsNotTakenForTheSame) {
   // The check above sees a millisecond more per step.
   const LoadWorkload workload = Workload("poisson:5", 20, "uniform:1,20", "uniform:1,9");
-  const RepetitionRecord real = Run(workload, Simulated(Options(0.010)));
+  const RepetitionRecord real = Perform(workload, Simulated(Options(0.010)));
   const auto again = LoadWorkload::Replay(real);
   ASSERT_TRUE(again.ok());
   SimulationOptions slower = ReplayOf(real, Options(0).session, 64, 200);
   slower.step_seconds = Options(0.012).step_seconds;
-  EXPECT_GT(WorstDifference(real, Run(*again, Simulated(slower))), 1);
-  EXPECT_LT(
-      WorstDifference(real, Run(*again, Simulated(ReplayOf(real, Options(0).session, 64, 200)))),
-      1e-6);
+  EXPECT_GT(WorstDifference(real, Perform(*again, Simulated(slower))), 1);
+  EXPECT_LT(WorstDifference(
+                real, Perform(*again, Simulated(ReplayOf(real, Options(0).session, 64, 200)))),
+            1e-6);
 }
 
 TEST(LoadSimulation, RunsThatCannotBeRepeatedAreRefused) {
-  RepetitionRecord run = Run(Workload("all", 2, "5", "2"), Simulated(Options(1)));
+  RepetitionRecord run = Perform(Workload("all", 2, "5", "2"), Simulated(Options(1)));
   run.requests[1].prefix_hit_tokens = 16;
   EXPECT_THAT(std::string(LoadWorkload::Replay(run).status().message()),
               testing::HasSubstr("request 1 of the recorded run found its prefix"));
@@ -177,7 +177,7 @@ TEST(LoadSimulation, PredictedStepsTakeWhatTheCostModelSays) {
   options.step_seconds = [&](absl::Span<const SpanShape> spans) {
     return PredictStep(profile, options.shape, spans).seconds();
   };
-  const RepetitionRecord run = Run(Workload("all", 1, "20", "3"), Simulated(options));
+  const RepetitionRecord run = Perform(Workload("all", 1, "20", "3"), Simulated(options));
   double now = 0;
   const std::vector<SpanShape> steps = {{0, 20, 1}, {20, 1, 1}, {21, 1, 1}};
   for (size_t i = 0; i < 3; ++i) {
@@ -191,7 +191,7 @@ TEST(LoadSimulation, ReplicasWorkSideBySide) {
   SimulationOptions options = Options(1);
   options.replicas = 2;
   options.session.scheduler.max_running = 1;
-  const RepetitionRecord run = Run(Workload("all", 4, "5", "2"), Simulated(options));
+  const RepetitionRecord run = Perform(Workload("all", 4, "5", "2"), Simulated(options));
   // Two requests for each, two steps for each request.
   EXPECT_EQ(run.end_seconds, 4);
   std::vector<int64_t> replicas;
@@ -212,7 +212,7 @@ TEST(LoadSimulation, AReplicaStartsWhenItsRequestComesThoughOthersWork) {
   wanted.vocab = 2;
   const auto workload = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Run(*workload, Simulated(options));
+  const RepetitionRecord run = Perform(*workload, Simulated(options));
   EXPECT_EQ(run.requests[1].first_scheduled_seconds, 4);
   EXPECT_EQ(run.requests[1].finish_seconds, 14);
   EXPECT_EQ(run.requests[2].replica, 0);
@@ -234,13 +234,13 @@ TEST(LoadSimulation, LeastLoadedRoutingAvoidsTheBusyReplica) {
   wanted.vocab = 2;
   const auto workload = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Run(*workload, Simulated(options));
+  const RepetitionRecord run = Perform(*workload, Simulated(options));
   for (size_t i = 1; i < run.requests.size(); ++i) EXPECT_EQ(run.requests[i].replica, 1) << i;
   // A step's end that lies ahead is not yet known: what comes at 0.9 finds 1 busy until 1.5.
   trace.requests = {{0, 1, 50, {}}, {0.5, 1, 1, {}}, {0.9, 1, 1, {}}, {1.6, 1, 1, {}}};
   const auto close = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(close.ok());
-  const RepetitionRecord tie = Run(*close, Simulated(options));
+  const RepetitionRecord tie = Perform(*close, Simulated(options));
   EXPECT_EQ(tie.requests[1].replica, 1);
   EXPECT_EQ(tie.requests[2].replica, 0);  // one each: the first
   EXPECT_EQ(tie.requests[3].replica, 1);
@@ -254,7 +254,7 @@ TEST(LoadSimulation, ReplicasCutTheWaitAsTheQueueFormulaWould) {
     options.route = route;
     options.session.scheduler.max_running = 1;
     const std::string rate = "poisson:" + std::to_string(0.8 * static_cast<double>(replicas));
-    const RepetitionRecord run = Run(Workload(rate, 8000, "1", "1"), Simulated(options));
+    const RepetitionRecord run = Perform(Workload(rate, 8000, "1", "1"), Simulated(options));
     double sum = 0;
     for (const RequestRecord& request : run.requests) {
       sum += request.first_scheduled_seconds - request.intended_seconds;

@@ -41,7 +41,7 @@ LoadOptions TinyLoad() {
   return options;
 }
 
-std::string Run(const LoadOptions& options) {
+std::string Perform(const LoadOptions& options) {
   std::ostringstream out;
   const absl::Status status = RunLoad(options, out);
   EXPECT_TRUE(status.ok()) << status;
@@ -75,7 +75,7 @@ TEST(Load, ReportsARealRunAndWritesItsFiles) {
   options.slo = "ttft=10,itl=10";
   options.output_file = testing::TempDir() + "/load-run.json";
   options.csv = testing::TempDir() + "/load-run";
-  const std::string report = Run(options);
+  const std::string report = Perform(options);
   ExpectFitsTerminal(report);
   for (const char* words : {"30 completed", "first token", "preempted", "goodput", "between tokens",
                             "goals: ttft=10,itl=10", "100.00%", "decode alone", "article"}) {
@@ -104,7 +104,7 @@ TEST(Load, ReportsARealRunAndWritesItsFiles) {
   replay.simulate = true;
   replay.replay = options.output_file;
   replay.json = true;
-  const auto again = ParseLoadJson(Run(replay));
+  const auto again = ParseLoadJson(Perform(replay));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->record.target, "replay");
   const RepetitionRecord& first = record.repetitions[0];
@@ -118,14 +118,14 @@ TEST(Load, SimulationsAreTheSameForTheSameSeed) {
   options.json = true;
   options.replicas = 3;
   options.route = "least-loaded";
-  const auto first = ParseLoadJson(Run(options));
-  const auto second = ParseLoadJson(Run(options));
+  const auto first = ParseLoadJson(Perform(options));
+  const auto second = ParseLoadJson(Perform(options));
   ASSERT_TRUE(first.ok()) << first.status();
   ASSERT_TRUE(second.ok());
   EXPECT_EQ(first->record.repetitions, second->record.repetitions);
   EXPECT_EQ(first->record.replicas, 3);
   options.seed = 2;
-  const auto other = ParseLoadJson(Run(options));
+  const auto other = ParseLoadJson(Perform(options));
   EXPECT_NE(first->record.repetitions, other->record.repetitions);
 }
 
@@ -133,7 +133,7 @@ TEST(Load, RepetitionsHaveSeedsOfTheirOwn) {
   LoadOptions options = TinySimulation();
   options.repetitions = 3;
   options.output_file = testing::TempDir() + "/load-repetitions.json";
-  EXPECT_THAT(Run(options), HasSubstr("by resampling repetitions"));
+  EXPECT_THAT(Perform(options), HasSubstr("by resampling repetitions"));
   const auto file = ReadLoadFile(options.output_file);
   ASSERT_TRUE(file.ok());
   ASSERT_EQ(file->record.repetitions.size(), 3u);
@@ -145,7 +145,7 @@ TEST(Load, FindsTheHighestRate) {
   options.find_max_rate = true;
   options.requests = 200;
   options.slo = "e2e=0.2";
-  const std::string report = Run(options);
+  const std::string report = Perform(options);
   ExpectFitsTerminal(report);
   EXPECT_THAT(report, HasSubstr("highest rate at which 99% meet e2e=0.2: "));
   EXPECT_THAT(report, HasSubstr("too fast"));
