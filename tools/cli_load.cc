@@ -19,9 +19,7 @@ constexpr int64_t kMostGroups = 1000000;
 // A real number that is not there unless given.
 CLI::Option* AddOptionalReal(CLI::App* app, const std::string& name, std::optional<double>& value,
                              double low, double high, const std::string& help) {
-  return app->add_option(name, value, help)
-      ->type_name("X")
-      ->check(CLI::Range(low, high).description(""));
+  return app->add_option(name, value, help)->type_name("X")->check(IsReal(low, high));
 }
 
 void AddWorkload(CLI::App* app, LoadOptions& options) {
@@ -135,9 +133,9 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load --arrivals closed:4 --turns 5 --think 0.5 --prompt uniform:8,32\n"
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
       "  plumbline load --simulate --step-times run.json\n"
-      "  plumbline load --simulate -m synthetic:llama-7b --machine big.json --replicas 4 \\\n"
-      "    --route least-loaded --arrivals poisson:2 --duration 3600\n"
-      "Ctrl-C stops sending, lets what is in flight finish for five seconds, and reports.");
+      "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"
+      "    --replicas 4 --route least-loaded --arrivals poisson:2 --duration 3600\n"
+      "Ctrl-C stops sending, gives what is in flight five seconds, and reports.");
   sub->callback([&commands, &options, &streams] {
     if (options.find_max_rate && options.slo.empty()) {
       commands.usage_error = "--find-max-rate needs goals to keep: give --slo ttft=0.5,itl=0.05";
