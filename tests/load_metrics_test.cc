@@ -135,20 +135,21 @@ TEST(LoadMetrics, GoodputCountsRequestsThatKeepEveryGoal) {
   for (int i = 0; i < 40; ++i) {
     requests.push_back(Request(i, 0.5 * i, i % 4 == 0 ? 2 : 0.2, i % 5 == 0 ? 0.2 : 0.01, 3));
   }
-  requests.back() = Request(39, 19.5, 0.3, 0.1, 3);  // ends at 20
+  requests.back() = Request(39, 19.5, 0.3, 0.1, 3);
+  const double seconds = 20.02;  // number 36, sent at 18, gets its tokens 2, 2.01 and 2.02 later
   const LoadRecord record = Record(std::move(requests));
   const LoadMetrics metrics = ComputeMetrics(record, *ParseSlo("ttft=1,itl=0.05"));
   int good = 0;
   for (int i = 0; i < 39; ++i) good += i % 4 != 0 && i % 5 != 0 ? 1 : 0;
   EXPECT_EQ(metrics.rounds.good, good);
   EXPECT_EQ(metrics.rounds.measured, 40);
-  EXPECT_NEAR(metrics.Figure("goodput").value.value, good / 20.0, 1e-12);
+  EXPECT_NEAR(metrics.Figure("goodput").value.value, good / seconds, 1e-12);
   EXPECT_NEAR(metrics.Figure("good").value.value, good / 40.0, 1e-12);
-  EXPECT_NEAR(metrics.Figure("requests").value.value, 2, 1e-12);
-  EXPECT_NEAR(metrics.Figure("output").value.value, 6, 1e-12);
-  EXPECT_NEAR(metrics.Figure("input").value.value, 20, 1e-12);
-  EXPECT_LT(metrics.Figure("goodput").value.low, good / 20.0);
-  EXPECT_GT(metrics.Figure("goodput").value.high, good / 20.0);
+  EXPECT_NEAR(metrics.Figure("requests").value.value, 40 / seconds, 1e-12);
+  EXPECT_NEAR(metrics.Figure("output").value.value, 120 / seconds, 1e-12);
+  EXPECT_NEAR(metrics.Figure("input").value.value, 400 / seconds, 1e-12);
+  EXPECT_LT(metrics.Figure("goodput").value.low, good / seconds);
+  EXPECT_GT(metrics.Figure("goodput").value.high, good / seconds);
 }
 
 TEST(LoadMetrics, RunningAndWaitingAreTheirAveragesOverTime) {

@@ -51,8 +51,10 @@ void AddWorkload(CLI::App* app, LoadOptions& options) {
       ->capture_default_str();
   AddSeed(app, options.seed, "of times, lengths and tokens");
   CLI::Option* salt =
-      AddWhole(app, "--salt", options.salt, uint64_t{0}, std::numeric_limits<uint64_t>::max(),
-               "of tokens alone (default: drawn anew, so that no cache flatters)");
+      app->add_option("--salt", options.salt,
+                      "of tokens alone (default: drawn anew, so that no cache flatters)")
+          ->type_name("N")
+          ->check(IsSeed());
   app->add_flag_callback(
          "--no-salt", [&options] { options.salt = 0; }, "the same tokens in every run")
       ->excludes(salt);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 
 namespace plumbline {
+
 CLI::Validator IsSeed() {
   const auto check = [](const std::string& input) {
     uint64_t seed = 0;

@@ -23,8 +23,9 @@ std::string HalfWidth(const Estimate& estimate) {
 
 std::string LoadHeading(const LoadRecord& record) {
   std::string text = WrapText(absl::StrCat(
-      Printable(record.model), ", weights ", record.weights, ", cache ", record.kv_dtype, ", ",
-      record.threads, record.threads == 1 ? " thread" : " threads",
+      CutText(Printable(record.model), kTerminalColumns - 1), ", weights ", record.weights,
+      ", cache ", record.kv_dtype, ", ", record.threads,
+      record.threads == 1 ? " thread" : " threads",
       record.target == "engine" ? "" : absl::StrCat(", ", record.target, " in virtual time")));
   absl::StrAppend(&text, WrapText(absl::StrCat(Printable(record.workload), "; seed ", record.seed,
                                                record.salt == 0 ? ", no salt" : "")));
