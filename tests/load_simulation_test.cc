@@ -13,7 +13,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/fake_load_target.h"
+#include "tests/support/load_runs.h"
 #include "tests/support/made_profile.h"
 #include "tools/load_driver.h"
 #include "tools/load_engine.h"
@@ -25,18 +25,6 @@ namespace {
 using testing::ElementsAre;
 
 constexpr int kVocab = 50;
-
-TargetFactory Simulated(const SimulationOptions& options) {
-  return [options](LoadSink& sink) -> absl::StatusOr<std::unique_ptr<LoadTarget>> {
-    return std::make_unique<SimulationTarget>(options, sink);
-  };
-}
-
-RepetitionRecord Perform(const LoadWorkload& workload, const TargetFactory& factory) {
-  auto repetition = Drive(workload, factory, {});
-  EXPECT_TRUE(repetition.ok()) << repetition.status();
-  return repetition.ok() ? *std::move(repetition) : RepetitionRecord();
-}
 
 LoadWorkload Workload(const std::string& arrivals, int64_t requests, const std::string& prompt,
                       const std::string& output, int64_t context = 200) {
@@ -50,19 +38,6 @@ LoadWorkload Workload(const std::string& arrivals, int64_t requests, const std::
   auto workload = LoadWorkload::Build(options, nullptr);
   EXPECT_TRUE(workload.ok()) << workload.status();
   return *std::move(workload);
-}
-
-SimulationOptions Options(double seconds_per_step) {
-  SimulationOptions options;
-  options.context = 200;
-  options.num_blocks = 64;
-  options.shape.block_tokens = 16;
-  options.session.scheduler.geometry.block_tokens = 16;
-  options.session.scheduler.geometry.groups.push_back({1, 1, 4, 4, KvDtype::kF32});
-  options.step_seconds = [seconds_per_step](absl::Span<const SpanShape> /*spans*/) {
-    return seconds_per_step;
-  };
-  return options;
 }
 
 // The largest difference of any two timestamps, over what is allowed: 1 ms + 0.1%. Infinite where
@@ -136,13 +111,13 @@ TEST(LoadSimulation, RepeatsARealRunToTheTimestamp) {
   for (const char* arrivals : {"poisson:150", "gamma:2000,0.3", "closed:9"}) {
     const LoadWorkload workload = Workload(arrivals, 50, "uniform:1,90", "uniform:1,40");
     const RepetitionRecord real =
-        Perform(workload, [&](LoadSink& sink) -> absl::StatusOr<std::unique_ptr<LoadTarget>> {
+        DriveToEnd(workload, [&](LoadSink& sink) -> absl::StatusOr<std::unique_ptr<LoadTarget>> {
           return std::make_unique<EngineTarget>(session, **model, **store, sink);
         });
     const auto again = LoadWorkload::Replay(real);
     ASSERT_TRUE(again.ok()) << again.status();
-    const RepetitionRecord simulated =
-        Perform(*again, Simulated(ReplayOf(real, session, kBlocks, (*source)->config().context)));
+    const RepetitionRecord simulated = DriveToEnd(
+        *again, Simulated(ReplayOf(real, session, kBlocks, (*source)->config().context)));
     EXPECT_LT(WorstDifference(real, simulated), 1) << arrivals;
     for (const StepRecord& step : real.steps) preemptions += step.preemptions;
   }
@@ -152,19 +127,19 @@ TEST(LoadSimulation, RepeatsARealRunToTheTimestamp) {
 TEST(LoadSimulation, AnotherRunIsNotTakenForTheSame) {
   // The check above sees a millisecond more per step.
   const LoadWorkload workload = Workload("poisson:5", 20, "uniform:1,20", "uniform:1,9");
-  const RepetitionRecord real = Perform(workload, Simulated(Options(0.010)));
+  const RepetitionRecord real = DriveToEnd(workload, Simulated(EvenSteps(0.010)));
   const auto again = LoadWorkload::Replay(real);
   ASSERT_TRUE(again.ok());
-  SimulationOptions slower = ReplayOf(real, Options(0).session, 64, 200);
-  slower.step_seconds = Options(0.012).step_seconds;
-  EXPECT_GT(WorstDifference(real, Perform(*again, Simulated(slower))), 1);
+  SimulationOptions slower = ReplayOf(real, EvenSteps(0).session, 64, 200);
+  slower.step_seconds = EvenSteps(0.012).step_seconds;
+  EXPECT_GT(WorstDifference(real, DriveToEnd(*again, Simulated(slower))), 1);
   EXPECT_LT(WorstDifference(
-                real, Perform(*again, Simulated(ReplayOf(real, Options(0).session, 64, 200)))),
+                real, DriveToEnd(*again, Simulated(ReplayOf(real, EvenSteps(0).session, 64, 200)))),
             1e-6);
 }
 
 TEST(LoadSimulation, RunsThatCannotBeRepeatedAreRefused) {
-  RepetitionRecord run = Perform(Workload("all", 2, "5", "2"), Simulated(Options(1)));
+  RepetitionRecord run = DriveToEnd(Workload("all", 2, "5", "2"), Simulated(EvenSteps(1)));
   run.requests[1].prefix_hit_tokens = 16;
   EXPECT_THAT(std::string(LoadWorkload::Replay(run).status().message()),
               testing::HasSubstr("request 1 of the recorded run found its prefix"));
@@ -175,7 +150,7 @@ TEST(LoadSimulation, RunsThatCannotBeRepeatedAreRefused) {
 
 TEST(LoadSimulation, PredictedStepsTakeWhatTheCostModelSays) {
   const MachineProfile profile = MadeProfile(1e9, kNoLimit, kNoLimit);
-  SimulationOptions options = Options(0);
+  SimulationOptions options = EvenSteps(0);
   options.shape.L = 2;
   options.shape.d = options.shape.F = 64;
   options.shape.h = options.shape.g = 1;
@@ -185,7 +160,7 @@ TEST(LoadSimulation, PredictedStepsTakeWhatTheCostModelSays) {
   options.step_seconds = [&](absl::Span<const SpanShape> spans) {
     return PredictStep(profile, options.shape, spans).seconds();
   };
-  const RepetitionRecord run = Perform(Workload("all", 1, "20", "3"), Simulated(options));
+  const RepetitionRecord run = DriveToEnd(Workload("all", 1, "20", "3"), Simulated(options));
   double now = 0;
   const std::vector<SpanShape> steps = {{0, 20, 1}, {20, 1, 1}, {21, 1, 1}};
   for (size_t i = 0; i < 3; ++i) {
@@ -196,10 +171,10 @@ TEST(LoadSimulation, PredictedStepsTakeWhatTheCostModelSays) {
 }
 
 TEST(LoadSimulation, ReplicasWorkSideBySide) {
-  SimulationOptions options = Options(1);
+  SimulationOptions options = EvenSteps(1);
   options.replicas = 2;
   options.session.scheduler.max_running = 1;
-  const RepetitionRecord run = Perform(Workload("all", 4, "5", "2"), Simulated(options));
+  const RepetitionRecord run = DriveToEnd(Workload("all", 4, "5", "2"), Simulated(options));
   // Two requests for each, two steps for each request.
   EXPECT_EQ(run.end_seconds, 4);
   std::vector<int64_t> replicas;
@@ -210,7 +185,7 @@ TEST(LoadSimulation, ReplicasWorkSideBySide) {
 
 TEST(LoadSimulation, AReplicaStartsWhenItsRequestComesThoughOthersWork) {
   // The first step takes 10 s on one; what comes at 4 starts at 4 on the other.
-  SimulationOptions options = Options(10);
+  SimulationOptions options = EvenSteps(10);
   options.replicas = 2;
   Trace trace;
   trace.requests = {{0, 1, 1, {}}, {4, 1, 1, {}}, {5, 1, 1, {}}};
@@ -220,7 +195,7 @@ TEST(LoadSimulation, AReplicaStartsWhenItsRequestComesThoughOthersWork) {
   wanted.vocab = 2;
   const auto workload = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Perform(*workload, Simulated(options));
+  const RepetitionRecord run = DriveToEnd(*workload, Simulated(options));
   EXPECT_EQ(run.requests[1].first_scheduled_seconds, 4);
   EXPECT_EQ(run.requests[1].finish_seconds, 14);
   EXPECT_EQ(run.requests[2].replica, 0);
@@ -229,7 +204,7 @@ TEST(LoadSimulation, AReplicaStartsWhenItsRequestComesThoughOthersWork) {
 }
 
 TEST(LoadSimulation, LeastLoadedRoutingAvoidsTheBusyReplica) {
-  SimulationOptions options = Options(1);
+  SimulationOptions options = EvenSteps(1);
   options.replicas = 2;
   options.route = LoadRoute::kLeastLoaded;
   // 0 has a long answer to give; the short ones, which come one after the other, all go to 1.
@@ -242,13 +217,13 @@ TEST(LoadSimulation, LeastLoadedRoutingAvoidsTheBusyReplica) {
   wanted.vocab = 2;
   const auto workload = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(workload.ok());
-  const RepetitionRecord run = Perform(*workload, Simulated(options));
+  const RepetitionRecord run = DriveToEnd(*workload, Simulated(options));
   for (size_t i = 1; i < run.requests.size(); ++i) EXPECT_EQ(run.requests[i].replica, 1) << i;
   // A step's end that lies ahead is not yet known: what comes at 0.9 finds 1 busy until 1.5.
   trace.requests = {{0, 1, 50, {}}, {0.5, 1, 1, {}}, {0.9, 1, 1, {}}, {1.6, 1, 1, {}}};
   const auto close = LoadWorkload::Build(wanted, &trace);
   ASSERT_TRUE(close.ok());
-  const RepetitionRecord tie = Perform(*close, Simulated(options));
+  const RepetitionRecord tie = DriveToEnd(*close, Simulated(options));
   EXPECT_EQ(tie.requests[1].replica, 1);
   EXPECT_EQ(tie.requests[2].replica, 0);  // one each: the first
   EXPECT_EQ(tie.requests[3].replica, 1);
@@ -257,12 +232,12 @@ TEST(LoadSimulation, LeastLoadedRoutingAvoidsTheBusyReplica) {
 TEST(LoadSimulation, ReplicasCutTheWaitAsTheQueueFormulaWould) {
   // The same load on one and on four servers, each at 80%: four share the peaks only when routed.
   const auto mean_wait = [](int64_t replicas, LoadRoute route) {
-    SimulationOptions options = Options(1);
+    SimulationOptions options = EvenSteps(1);
     options.replicas = replicas;
     options.route = route;
     options.session.scheduler.max_running = 1;
     const std::string rate = "poisson:" + std::to_string(0.8 * static_cast<double>(replicas));
-    const RepetitionRecord run = Perform(Workload(rate, 8000, "1", "1"), Simulated(options));
+    const RepetitionRecord run = DriveToEnd(Workload(rate, 8000, "1", "1"), Simulated(options));
     double sum = 0;
     for (const RequestRecord& request : run.requests) {
       sum += request.first_scheduled_seconds - request.intended_seconds;
