@@ -229,27 +229,34 @@ TEST(LoadSimulation, LeastLoadedRoutingAvoidsTheBusyReplica) {
   EXPECT_EQ(tie.requests[3].replica, 1);
 }
 
-TEST(LoadSimulation, ReplicasCutTheWaitAsTheQueueFormulaWould) {
-  // The same load on one and on four servers, each at 80%: four share the peaks only when routed.
-  const auto mean_wait = [](int64_t replicas, LoadRoute route) {
-    SimulationOptions options = EvenSteps(1);
-    options.replicas = replicas;
-    options.route = route;
-    options.session.scheduler.max_running = 1;
-    const std::string rate = "poisson:" + std::to_string(0.8 * static_cast<double>(replicas));
-    const RepetitionRecord run = DriveToEnd(Workload(rate, 8000, "1", "1"), Simulated(options));
-    double sum = 0;
-    for (const RequestRecord& request : run.requests) {
-      sum += request.first_scheduled_seconds - request.intended_seconds;
-    }
-    return sum / 8000;
-  };
-  const double one = mean_wait(1, LoadRoute::kRoundRobin);
-  const double dealt = mean_wait(4, LoadRoute::kRoundRobin);
-  const double balanced = mean_wait(4, LoadRoute::kLeastLoaded);
-  EXPECT_LT(dealt, one);
-  EXPECT_LT(balanced, dealt);
-  EXPECT_GT(balanced, 0);
+// Mean wait of 8000 Poisson requests on servers of one request each, at 80% of what they can do.
+// `output`: a second for each token.
+double MeanWait(int64_t replicas, LoadRoute route, const std::string& output, double mean_output) {
+  SimulationOptions options = EvenSteps(1, 1);
+  options.replicas = replicas;
+  options.route = route;
+  const double rate = 0.8 * static_cast<double>(replicas) / mean_output;
+  const RepetitionRecord run = DriveToEnd(
+      Workload("poisson:" + std::to_string(rate), 8000, "1", output), Simulated(options));
+  double sum = 0;
+  for (const RequestRecord& request : run.requests) {
+    sum += request.first_scheduled_seconds - request.intended_seconds;
+  }
+  return sum / 8000;
+}
+
+TEST(LoadSimulation, RoutesAsQueueingTheorySays) {
+  // With equal services, taking turns is the same as one queue for all, which nothing beats; and
+  // one queue for four servers is far better than one for one.
+  const double one = MeanWait(1, LoadRoute::kRoundRobin, "1", 1);
+  const double turns = MeanWait(4, LoadRoute::kRoundRobin, "1", 1);
+  const double least = MeanWait(4, LoadRoute::kLeastLoaded, "1", 1);
+  EXPECT_LT(turns, least);
+  EXPECT_LT(least, one / 2);
+  EXPECT_GT(turns, 0);
+  // With unequal ones, it pays to look.
+  EXPECT_LT(MeanWait(4, LoadRoute::kLeastLoaded, "lognormal:8,16", 8),
+            MeanWait(4, LoadRoute::kRoundRobin, "lognormal:8,16", 8));
 }
 
 }  // namespace

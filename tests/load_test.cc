@@ -6,14 +6,12 @@
 #include <limits>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/made_profile.h"
-#include "tests/support/run_binary.h"
 #include "tools/load_json.h"
 #include "tools/load_search.h"
 #include "tools/machine_file.h"
@@ -23,7 +21,6 @@ namespace plumbline::load_test {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr const char* kTinyModel =
     "synthetic:llama-160m,layers=1,width=64,heads=1,kv_heads=1,ffn=64,vocab=300,context=256";
@@ -147,6 +144,10 @@ TEST(Load, FindsTheHighestRate) {
   options.slo = "e2e=0.2";
   const std::string report = Perform(options);
   ExpectFitsTerminal(report);
+  options.json = true;
+  const auto json = nlohmann::json::parse(Perform(options));
+  EXPECT_GT(json["search"]["highest_rate"], 0);
+  EXPECT_GT(json["search"]["probes"].size(), 3u);
   EXPECT_THAT(report, HasSubstr("highest rate at which 99% meet e2e=0.2: "));
   EXPECT_THAT(report, HasSubstr("too fast"));
   EXPECT_THAT(report, HasSubstr("keeps them"));
@@ -207,39 +208,6 @@ TEST(LoadSearch, BisectsToTheTurn) {
   EXPECT_FALSE(FindMaxRate({}, [](double) -> absl::StatusOr<double> {
                  return absl::InternalError("x");
                }).ok());
-}
-
-TEST(LoadCli, HelpTeachesAndBadUsageIsTwo) {
-  const BinaryResult help = RunPlumbline({"load", "--help"});
-  EXPECT_EQ(help.exit_code, 0);
-  EXPECT_THAT(help.out, HasSubstr("Examples:"));
-  EXPECT_THAT(help.out, HasSubstr("--find-max-rate"));
-  ExpectFitsTerminal(help.out.substr(help.out.find("Examples:")));
-  for (const std::vector<std::string>& use :
-       std::vector<std::vector<std::string>>{{"load", "--requests", "0"},
-                                             {"load", "--requests", "9999999999"},
-                                             {"load", "--duration", "0"},
-                                             {"load", "--duration", "nan"},
-                                             {"load", "--repetitions", "0"},
-                                             {"load", "--think", "-1"},
-                                             {"load", "--replicas", "2"},
-                                             {"load", "--route", "random", "--simulate"},
-                                             {"load", "--route", "least-loaded"},
-                                             {"load", "--salt", "3", "--no-salt"},
-                                             {"load", "--salt", "-3"},
-                                             {"load", "--warm-up", "soon"},
-                                             {"load", "--warm-up", "nan"},
-                                             {"load", "--find-max-rate"},
-                                             {"load", "--cache-mib", "4", "--cache-blocks", "4"},
-                                             {"load", "--step-times", "x"},
-                                             {"load", "--arrivals", ""}}) {
-    const BinaryResult result = RunPlumbline(use);
-    EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use);
-    EXPECT_EQ(result.out, "") << testing::PrintToString(use);
-  }
-  const BinaryResult bad = RunPlumbline({"load", "--arrivals", "poisson:-1"});
-  EXPECT_EQ(bad.exit_code, 1);
-  EXPECT_THAT(bad.err, HasSubstr("a rate lies from"));
 }
 
 }  // namespace

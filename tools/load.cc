@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -100,20 +102,26 @@ absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
   const InterruptScope interrupt;
   const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
                               [&interrupt] { return interrupt.interrupted(); }};
-  std::string search_text;
+  std::optional<RateSearch> search;
   if (options.find_max_rate) {
-    const absl::StatusOr<RateSearch> search = SearchRate(options, run, *setup, **backend, &record);
-    if (!search.ok()) return search.status();
-    search_text = SearchReport(*search, setup->slo, options.target_share);
+    absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &record);
+    if (!found.ok()) return found.status();
+    search = *std::move(found);
   } else {
     auto repetitions = RunRepetitions(run, *setup, **backend);
     if (!repetitions.ok()) return repetitions.status();
     record.repetitions = *std::move(repetitions);
   }
   const LoadMetrics metrics = ComputeMetrics(record, setup->slo);
-  const std::string json = LoadJson(record, setup->slo, metrics);
+  const std::string json =
+      LoadJson(record, setup->slo, metrics, search.has_value() ? &*search : nullptr);
   if (absl::Status status = WriteLoadFiles(options, record, json); !status.ok()) return status;
-  out << (options.json ? json : search_text + LoadReport(record, setup->slo, metrics));
+  if (options.json) {
+    out << json;
+  } else {
+    if (search.has_value()) out << SearchReport(*search, setup->slo, options.target_share);
+    out << LoadReport(record, setup->slo, metrics);
+  }
   out.flush();
   if (!out) {
     return absl::DataLossError(

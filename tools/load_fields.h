@@ -48,12 +48,13 @@ inline constexpr std::array<LoadField<RequestRecord>, 12> kRequestFields = {
      {"finish_seconds", &RequestRecord::finish_seconds}}};
 
 // Of a run.
-inline constexpr std::array<LoadField<LoadRecord>, 8> kRunFields = {
+inline constexpr std::array<LoadField<LoadRecord>, 9> kRunFields = {
     {{"threads", &LoadRecord::threads},
      {"replicas", &LoadRecord::replicas},
      {"step_tokens", &LoadRecord::step_tokens},
      {"block_tokens", &LoadRecord::block_tokens},
      {"blocks", &LoadRecord::blocks},
+     {"block_bytes", &LoadRecord::block_bytes},
      {"token_bytes", &LoadRecord::token_bytes},
      {"article_token_bytes", &LoadRecord::article_token_bytes},
      {"unix_seconds", &LoadRecord::unix_seconds}}};

@@ -98,9 +98,21 @@ Json MetricsJson(const LoadMetrics& metrics) {
   return json;
 }
 
+Json SearchJson(const RateSearch& search) {
+  Json json;
+  json["highest_rate"] = search.highest;
+  Json& probes = json["probes"] = Json::array();
+  for (const RateProbe& probe : search.probes) {
+    probes.push_back(
+        {{"rate", probe.rate}, {"good_share", probe.good_share}, {"passed", probe.passed}});
+  }
+  return json;
+}
+
 }  // namespace
 
-std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMetrics& metrics) {
+std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMetrics& metrics,
+                     const RateSearch* search) {
   Json json;
   json["plumbline_load"] = kLoadFileVersion;
   json["model"] = record.model;
@@ -115,6 +127,7 @@ std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMet
   json["seed"] = record.seed;
   json["salt"] = record.salt;
   json["metrics"] = MetricsJson(metrics);
+  if (search != nullptr) json["search"] = SearchJson(*search);
   Json& columns = json["step_columns"] = Json::array();
   for (const LoadField<StepRecord>& field : kStepFields) columns.push_back(field.name);
   Json& repetitions = json["repetitions"] = Json::array();

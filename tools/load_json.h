@@ -8,13 +8,15 @@
 #include "absl/strings/string_view.h"
 #include "tools/load_metrics.h"
 #include "tools/load_record.h"
+#include "tools/load_search.h"
 #include "tools/load_slo.h"
 
 namespace plumbline {
 
 // One line. Numbers are written so that ParseLoadJson gives the same bits back. `metrics` are those
-// of the record and `slo`.
-std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMetrics& metrics);
+// of the record and `slo`. `search`, where not null, is how the record's rate was found.
+std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMetrics& metrics,
+                     const RateSearch* search = nullptr);
 
 struct LoadFile {
   LoadRecord record;

@@ -121,7 +121,8 @@ struct LoadRecord {
   int64_t step_tokens = 0;  // budget of a step
   int64_t block_tokens = 0;
   int64_t blocks = 0;               // of one replica's cache
-  int64_t token_bytes = 0;          // of one token in the cache
+  int64_t block_bytes = 0;          // of one block, as the store lays it out
+  int64_t token_bytes = 0;          // of one token in the cache, by the formula
   int64_t article_token_bytes = 0;  // what the articles' formula gives for it
   int64_t unix_seconds = 0;         // when it was begun
   std::vector<RepetitionRecord> repetitions;

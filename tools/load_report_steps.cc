@@ -53,7 +53,8 @@ void AddLoadStepRow(const char* label, const StepSums& sums, Table* table) {
                  Cell::Text(FormatSeconds(sums.longest))});
 }
 
-// At the fullest step.
+// At the fullest step. Measured: blocks that were held, in the store's bytes, and of them the part
+// that was not waste.
 std::string CacheTable(const LoadRecord& record) {
   const StepRecord* fullest = nullptr;
   for (const RepetitionRecord& repetition : record.repetitions) {
@@ -61,16 +62,17 @@ std::string CacheTable(const LoadRecord& record) {
       if (fullest == nullptr || step.blocks_used > fullest->blocks_used) fullest = &step;
     }
   }
-  if (fullest == nullptr) return "";
+  if (fullest == nullptr || record.block_tokens < 1) return "";
   Table table({"Cache at its fullest, bytes", "measured", "formula", "article"});
   const int64_t tokens = fullest->cached_tokens;
+  const int64_t held = fullest->blocks_used * record.block_bytes;
+  const int64_t wasted = fullest->waste_tokens * (record.block_bytes / record.block_tokens);
   table.AddRow({{absl::StrCat("  used, ", FormatCount(tokens), " tokens"), ""},
-                Cell::Count(tokens * record.token_bytes),
+                Cell::Count(held - wasted),
                 Cell::Count(tokens * record.token_bytes),
                 Cell::Count(tokens * record.article_token_bytes)});
-  const int64_t slots = fullest->blocks_used * record.block_tokens;
   table.AddRow({{absl::StrCat("  allocated, ", FormatCount(fullest->blocks_used), " blocks"), ""},
-                Cell::Count(slots * record.token_bytes),
+                Cell::Count(held),
                 Cell::Count((tokens + fullest->waste_tokens) * record.token_bytes),
                 Cell::None()});
   return table.ToString();
@@ -89,11 +91,16 @@ std::string LoadStepsReport(const LoadRecord& record) {
     }
   }
   if (all.steps == 0) return "The target tells no steps.\n";
-  Table table({"Steps", "count", "tokens", "measured", "predicted", "residual", "longest"});
+  const bool real = record.target == "engine";
+  Table table({"Steps", "count", "tokens", real ? "measured" : "simulated", "predicted", "residual",
+               "longest"});
   AddLoadStepRow("  with prompt tokens", prompts, &table);
   AddLoadStepRow("  decode alone", decodes, &table);
   AddLoadStepRow("  all", all, &table);
-  return absl::StrCat(table.ToString(), "\n", CacheTable(record));
+  return absl::StrCat(
+      table.ToString(),
+      real ? "predicted: the forward pass alone; a step also plans and samples\n" : "", "\n",
+      CacheTable(record));
 }
 
 }  // namespace plumbline

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "spdlog/spdlog.h"
 #include "tools/load_driver.h"
 #include "tools/load_metrics.h"
 #include "tools/progress.h"
@@ -57,6 +58,7 @@ class RepetitionRun {
     if (!workload.ok()) return workload.status();
     const auto before = backend_.MeasureNow();
     if (!before.ok()) return before.status();
+    spdlog::debug("load: sending {} requests", workload->requests().size());
     absl::StatusOr<RepetitionRecord> repetition =
         RunOne(*workload, number == 0 ? "load" : absl::StrCat("load ", number + 1));
     if (!repetition.ok()) return repetition;

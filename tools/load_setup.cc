@@ -202,6 +202,7 @@ LoadRecord DescribeLoad(const LoadOptions& options, const LoadSetup& setup) {
   record.step_tokens = setup.scheduler.step_tokens;
   record.block_tokens = options.block_tokens;
   record.blocks = setup.cache_blocks;
+  record.block_bytes = setup.scheduler.geometry.BlockBytes();
   record.token_bytes = KvTokenBytes(setup.shape);
   record.article_token_bytes = static_cast<int64_t>(ArticleKvBytes(setup.shape, 1));
   record.unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(
