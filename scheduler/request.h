@@ -49,6 +49,7 @@ struct TokenEvent {
 };
 
 struct Request {
+  int64_t tag = 0;              // the client's own number for it, in StepEvents
   std::vector<int32_t> prompt;  // at least one token
   int max_new_tokens = 64;      // at least 1; clamped to what context and cache can hold
   SamplingParams sampling;

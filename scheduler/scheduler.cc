@@ -25,6 +25,7 @@ Scheduler::Scheduler(const SchedulerOptions& options, const CostShape& shape, Bl
   if (options.recompute_each_step) options_.max_running = 1;
   running_.reserve(static_cast<size_t>(options_.max_running));
   plan_.spans.reserve(static_cast<size_t>(options_.max_running));
+  plan_.preempted.reserve(static_cast<size_t>(options_.max_running));
 }
 
 Scheduler::~Scheduler() {

@@ -33,6 +33,7 @@
 #include "scheduler/sampler.h"
 #include "scheduler/sequence.h"
 #include "scheduler/sequence_blocks.h"
+#include "scheduler/step_event.h"
 #include "scheduler/step_plan.h"
 #include "scheduler/step_time_bound.h"
 #include "scheduler/waiting_queue.h"
@@ -117,6 +118,10 @@ class Scheduler {
   void Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes);
   // The step could not run: ends every request of the plan with kError and this status.
   void Abort(const StepPlan& plan, const absl::Status& status);
+
+  // What the step does, apart from its end and its prediction; reuses the room of `*event`.
+  // REQUIRES: `plan` is the last one, has run, and is uncommitted.
+  void Describe(const StepPlan& plan, StepEvent* event) const;
 
   // Finished requests since the last call, in order of finishing.
   std::vector<RequestResult> TakeFinished();

@@ -9,7 +9,7 @@
 namespace plumbline {
 
 void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes) {
-  const double now = clock_.NowSeconds();
+  const double now = plan_.end_seconds = clock_.NowSeconds();
   bound_.Observe(now - plan.start_seconds);
   size_t next = 0;
   for (const PlannedSpan& span : plan.spans) {
@@ -30,7 +30,7 @@ void Scheduler::Commit(const StepPlan& plan, absl::Span<SampleOutcome> outcomes)
 }
 
 void Scheduler::Abort(const StepPlan& plan, const absl::Status& status) {
-  const double now = clock_.NowSeconds();
+  const double now = plan_.end_seconds = clock_.NowSeconds();
   for (const PlannedSpan& span : plan.spans) {
     StampStep(*span.sequence, plan, now);
     Finish(*span.sequence, FinishReason::kError, status, now);

@@ -84,6 +84,7 @@ bool Scheduler::PrefersSwap(const Sequence& victim) const {
 void Scheduler::Preempt(size_t at) {
   Sequence& victim = *running_[at];
   ++victim.result.preemptions;
+  plan_.preempted.push_back(&victim);
   victim.result.evictions.push_back({.evicted_seconds = plan_.start_seconds});
   blocks_.Preempt(victim, PrefersSwap(victim));
   PutBack(at);

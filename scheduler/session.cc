@@ -158,13 +158,27 @@ void Session::RunPlan(const StepPlan& plan) {
   BuildBatch(plan, &batch_);
   work_.Reset(static_cast<int>(plan.spans.size()));
   const absl::StatusOr<absl::Span<const float>> logits = executor_.Run(batch_, &work_);
-  if (!logits.ok()) {
+  if (logits.ok() && options_.keep_steps) RecordStep(plan, work_, shape_, options_.profile);
+  if (options_.on_step) Observe(plan);
+  if (logits.ok()) {
+    SampleRows(plan, *logits);
+    scheduler_.Commit(plan, absl::MakeSpan(outcomes_));
+  } else {
     scheduler_.Abort(plan, logits.status());
-    return;
   }
-  RecordStep(plan, work_, shape_, options_.profile);
-  SampleRows(plan, *logits);
-  scheduler_.Commit(plan, absl::MakeSpan(outcomes_));
+  event_.end_seconds = plan.end_seconds;
+  if (options_.on_step) options_.on_step(event_);
+}
+
+// Before Commit, which takes finished sequences away.
+void Session::Observe(const StepPlan& plan) {
+  scheduler_.Describe(plan, &event_);
+  event_.predicted_seconds.reset();
+  const std::vector<RequestStep>& steps = plan.spans.front().sequence->result.steps;
+  // One that has no end is of this step.
+  if (!steps.empty() && steps.back().end_seconds < 0 && steps.back().predicted.has_value()) {
+    event_.predicted_seconds = steps.back().predicted->seconds();
+  }
 }
 
 void Session::SampleRows(const StepPlan& plan, absl::Span<const float> logits) {

@@ -20,6 +20,7 @@
 #include "scheduler/request.h"
 #include "scheduler/sampler.h"
 #include "scheduler/scheduler.h"
+#include "scheduler/step_event.h"
 
 namespace plumbline {
 
@@ -30,6 +31,11 @@ struct SessionOptions {
   // What steps' times are predicted from, as this run's anchors have it; null: nothing is. Not
   // owned; outlives the session.
   const MachineProfile* profile = nullptr;
+  // False: results have no steps (RequestResult::steps), which cost memory for each token.
+  bool keep_steps = true;
+  // Called after the Commit (or Abort) of each step, before results are delivered, on the loop's
+  // thread; it must not call back into the session but for its thread-safe methods. May be empty.
+  StepObserver on_step;
   // Checks the scheduler's and the pool's invariants after every step (tests).
   bool check_invariants = false;
 };
@@ -92,6 +98,7 @@ class Session {
   void CancelSamples(const Client& client);
   void ApplyCancelAll();
   void RunPlan(const StepPlan& plan);
+  void Observe(const StepPlan& plan);
   void SampleRows(const StepPlan& plan, absl::Span<const float> logits);
   bool DeliverFinished();
 
@@ -122,6 +129,7 @@ class Session {
   StepBatch batch_;
   StepWork work_;
   std::vector<SampleOutcome> outcomes_;
+  StepEvent event_;
   absl::Status invariants_;
 };
 

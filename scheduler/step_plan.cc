@@ -12,6 +12,7 @@ int StepPlan::num_tokens() const {
 
 void StepPlan::Clear() {
   spans.clear();
+  preempted.clear();
   over_itl_target = false;
 }
 

@@ -19,6 +19,9 @@ struct PlannedSpan {
 struct StepPlan {
   std::vector<PlannedSpan> spans;  // decode spans first
   double start_seconds = 0;        // clock time at the start of Plan
+  double end_seconds = 0;          // of Commit or Abort, once it came
+  // Sequences that gave their blocks away for it; owned by the scheduler.
+  std::vector<const Sequence*> preempted;
   // Prompt tokens run beside streams, and the step is predicted to miss SchedulerOptions'
   // itl_target_seconds even so.
   bool over_itl_target = false;

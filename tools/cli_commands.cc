@@ -121,6 +121,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   app.require_subcommand(1);
   app.fallthrough();
   AddGenerate(app, commands, streams);
+  AddLoad(app, commands, streams);
   AddInspect(app, commands, streams);
   AddPlan(app, commands, streams);
   AddTokenize(app, commands, streams);

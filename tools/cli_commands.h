@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
+#include "tools/load.h"
 #include "tools/plan.h"
 #include "tools/scale.h"
 #include "tools/synth.h"
@@ -22,6 +23,7 @@ namespace plumbline {
 struct Commands {
   GenerateOptions generate;
   InspectOptions inspect;
+  LoadOptions load;
   ScaleOptions scale;
   TokenizeOptions tokenize;
   SynthOptions synth;
@@ -39,6 +41,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
+void AddLoad(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);

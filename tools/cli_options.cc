@@ -5,9 +5,7 @@
 #include "absl/strings/str_join.h"
 
 namespace plumbline {
-namespace {
 
-// The library would take -1 for the largest number.
 CLI::Validator IsSeed() {
   const auto check = [](const std::string& input) {
     uint64_t seed = 0;
@@ -17,19 +15,20 @@ CLI::Validator IsSeed() {
   return CLI::Validator(check, "");
 }
 
-}  // namespace
-
-// CLI::Range would let NaN pass.
-CLI::Option* AddReal(CLI::App* app, const std::string& name, double& value, double low, double high,
-                     const std::string& help) {
+CLI::Validator IsReal(double low, double high) {
   const auto check = [=](const std::string& input) {
     double number = 0;
     if (absl::SimpleAtod(input, &number) && number >= low && number <= high) return std::string();
     return absl::StrCat("\"", input, "\" is not a number from ", low, " to ", high);
   };
+  return CLI::Validator(check, "");
+}
+
+CLI::Option* AddReal(CLI::App* app, const std::string& name, double& value, double low, double high,
+                     const std::string& help) {
   return app->add_option(name, value, help)
       ->type_name("X")
-      ->check(CLI::Validator(check, ""))
+      ->check(IsReal(low, high))
       ->capture_default_str();
 }
 

@@ -44,6 +44,10 @@ void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype)
 
 // For check(): refuses an empty value.
 CLI::Validator NotEmpty();
+// What is no number in the range; unlike CLI::Range, NaN too.
+CLI::Validator IsReal(double low, double high);
+// What is no whole number from 0 to 2^64 - 1; the library would take -1 for the largest.
+CLI::Validator IsSeed();
 
 }  // namespace plumbline
 

@@ -97,18 +97,6 @@ absl::StatusOr<int64_t> WantedBlocks(const CacheBudget& budget) {
   return blocks;
 }
 
-absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype weights) {
-  const Machine machine = DetectMachine();
-  const int64_t needed = WeightBytesNeeded(config, weights);
-  if (machine.free_memory_bytes == 0) return std::numeric_limits<int64_t>::max();  // not known
-  if (needed <= machine.free_memory_bytes) return machine.free_memory_bytes - needed;
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the weights need ", FormatBytes(needed), " as ", WeightDtypeName(weights),
-                   ", and ", FormatBytes(machine.free_memory_bytes), " are free (",
-                   machine.memory_limit, "): free some memory, or run a smaller model",
-                   weights == WeightDtype::kF32 ? " or --weights bf16" : ""));
-}
-
 // No step is longer than all that the requests can ever hold, so nor need be the scratch.
 void SizeSteps(const GenerateOptions& options, const CacheBudget& budget,
                absl::Span<const int64_t> prompt_tokens, ModelOptions& model) {
@@ -154,6 +142,18 @@ absl::StatusOr<int> ChooseSwapBlocks(const GenerateOptions& options, const Cache
 }
 
 }  // namespace
+
+absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype weights) {
+  const Machine machine = DetectMachine();
+  const int64_t needed = WeightBytesNeeded(config, weights);
+  if (machine.free_memory_bytes == 0) return std::numeric_limits<int64_t>::max();  // not known
+  if (needed <= machine.free_memory_bytes) return machine.free_memory_bytes - needed;
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the weights need ", FormatBytes(needed), " as ", WeightDtypeName(weights),
+                   ", and ", FormatBytes(machine.free_memory_bytes), " are free (",
+                   machine.memory_limit, "): free some memory, or run a smaller model",
+                   weights == WeightDtype::kF32 ? " or --weights bf16" : ""));
+}
 
 std::vector<std::string> ReadPromptLines(std::istream& in) {
   std::vector<std::string> lines;

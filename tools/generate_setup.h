@@ -34,6 +34,10 @@ struct GenerateSetup {
 // The errors of RunGenerate that come before anything runs.
 absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options);
 
+// Memory of this machine that is free beside the model's weights; ResourceExhausted where these do
+// not fit.
+absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype weights);
+
 // One prompt per line; a carriage return before the newline is not part of it, and lines of
 // nothing but blanks are left out.
 std::vector<std::string> ReadPromptLines(std::istream& in);

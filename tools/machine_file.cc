@@ -188,13 +188,7 @@ absl::Status SaveMachineProfile(const MachineProfile& profile, const std::string
   return status.ok() ? file.Commit() : status;
 }
 
-absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int threads) {
-  std::string name = path;
-  if (name.empty()) {
-    absl::StatusOr<std::string> usual = DefaultMachinePath(threads);
-    if (!usual.ok()) return usual.status();
-    name = *std::move(usual);
-  }
+absl::StatusOr<MachineProfile> ReadMachineProfile(const std::string& name) {
   std::ifstream in(name, std::ios::binary);
   if (!in) return absl::NotFoundError(absl::StrCat("there is no machine profile ", name, kAgain));
   std::string text(kMostBytes + 1, '\0');
@@ -208,6 +202,18 @@ absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int t
     return absl::Status(profile.status().code(),
                         absl::StrCat(name, ": ", profile.status().message()));
   }
+  return profile;
+}
+
+absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int threads) {
+  std::string name = path;
+  if (name.empty()) {
+    absl::StatusOr<std::string> usual = DefaultMachinePath(threads);
+    if (!usual.ok()) return usual.status();
+    name = *std::move(usual);
+  }
+  absl::StatusOr<MachineProfile> profile = ReadMachineProfile(name);
+  if (!profile.ok()) return profile;
   const std::string cpu = DetectMachine().cpu_model;
   if (profile->cpu_model != cpu) {
     return absl::FailedPreconditionError(absl::StrCat(name, " was measured on \"",

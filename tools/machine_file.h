@@ -25,6 +25,10 @@ absl::StatusOr<MachineProfile> ParseMachineProfile(absl::string_view text);
 // Writes the profile, whole or not at all, and the folders on its way. Errors of ReplacingFile.
 absl::Status SaveMachineProfile(const MachineProfile& profile, const std::string& path);
 
+// Reads the profile at `name`, of whatever machine. NotFound where there is none; errors of
+// ParseMachineProfile.
+absl::StatusOr<MachineProfile> ReadMachineProfile(const std::string& name);
+
 // Reads the profile at `path` (empty: the default one for `threads`). NotFound where there is none;
 // FailedPrecondition where it was measured with another number of threads or on another CPU;
 // errors of ParseMachineProfile. All say what to do.

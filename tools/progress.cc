@@ -82,13 +82,20 @@ void Progress::SetWhat(std::string what) {
   what_ = std::move(what);
 }
 
+void Progress::SetNote(std::string note) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  note_ = std::move(note);
+}
+
 void Progress::Draw() {
   bool drawn = false;
   std::unique_lock<std::mutex> lock(mutex_);
   std::chrono::milliseconds wait = kPatience;
   while (!stop_came_.wait_for(lock, wait, [this] { return stop_; })) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-    std::cerr << "\r\033[K" << ProgressLine(what_, done_, total_, passed.count()) << std::flush;
+    const std::string line = note_.empty() ? ProgressLine(what_, done_, total_, passed.count())
+                                           : CutText(what_ + ": " + note_, kTerminalColumns - 1);
+    std::cerr << "\r\033[K" << line << std::flush;
     drawn = true;
     wait = kRedraw;
   }

@@ -35,6 +35,8 @@ class Progress {
   void Set(int64_t done) { done_ = done; }
   // What the line names from now on.
   void SetWhat(std::string what);
+  // Stands behind the name instead of the share that is done.
+  void SetNote(std::string note);
   // Takes the line away, for good. Belongs to the thread that made the object.
   void Stop();
 
@@ -42,6 +44,7 @@ class Progress {
   void Draw();
 
   std::string what_;  // guarded by mutex_
+  std::string note_;  // guarded by mutex_; empty: the share that is done
   const int64_t total_;
   const std::chrono::steady_clock::time_point start_;
   std::atomic<int64_t> done_ = 0;

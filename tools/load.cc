@@ -1,0 +1,134 @@
+#include "tools/load.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/replacing_file.h"
+#include "tools/interrupt.h"
+#include "tools/load_csv.h"
+#include "tools/load_json.h"
+#include "tools/load_metrics.h"
+#include "tools/load_report.h"
+#include "tools/load_run.h"
+#include "tools/load_search.h"
+#include "tools/load_setup.h"
+
+namespace plumbline {
+namespace {
+
+absl::Status WriteLoadFiles(const LoadOptions& options, const LoadRecord& record,
+                            const std::string& json) {
+  if (!options.output_file.empty()) {
+    ReplacingFile file(options.output_file);
+    absl::Status status = file.Create();
+    if (status.ok()) status = file.Write(json);
+    if (status.ok()) status = file.Commit();
+    if (!status.ok()) return status;
+  }
+  return options.csv.empty() ? absl::OkStatus() : WriteLoadCsv(record, options.csv);
+}
+
+// The first request that failed for another reason than the load itself.
+absl::Status FirstFailure(const LoadRecord& record) {
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const RequestRecord& request : repetition.requests) {
+      if (request.outcome != LoadOutcome::kFailed) continue;
+      return absl::InternalError(absl::StrCat("request ", request.id, ": ", request.error));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Tries rates, and leaves the record of the highest one that passed (of the last one, where none
+// did) in `*record`.
+absl::StatusOr<RateSearch> SearchRate(const LoadOptions& options, const LoadRunOptions& run,
+                                      LoadSetup& setup, LoadBackend& backend, LoadRecord* record) {
+  const ArrivalSpec first = setup.workload.arrivals;
+  RateSearchOptions search;
+  search.first_rate = first.rate;
+  search.target_share = options.target_share;
+  double best = 0;
+  const auto probe = [&](double rate) -> absl::StatusOr<double> {
+    setup.workload.arrivals = AtRate(first, rate);
+    auto repetitions = RunRepetitions(run, setup, backend);
+    if (!repetitions.ok()) return repetitions.status();
+    if (run.interrupted()) return -1;
+    LoadRecord probed = *record;
+    probed.repetitions = *std::move(repetitions);
+    probed.workload = absl::StrCat(record->workload, "; at ", setup.workload.arrivals.text);
+    const LoadRounds rounds = CollectRounds(probed, setup.slo);
+    const double share = static_cast<double>(rounds.good) /
+                         static_cast<double>(std::max<int64_t>(1, rounds.measured));
+    const bool passed = share >= options.target_share;
+    if ((passed && rate > best) || best == 0) record->repetitions = std::move(probed.repetitions);
+    if (passed) best = std::max(best, rate);
+    return share;
+  };
+  absl::StatusOr<RateSearch> found = FindMaxRate(search, probe);
+  if (found.ok() && best > 0) {
+    absl::StrAppend(&record->workload, "; shown at ", AtRate(first, best).text);
+  }
+  return found;
+}
+
+absl::Status CheckLoadOptions(const LoadOptions& options, const LoadSetup& setup) {
+  if (!options.find_max_rate) return absl::OkStatus();
+  if (options.slo.empty()) {
+    return absl::InvalidArgumentError("a search for the highest rate needs goals: give --slo");
+  }
+  if (!setup.workload.arrivals.has_rate() || setup.recorded.has_value()) {
+    return absl::InvalidArgumentError(
+        "a search for the highest rate needs arrivals that have one: constant, poisson or gamma");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
+  absl::StatusOr<LoadSetup> setup = PrepareLoad(options);
+  if (!setup.ok()) return setup.status();
+  if (absl::Status status = CheckLoadOptions(options, *setup); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<LoadBackend>> backend =
+      options.simulate ? MakeSimulationBackend(options, *setup)
+                       : MakeEngineBackend(options, *setup);
+  if (!backend.ok()) return backend.status();
+  LoadRecord record = DescribeLoad(options, *setup);
+  const InterruptScope interrupt;
+  const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
+                              [&interrupt] { return interrupt.interrupted(); }};
+  std::optional<RateSearch> search;
+  if (options.find_max_rate) {
+    absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &record);
+    if (!found.ok()) return found.status();
+    search = *std::move(found);
+  } else {
+    auto repetitions = RunRepetitions(run, *setup, **backend);
+    if (!repetitions.ok()) return repetitions.status();
+    record.repetitions = *std::move(repetitions);
+  }
+  const LoadMetrics metrics = ComputeMetrics(record, setup->slo);
+  const std::string json =
+      LoadJson(record, setup->slo, metrics, search.has_value() ? &*search : nullptr);
+  if (absl::Status status = WriteLoadFiles(options, record, json); !status.ok()) return status;
+  if (options.json) {
+    out << json;
+  } else {
+    if (search.has_value()) out << SearchReport(*search, setup->slo, options.target_share);
+    out << LoadReport(record, setup->slo, metrics);
+  }
+  out.flush();
+  if (!out) {
+    return absl::DataLossError(
+        "the output cannot be written: check that its disk has room and its reader still runs");
+  }
+  if (absl::Status status = FirstFailure(record); !status.ok()) return status;
+  return interrupt.interrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
+}
+
+}  // namespace plumbline

@@ -1,0 +1,140 @@
+// What a load can drive: this process's engine, and a simulation.
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "cache/kv_store.h"
+#include "engine/limit_probe.h"
+#include "engine/model.h"
+#include "engine/step_time.h"
+#include "tools/load_engine.h"
+#include "tools/load_replay.h"
+#include "tools/load_run.h"
+#include "tools/load_simulation.h"
+#include "tools/machine_file.h"
+#include "tools/progress.h"
+
+namespace plumbline {
+namespace {
+
+class EngineBackend final : public LoadBackend {
+ public:
+  EngineBackend(const LoadSetup& setup, std::unique_ptr<Model> model,
+                std::unique_ptr<KvStore> store, std::optional<MachineProfile> profile)
+      : setup_(setup),
+        model_(std::move(model)),
+        store_(std::move(store)),
+        profile_(std::move(profile)) {}
+
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+    SessionOptions session;
+    session.scheduler = setup_.scheduler;
+    session.profile = now_.has_value() ? &*now_ : nullptr;
+    session.keep_steps = session.profile != nullptr;
+    return std::make_unique<EngineTarget>(session, *model_, *store_, sink);
+  }
+
+  absl::StatusOr<std::optional<Anchors>> MeasureNow() override {
+    const absl::StatusOr<Anchors> anchors = MeasureAnchors(model_->options().threads);
+    if (!anchors.ok()) return anchors.status();
+    if (profile_.has_value()) now_ = AtAnchors(*profile_, *anchors);
+    return std::optional<Anchors>(*anchors);
+  }
+
+  bool needs_warm_up() const override { return true; }
+
+ private:
+  const LoadSetup& setup_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<KvStore> store_;
+  std::optional<MachineProfile> profile_;
+  std::optional<MachineProfile> now_;  // at the anchors of the repetition to come
+};
+
+class SimulationBackend final : public LoadBackend {
+ public:
+  explicit SimulationBackend(SimulationOptions options) : options_(std::move(options)) {}
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+    return std::make_unique<SimulationTarget>(options_, sink);
+  }
+  absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
+  bool needs_warm_up() const override { return false; }
+
+ private:
+  const SimulationOptions options_;
+};
+
+// Repeats the recorded repetitions one after the other, as RunRepetitions asks for targets.
+class ReplayBackend final : public LoadBackend {
+ public:
+  ReplayBackend(SimulationOptions options, const LoadRecord& recorded)
+      : options_(std::move(options)), recorded_(recorded) {}
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+    const auto& repetitions = recorded_.repetitions;
+    ReplayTimes(TimesOf(repetitions[next_++ % repetitions.size()]), &options_);
+    return std::make_unique<SimulationTarget>(options_, sink);
+  }
+  absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
+  bool needs_warm_up() const override { return false; }
+
+ private:
+  SimulationOptions options_;
+  const LoadRecord& recorded_;
+  size_t next_ = 0;
+};
+
+// A machine that this process does not run on will do.
+absl::StatusOr<MachineProfile> AnyProfile(const LoadOptions& options, int threads) {
+  if (options.machine.empty()) return LoadMachineProfile("", threads);
+  return ReadMachineProfile(options.machine);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LoadBackend>> MakeEngineBackend(const LoadOptions& options,
+                                                               const LoadSetup& setup) {
+  std::optional<MachineProfile> profile;
+  if (options.predict) {
+    auto found = FindMachineProfile(options.machine, setup.model_options.threads);
+    if (!found.ok()) return found.status();
+    profile = *std::move(found);
+  }
+  const ModelConfig& config = setup.source->config();
+  absl::StatusOr<std::unique_ptr<Model>> model;
+  {
+    Progress progress(absl::StrCat("loading ", config.name), TotalElements(config));
+    const std::unique_ptr<TensorSource> source = WithProgress(*setup.source, progress);
+    model = Model::Load(*source, setup.model_options);
+  }
+  if (!model.ok()) return model.status();
+  absl::StatusOr<std::unique_ptr<KvStore>> store =
+      KvStore::Create(setup.scheduler.geometry, setup.cache_blocks);
+  if (!store.ok()) return store.status();
+  return std::make_unique<EngineBackend>(setup, *std::move(model), *std::move(store),
+                                         std::move(profile));
+}
+
+absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOptions& options,
+                                                                   const LoadSetup& setup) {
+  SimulationOptions simulation;
+  simulation.session.scheduler = setup.scheduler;
+  simulation.shape = setup.shape;
+  simulation.context = setup.scheduler.context;
+  simulation.num_blocks = setup.cache_blocks;
+  simulation.replicas = options.replicas;
+  simulation.route =
+      options.route == "least-loaded" ? LoadRoute::kLeastLoaded : LoadRoute::kRoundRobin;
+  if (setup.recorded.has_value()) {
+    return std::make_unique<ReplayBackend>(std::move(simulation), *setup.recorded);
+  }
+  absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup.model_options.threads);
+  if (!profile.ok()) return profile.status();
+  simulation.step_seconds = [profile = *std::move(profile),
+                             shape = setup.shape](absl::Span<const SpanShape> spans) {
+    return PredictStep(profile, shape, spans).seconds();
+  };
+  return std::make_unique<SimulationBackend>(std::move(simulation));
+}
+
+}  // namespace plumbline

@@ -1,0 +1,32 @@
+#include "tools/load_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace plumbline {
+
+EngineTarget::EngineTarget(const SessionOptions& options, Model& model, KvStore& store,
+                           LoadSink& sink)
+    : executor_(model, store),
+      replica_(options, executor_, store.num_blocks(), clock_, /*number=*/0, sink) {}
+
+int64_t EngineTarget::Submit(LoadSend send) {
+  replica_.Submit(std::move(send));
+  return 0;
+}
+
+absl::Status EngineTarget::Step(double /*wake_seconds*/) {
+  if (replica_.Step() || replica_.in_flight() == 0) return absl::OkStatus();
+  return absl::InternalError("the scheduler runs nothing, though requests wait: this is a bug");
+}
+
+void EngineTarget::WaitUntil(double seconds) {
+  // Short enough for an interrupt to be seen.
+  constexpr double kLongestNap = 0.05;
+  const double nap = std::clamp(seconds - Now(), 0.0, kLongestNap);
+  std::this_thread::sleep_for(std::chrono::duration<double>(nap));
+}
+
+}  // namespace plumbline
