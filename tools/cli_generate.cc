@@ -34,14 +34,7 @@ void AddEngine(CLI::App* app, GenerateOptions& options) {
   AddWhole(app, "--cache-blocks", options.cache_blocks, int64_t{1}, int64_t{kMaxInt},
            "cache size in blocks, instead")
       ->excludes(mib);
-  AddChoice(app, "--preempt", options.preempt, {"recompute", "swap", "auto"},
-            "where blocks run out: compute a victim again later, or move its blocks away and back; "
-            "auto: what the machine's profile says takes less time");
-  AddChoice(app, "--preempt-victim", options.preempt_victim, {"newest", "largest"},
-            "who makes room");
-  AddWhole(app, "--swap-blocks", options.swap_blocks, int64_t{1}, int64_t{kMaxInt},
-           "blocks to move to (default: as many as the cache has)");
-  AddText(app, "--swap-dir", options.swap_dir, "DIR", "where they lie in a file (default: memory)");
+  AddPreemption(app, options.preempt);
   app->add_flag("!--no-prefix-sharing", options.prefix_sharing,
                 "compute equal beginnings of prompts anew");
 }
@@ -94,10 +87,7 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
     if (options.prompts.empty() && options.prompt_file.empty()) {
       commands.usage_error = "a prompt is needed: give one with -p TEXT or -f FILE";
     }
-    if (options.preempt == "recompute" && (options.swap_blocks || !options.swap_dir.empty())) {
-      commands.usage_error =
-          "--swap-blocks and --swap-dir are for what is swapped: add --preempt swap or auto";
-    }
+    if (SwapsNothing(options.preempt)) commands.usage_error = kSwapsNothing;
     commands.run = [&options, &streams] {
       return RunGenerate(options, streams.out_is_terminal, streams.out);
     };

@@ -48,15 +48,13 @@ struct Stores {
   std::unique_ptr<KvStore> host;  // null: nothing is swapped
 };
 
-absl::StatusOr<Stores> MakeStores(const GenerateSetup& setup, const std::string& swap_dir) {
+absl::StatusOr<Stores> MakeStores(const GenerateSetup& setup, const PreemptOptions& preempt) {
   Stores stores;
   absl::StatusOr<std::unique_ptr<KvStore>> store =
       KvStore::Create(setup.geometry, setup.cache_blocks);
   if (!store.ok()) return store.status();
   stores.cache = *std::move(store);
-  if (setup.swap_blocks == 0) return stores;
-  store = swap_dir.empty() ? KvStore::Create(setup.geometry, setup.swap_blocks)
-                           : KvStore::CreateInFile(setup.geometry, setup.swap_blocks, swap_dir);
+  store = MakeHostStore(preempt, setup.geometry, setup.swap_blocks);
   if (!store.ok()) return store.status();
   stores.host = *std::move(store);
   return stores;
@@ -92,7 +90,7 @@ class Run {
     session_options.scheduler.geometry = setup_.geometry;
     session_options.scheduler.prefix_sharing = options_.prefix_sharing;
     session_options.scheduler.recompute_each_step = options_.no_cache;
-    session_options.scheduler.preemption = setup_.preemption;
+    session_options.scheduler.preemption = options_.preempt.policy();
     KvBlockMover mover(*stores.cache, stores.host.get());
     session_options.scheduler.mover = &mover;
     session_options.profile = profile;
@@ -234,7 +232,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   }
   const absl::StatusOr<std::unique_ptr<Model>> model = LoadModel(*setup);
   if (!model.ok()) return model.status();
-  const absl::StatusOr<Stores> stores = MakeStores(*setup, options.swap_dir);
+  const absl::StatusOr<Stores> stores = MakeStores(*setup, options.preempt);
   if (!stores.ok()) return stores.status();
   if (check != nullptr) TouchPlanned(**model, *stores->cache);
   absl::StatusOr<std::optional<MachineProfile>> profile =

@@ -40,10 +40,7 @@ struct GenerateOptions {
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,
   std::optional<int64_t> cache_blocks;  // as far as there is memory
   bool prefix_sharing = true;
-  std::string preempt = "recompute";      // PreemptModeName
-  std::string preempt_victim = "newest";  // PreemptVictimName
-  std::optional<int64_t> swap_blocks;     // of host memory; none: as many as the cache has
-  std::string swap_dir;                   // where their file lies; empty: plain memory
+  PreemptOptions preempt;
   int logprobs = 0;
   bool no_cache = false;    // SchedulerOptions::recompute_each_step
   std::string machine;      // profile to predict times from; empty: the default one, if any

@@ -111,36 +111,6 @@ void SizeSteps(const GenerateOptions& options, const CacheBudget& budget,
   model.max_logit_rows = model.max_step_spans;
 }
 
-// What the command line says; it lets no other words pass.
-PreemptPolicy ChoosePreemption(const GenerateOptions& options) {
-  PreemptPolicy policy;
-  for (const PreemptMode mode : {PreemptMode::kSwap, PreemptMode::kAuto}) {
-    if (options.preempt == PreemptModeName(mode)) policy.mode = mode;
-  }
-  if (options.preempt_victim == PreemptVictimName(PreemptVictim::kLargest)) {
-    policy.victim = PreemptVictim::kLargest;
-  }
-  return policy;
-}
-
-// Blocks of host memory beside the cache's: as asked for, or as many as the cache has, as far as
-// memory goes. A file's room is found out when it is made.
-absl::StatusOr<int> ChooseSwapBlocks(const GenerateOptions& options, const CacheBudget& budget,
-                                     int cache_blocks) {
-  const int64_t wanted = options.swap_blocks.value_or(cache_blocks);
-  if (!options.swap_dir.empty()) return static_cast<int>(wanted);
-  const int64_t block_bytes = budget.geometry.BlockBytes();
-  const int64_t possible = std::max<int64_t>(0, budget.free_bytes / block_bytes - cache_blocks);
-  if (options.swap_blocks && wanted > possible) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("swapping: ", wanted, " blocks of ", block_bytes,
-                     " bytes need more memory than the ", possible,
-                     " blocks that are free beside weights and cache: lower --swap-blocks, or give "
-                     "them a file with --swap-dir"));
-  }
-  return static_cast<int>(std::min(wanted, possible));
-}
-
 }  // namespace
 
 absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype weights) {
@@ -235,12 +205,10 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   const absl::StatusOr<int> blocks = ChooseCacheBlocks(budget, tokens);
   if (!blocks.ok()) return blocks.status();
   setup.cache_blocks = *blocks;
-  setup.preemption = ChoosePreemption(options);
-  if (setup.preemption.mode != PreemptMode::kRecompute) {
-    const absl::StatusOr<int> swap = ChooseSwapBlocks(options, budget, *blocks);
-    if (!swap.ok()) return swap.status();
-    setup.swap_blocks = *swap;
-  }
+  const absl::StatusOr<int> swap = ChooseSwapBlocks(options.preempt, budget.geometry.BlockBytes(),
+                                                    budget.free_bytes, *blocks);
+  if (!swap.ok()) return swap.status();
+  setup.swap_blocks = *swap;
   SizeSteps(options, budget, tokens, model_options);
   return setup;
 }

@@ -13,7 +13,6 @@
 #include "absl/types/span.h"
 #include "engine/model.h"
 #include "engine/tensor_source.h"
-#include "scheduler/preemption.h"
 #include "tools/generate.h"
 
 namespace plumbline {
@@ -27,7 +26,6 @@ struct GenerateSetup {
   ModelOptions model_options;
   KvGeometry geometry;
   int cache_blocks = 0;
-  PreemptPolicy preemption;
   int swap_blocks = 0;  // of host memory
 };
 
