@@ -184,8 +184,12 @@ LoadRecord DescribeLoad(const LoadOptions& options, const LoadSetup& setup) {
                                                : "simulation";
   record.weights = std::string(WeightDtypeName(setup.model_options.weights));
   record.kv_dtype = std::string(KvDtypeName(setup.model_options.kv_dtype));
-  record.workload =
-      absl::StrCat(options.arrivals, "; prompts ", options.prompt, "; outputs ", options.output);
+  record.workload = options.arrivals;
+  if (setup.trace.has_value()) {
+    if (options.time_scale != 1) absl::StrAppend(&record.workload, " x ", options.time_scale);
+  } else {
+    absl::StrAppend(&record.workload, "; prompts ", options.prompt, "; outputs ", options.output);
+  }
   if (options.turns != "1") absl::StrAppend(&record.workload, "; turns ", options.turns);
   if (options.prefix_groups > 0) {
     absl::StrAppend(&record.workload, "; ", options.prefix_groups, " groups with ",
