@@ -8,6 +8,7 @@ void Scheduler::Describe(const StepPlan& plan, StepEvent* event) const {
   event->start_seconds = plan.start_seconds;
   event->spans.clear();
   event->preempted.clear();
+  event->over_itl_target = plan.over_itl_target;
   event->cached_tokens = 0;
   int64_t slots = 0;
   for (const PlannedSpan& span : plan.spans) {

@@ -26,6 +26,7 @@ struct StepEvent {
   std::optional<double> predicted_seconds;  // of the forward pass; none without a machine profile
   std::vector<SpanEvent> spans;             // in the plan's order
   std::vector<int64_t> preempted;           // tags; by this step's plan
+  bool over_itl_target = false;             // as in StepPlan
   int running = 0;
   int waiting = 0;
   int64_t blocks_used = 0;    // held by running sequences

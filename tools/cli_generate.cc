@@ -34,9 +34,7 @@ void AddEngine(CLI::App* app, GenerateOptions& options) {
   AddWhole(app, "--cache-blocks", options.cache_blocks, int64_t{1}, int64_t{kMaxInt},
            "cache size in blocks, instead")
       ->excludes(mib);
-  AddPreemption(app, options.preempt);
-  app->add_flag("!--no-prefix-sharing", options.prefix_sharing,
-                "compute equal beginnings of prompts anew");
+  AddSharingAndPreemption(app, options.preempt, options.prefix_sharing);
 }
 
 }  // namespace
@@ -87,7 +85,9 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
     if (options.prompts.empty() && options.prompt_file.empty()) {
       commands.usage_error = "a prompt is needed: give one with -p TEXT or -f FILE";
     }
-    if (SwapsNothing(options.preempt)) commands.usage_error = kSwapsNothing;
+    if (commands.usage_error.empty()) {
+      commands.usage_error = PreemptionUsageError(options.preempt);
+    }
     commands.run = [&options, &streams] {
       return RunGenerate(options, streams.out_is_terminal, streams.out);
     };

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "scheduler/request.h"
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
 #include "tools/load_workload.h"
@@ -15,6 +16,7 @@ constexpr int64_t kMostLoadMib = std::numeric_limits<int64_t>::max() >> 20;
 constexpr double kMostSeconds = 1e7;
 constexpr int64_t kMostReplicas = 1024;
 constexpr int64_t kMostGroups = 1000000;
+constexpr int64_t kMostQueuedTokens = int64_t{1} << 40;
 
 // A real number that is not there unless given.
 CLI::Option* AddOptionalReal(CLI::App* app, const std::string& name, std::optional<double>& value,
@@ -76,6 +78,24 @@ void AddLoadEngine(CLI::App* app, LoadOptions& options) {
       ->excludes(mib);
 }
 
+void AddPolicies(CLI::App* app, LoadOptions& options) {
+  AddChoice(app, "--order", options.order, {"first-come", "shortest-prompt", "priority"},
+            "who starts next");
+  AddWhole(app, "--priority-levels", options.priority_levels, int64_t{1}, int64_t{kMaxPriority},
+           "requests take turns from level 0 up; higher ones start sooner");
+  AddReal(app, "--ageing", options.ageing, 1e-6, kMostSeconds,
+          "seconds of waiting that make up for a level");
+  AddWhole(app, "--max-queued", options.most_queued, int64_t{1}, kMostRequests,
+           "requests that may wait; more are refused, and told when to come back");
+  AddWhole(app, "--max-queued-tokens", options.most_queued_tokens, int64_t{1}, kMostQueuedTokens,
+           "of their prompts");
+  AddReal(app, "--deadline", options.deadline_seconds, 1e-6, kMostSeconds,
+          "seconds from its intended send at which a request ends unfinished");
+  AddReal(app, "--itl-target", options.itl_target_seconds, 1e-6, kMostSeconds,
+          "cut prompt chunks so that steps with streams are predicted to take no longer");
+  AddSharingAndPreemption(app, options.preempt, options.prefix_sharing);
+}
+
 void AddMeasuring(CLI::App* app, LoadOptions& options) {
   AddText(app, "--slo", options.slo, "GOALS",
           "ttft=S,tpot=S,itl=S,e2e=S; itl: a request's p99 gap");
@@ -121,6 +141,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
   AddModel(sub, "-m,--model", options.model);
   AddWorkload(sub, options);
   AddLoadEngine(sub, options);
+  AddPolicies(sub, options);
   AddMeasuring(sub, options);
   AddSimulation(sub, options);
   AddText(sub, "-o,--output-file", options.output_file, "FILE",
@@ -134,6 +155,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load --arrivals poisson:5 --slo ttft=0.1,itl=0.02 --find-max-rate\n"
       "  plumbline load --arrivals closed:4 --turns 5 --think 0.5 --prompt uniform:8,32\n"
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
+      "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt lognormal:800,400\n"
       "  plumbline load --simulate --step-times run.json\n"
       "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"
       "    --replicas 4 --route least-loaded --arrivals poisson:2 --duration 3600\n"
@@ -141,6 +163,15 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
   sub->callback([&commands, &options, &streams] {
     if (options.find_max_rate && options.slo.empty()) {
       commands.usage_error = "--find-max-rate needs goals to keep: give --slo ttft=0.5,itl=0.05";
+    }
+    if (options.itl_target_seconds > 0 && !options.predict) {
+      commands.usage_error = "--itl-target predicts steps: leave --no-predict out";
+    }
+    if (options.simulate && options.preempt.mode != "recompute") {
+      commands.usage_error = "--simulate knows no time of swapping: leave --preempt out";
+    }
+    if (commands.usage_error.empty()) {
+      commands.usage_error = PreemptionUsageError(options.preempt);
     }
     commands.run = [&options, &streams] { return RunLoad(options, streams.out); };
   });

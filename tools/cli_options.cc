@@ -88,4 +88,20 @@ void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype)
             "of the cache; auto: bf16 with bf16 weights");
 }
 
+void AddSharingAndPreemption(CLI::App* app, PreemptOptions& preempt, bool& prefix_sharing) {
+  AddChoice(app, "--preempt", preempt.mode, {"recompute", "swap", "auto"},
+            "where blocks run out: compute a victim again later, or move its blocks away and back; "
+            "auto: what the machine's profile says takes less time");
+  AddChoice(app, "--preempt-victim", preempt.victim, {"newest", "largest"}, "who makes room");
+  AddWhole(app, "--swap-blocks", preempt.swap_blocks, int64_t{1}, int64_t{kMaxInt},
+           "blocks to move to (default: as many as the cache has)");
+  AddText(app, "--swap-dir", preempt.swap_dir, "DIR", "where they lie in a file (default: memory)");
+  app->add_flag("!--no-prefix-sharing", prefix_sharing, "compute equal beginnings of prompts anew");
+}
+
+std::string PreemptionUsageError(const PreemptOptions& preempt) {
+  if (preempt.mode != "recompute" || (!preempt.swap_blocks && preempt.swap_dir.empty())) return "";
+  return "--swap-blocks and --swap-dir are for what is swapped: add --preempt swap or auto";
+}
+
 }  // namespace plumbline

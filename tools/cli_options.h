@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "tools/preempt_options.h"
 
 namespace plumbline {
 
@@ -41,6 +42,10 @@ CLI::Option* AddModel(CLI::App* app, const std::string& names, std::string& mode
 CLI::Option* AddThreads(CLI::App* app, int& threads);
 // --weights and --kv-dtype, as numeric_options.h reads them.
 void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype);
+// --preempt, --preempt-victim, --swap-blocks, --swap-dir and --no-prefix-sharing.
+void AddSharingAndPreemption(CLI::App* app, PreemptOptions& preempt, bool& prefix_sharing);
+// What is wrong with a combination of these; empty: nothing.
+std::string PreemptionUsageError(const PreemptOptions& preempt);
 
 // For check(): refuses an empty value.
 CLI::Validator NotEmpty();

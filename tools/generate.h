@@ -19,6 +19,7 @@
 #include "scheduler/preemption.h"
 #include "scheduler/request.h"
 #include "scheduler/sequence_blocks.h"
+#include "tools/preempt_options.h"
 
 namespace plumbline {
 

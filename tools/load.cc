@@ -101,7 +101,8 @@ absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
   LoadRecord record = DescribeLoad(options, *setup);
   const InterruptScope interrupt;
   const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
-                              [&interrupt] { return interrupt.interrupted(); }};
+                              [&interrupt] { return interrupt.interrupted(); },
+                              options.priority_levels, options.deadline_seconds};
   std::optional<RateSearch> search;
   if (options.find_max_rate) {
     absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &record);

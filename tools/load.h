@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "tools/preempt_options.h"
 
 namespace plumbline {
 
@@ -36,6 +37,15 @@ struct LoadOptions {
   int block_tokens = 16;
   int chunk_tokens = 512;  // token budget of a step
   int max_running = 64;
+  std::string order = "first-come";  // QueueOrderName
+  int64_t priority_levels = 1;       // requests' priorities take turns from 0
+  double ageing = 10;                // seconds of waiting that make up for a level
+  int64_t most_queued = 0;           // requests that may wait for their start; 0: no limit
+  int64_t most_queued_tokens = 0;    // of their prompts; 0: no limit
+  double deadline_seconds = 0;       // of each request, from its intended send; 0: none
+  double itl_target_seconds = 0;     // of a step beside which streams wait; 0: none
+  bool prefix_sharing = true;
+  PreemptOptions preempt;
   std::optional<int64_t> cache_mib;     // of each replica; at most one of the two. Neither: what
   std::optional<int64_t> cache_blocks;  // max_running of the longest requests need, as far as half
                                         // of the free memory goes

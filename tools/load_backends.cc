@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cache/block_mover.h"
 #include "cache/kv_store.h"
 #include "engine/limit_probe.h"
 #include "engine/model.h"
@@ -21,10 +22,13 @@ namespace {
 class EngineBackend final : public LoadBackend {
  public:
   EngineBackend(const LoadSetup& setup, std::unique_ptr<Model> model,
-                std::unique_ptr<KvStore> store, std::optional<MachineProfile> profile)
+                std::unique_ptr<KvStore> store, std::unique_ptr<KvStore> host,
+                std::optional<MachineProfile> profile)
       : setup_(setup),
         model_(std::move(model)),
         store_(std::move(store)),
+        host_(std::move(host)),
+        mover_(*store_, host_.get()),
         profile_(std::move(profile)) {}
 
   absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
@@ -32,6 +36,7 @@ class EngineBackend final : public LoadBackend {
     session.scheduler = setup_.scheduler;
     session.profile = now_.has_value() ? &*now_ : nullptr;
     session.keep_steps = session.profile != nullptr;
+    session.scheduler.mover = &mover_;
     return std::make_unique<EngineTarget>(session, *model_, *store_, sink);
   }
 
@@ -48,13 +53,21 @@ class EngineBackend final : public LoadBackend {
   const LoadSetup& setup_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> store_;
+  std::unique_ptr<KvStore> host_;  // null: nothing is swapped
+  KvBlockMover mover_;
   std::optional<MachineProfile> profile_;
   std::optional<MachineProfile> now_;  // at the anchors of the repetition to come
 };
 
 class SimulationBackend final : public LoadBackend {
  public:
-  explicit SimulationBackend(SimulationOptions options) : options_(std::move(options)) {}
+  SimulationBackend(SimulationOptions options, MachineProfile profile)
+      : options_(std::move(options)), profile_(std::move(profile)) {
+    options_.session.scheduler.profile = &profile_;
+    options_.step_seconds = [this](absl::Span<const SpanShape> spans) {
+      return PredictStep(profile_, options_.shape, spans).seconds();
+    };
+  }
   absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
     return std::make_unique<SimulationTarget>(options_, sink);
   }
@@ -62,7 +75,8 @@ class SimulationBackend final : public LoadBackend {
   bool needs_warm_up() const override { return false; }
 
  private:
-  const SimulationOptions options_;
+  SimulationOptions options_;
+  const MachineProfile profile_;
 };
 
 // Repeats the recorded repetitions one after the other, as RunRepetitions asks for targets.
@@ -100,6 +114,11 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeEngineBackend(const LoadOptions
     if (!found.ok()) return found.status();
     profile = *std::move(found);
   }
+  if (options.itl_target_seconds > 0 && !profile.has_value()) {
+    return absl::FailedPreconditionError(
+        "--itl-target needs a profile of this machine to predict steps from, and there is none: "
+        "run plumbline calibrate");
+  }
   const ModelConfig& config = setup.source->config();
   absl::StatusOr<std::unique_ptr<Model>> model;
   {
@@ -111,8 +130,11 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeEngineBackend(const LoadOptions
   absl::StatusOr<std::unique_ptr<KvStore>> store =
       KvStore::Create(setup.scheduler.geometry, setup.cache_blocks);
   if (!store.ok()) return store.status();
+  absl::StatusOr<std::unique_ptr<KvStore>> host =
+      MakeHostStore(options.preempt, setup.scheduler.geometry, setup.swap_blocks);
+  if (!host.ok()) return host.status();
   return std::make_unique<EngineBackend>(setup, *std::move(model), *std::move(store),
-                                         std::move(profile));
+                                         *std::move(host), std::move(profile));
 }
 
 absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOptions& options,
@@ -130,11 +152,7 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOpt
   }
   absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup.model_options.threads);
   if (!profile.ok()) return profile.status();
-  simulation.step_seconds = [profile = *std::move(profile),
-                             shape = setup.shape](absl::Span<const SpanShape> spans) {
-    return PredictStep(profile, shape, spans).seconds();
-  };
-  return std::make_unique<SimulationBackend>(std::move(simulation));
+  return std::make_unique<SimulationBackend>(std::move(simulation), *std::move(profile));
 }
 
 }  // namespace plumbline

@@ -115,8 +115,12 @@ class LoadDrive {
     request.prompt_tokens = plan.prompt_tokens();
     request.output_tokens = plan.output_tokens;
     request.intended_seconds = due.seconds;
-    LoadSend send{request.id, workload_.Prompt(due.planned, due.former), plan.output_tokens,
-                  due.seconds};
+    LoadSend send{request.id,
+                  workload_.Prompt(due.planned, due.former),
+                  plan.output_tokens,
+                  due.seconds,
+                  static_cast<int>(request.id % options_.priority_levels),
+                  options_.deadline_seconds};
     planned_of_.push_back({due.planned, due.user});
     request.sent_seconds = target_->Now();
     const int64_t id = request.id;

@@ -20,6 +20,9 @@ struct DriveOptions {
   std::function<bool()> interrupted;
   // What is in flight then is let finish for so long, and then cancelled.
   double drain_seconds = 5;
+  // Requests' priorities take turns: 0, 1, ... up to one below this.
+  int64_t priority_levels = 1;
+  double deadline_seconds = 0;  // of each request, after its intended send; 0: none
   // Called between steps. May be empty.
   std::function<void(const LoadRecorder&, double now_seconds)> on_progress;
 };

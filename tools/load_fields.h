@@ -17,7 +17,7 @@ struct LoadField {
   std::variant<double Record::*, int64_t Record::*> member;
 };
 
-inline constexpr std::array<LoadField<StepRecord>, 13> kStepFields = {
+inline constexpr std::array<LoadField<StepRecord>, 14> kStepFields = {
     {{"replica", &StepRecord::replica},
      {"start_seconds", &StepRecord::start_seconds},
      {"end_seconds", &StepRecord::end_seconds},
@@ -30,7 +30,8 @@ inline constexpr std::array<LoadField<StepRecord>, 13> kStepFields = {
      {"blocks_free", &StepRecord::blocks_free},
      {"cached_tokens", &StepRecord::cached_tokens},
      {"waste_tokens", &StepRecord::waste_tokens},
-     {"preemptions", &StepRecord::preemptions}}};
+     {"preemptions", &StepRecord::preemptions},
+     {"over_itl_target", &StepRecord::over_itl_target}}};
 
 // Without the lists, the outcome and the error.
 inline constexpr std::array<LoadField<RequestRecord>, 12> kRequestFields = {

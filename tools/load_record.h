@@ -88,6 +88,8 @@ struct StepRecord {
   int64_t cached_tokens = 0;  // stored in the running sequences' blocks
   int64_t waste_tokens = 0;   // slots of those blocks that hold no token
   int64_t preemptions = 0;    // by the plan of this step
+  // 1: it ran prompt tokens beside streams, and was predicted to miss the target for them even so.
+  int64_t over_itl_target = 0;
 
   bool operator==(const StepRecord&) const = default;
 };

@@ -49,6 +49,8 @@ void LoadReplica::Submit(LoadSend send) {
   request.prompt = std::move(send.prompt);
   request.max_new_tokens = static_cast<int>(wanted);
   request.arrival_seconds = send.intended_seconds;
+  request.priority = send.priority;
+  request.deadline_seconds = send.deadline_seconds;
   // No end tokens: the output is as long as was asked for.
   request.on_token = [this, id](const TokenEvent& event) {
     sink_.OnToken(id, event.seconds);
@@ -87,6 +89,7 @@ void LoadReplica::Tell(const StepEvent& event) {
   step.blocks_free = event.blocks_free;
   step.cached_tokens = event.cached_tokens;
   step.waste_tokens = event.waste_tokens;
+  step.over_itl_target = event.over_itl_target ? 1 : 0;
   spans_.clear();
   for (const SpanEvent& span : event.spans) {
     // The last token it knew, which was its own output: plain decode.

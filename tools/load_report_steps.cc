@@ -20,6 +20,7 @@ struct StepSums {
   int64_t predicted_steps = 0;
   double predicted_seconds = 0;  // of predicted_steps
   double measured_seconds = 0;   // of the same
+  int64_t over_itl_target = 0;
 };
 
 void AddStep(const StepRecord& step, StepSums* sums) {
@@ -28,6 +29,7 @@ void AddStep(const StepRecord& step, StepSums* sums) {
   sums->tokens += step.prompt_tokens + step.decode_tokens;
   sums->seconds += seconds;
   sums->longest = std::max(sums->longest, seconds);
+  sums->over_itl_target += step.over_itl_target;
   if (step.predicted_seconds < 0) return;
   ++sums->predicted_steps;
   sums->predicted_seconds += step.predicted_seconds;
@@ -51,6 +53,13 @@ void AddLoadStepRow(const char* label, const StepSums& sums, Table* table) {
                  Cell::Text(mean(sums.predicted_seconds, sums.predicted_steps)),
                  Cell::Text(residual),
                  Cell::Text(FormatSeconds(sums.longest))});
+}
+
+std::string OverTargetNote(const StepSums& sums) {
+  if (sums.over_itl_target == 0) return "";
+  return WrapText(absl::StrCat(FormatCount(sums.over_itl_target),
+                               " steps were predicted to miss --itl-target by their streams alone, "
+                               "and ran 16 prompt tokens"));
 }
 
 // At the fullest step. Measured: blocks that were held, in the store's bytes, and of them the part
@@ -99,8 +108,8 @@ std::string LoadStepsReport(const LoadRecord& record) {
   AddLoadStepRow("  all", all, &table);
   return absl::StrCat(
       table.ToString(),
-      real ? "predicted: the forward pass alone; a step also plans and samples\n" : "", "\n",
-      CacheTable(record));
+      real ? "predicted: the forward pass alone; a step also plans and samples\n" : "",
+      OverTargetNote(all), "\n", CacheTable(record));
 }
 
 }  // namespace plumbline

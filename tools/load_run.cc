@@ -79,6 +79,8 @@ class RepetitionRun {
     Progress progress(what, total);
     DriveOptions drive;
     drive.interrupted = options_.interrupted;
+    drive.priority_levels = options_.priority_levels;
+    drive.deadline_seconds = options_.deadline_seconds;
     drive.on_progress = [&, shown = -1.0](const LoadRecorder& recorder, double now) mutable {
       progress.Set(recorder.ended());
       if (now - shown < kProgressSeconds) return;

@@ -41,6 +41,8 @@ struct LoadRunOptions {
   int repetitions = 1;
   std::optional<double> warm_up_seconds;
   std::function<bool()> interrupted;
+  int64_t priority_levels = 1;  // DriveOptions
+  double deadline_seconds = 0;
 };
 
 // Warms up, and runs the repetitions. Repetitions whose anchors drifted are run again, as many as

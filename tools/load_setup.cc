@@ -50,6 +50,39 @@ absl::StatusOr<WorkloadOptions> ReadWorkload(const LoadOptions& options) {
   return workload;
 }
 
+// What the command line says; it lets no other words pass.
+void SetPolicies(const LoadOptions& options, SchedulerOptions* scheduler) {
+  for (const QueueOrder order : {QueueOrder::kShortestPrompt, QueueOrder::kPriority}) {
+    if (options.order == QueueOrderName(order)) scheduler->queue.order = order;
+  }
+  scheduler->queue.ageing_seconds_per_level = options.ageing;
+  scheduler->limits.queued_requests = options.most_queued;
+  scheduler->limits.queued_tokens = options.most_queued_tokens;
+  scheduler->itl_target_seconds = options.itl_target_seconds;
+  scheduler->prefix_sharing = options.prefix_sharing;
+  scheduler->preemption = options.preempt.policy();
+}
+
+// Those that differ from what is usual.
+void DescribePolicies(const LoadOptions& options, LoadRecord* record) {
+  const auto add = [record](const char* name, std::string value) {
+    record->policy.emplace_back(name, std::move(value));
+  };
+  const LoadOptions usual;
+  if (options.replicas > 1) add("route", options.route);
+  if (options.order != usual.order) add("order", options.order);
+  if (options.priority_levels > 1) add("priority_levels", absl::StrCat(options.priority_levels));
+  if (options.most_queued > 0) add("max_queued", absl::StrCat(options.most_queued));
+  if (options.most_queued_tokens > 0) {
+    add("max_queued_tokens", absl::StrCat(options.most_queued_tokens));
+  }
+  if (options.deadline_seconds > 0) add("deadline", absl::StrCat(options.deadline_seconds));
+  if (options.itl_target_seconds > 0) add("itl_target", absl::StrCat(options.itl_target_seconds));
+  if (!options.prefix_sharing) add("prefix_sharing", "off");
+  if (options.preempt.mode != usual.preempt.mode) add("preempt", options.preempt.mode);
+  if (options.preempt.victim != usual.preempt.victim) add("victim", options.preempt.victim);
+}
+
 absl::Status OpenLoadModel(const LoadOptions& options, LoadSetup* setup) {
   absl::StatusOr<std::string> model = ModelOrToy(options.model);
   if (!model.ok()) return model.status();
@@ -72,6 +105,7 @@ absl::Status OpenLoadModel(const LoadOptions& options, LoadSetup* setup) {
   scheduler.step_tokens = options.chunk_tokens;
   scheduler.max_running = model_options.max_step_spans;
   scheduler.context = config.context;
+  SetPolicies(options, &scheduler);
   scheduler.geometry = config.CacheGeometry(types.kv_dtype, options.block_tokens);
   return scheduler.geometry.Validate();
 }
@@ -112,11 +146,37 @@ absl::Status SizeLoadCache(const LoadOptions& options, LoadSetup* setup) {
         " bytes are free beside the weights: change --cache-mib or --cache-blocks"));
   }
   setup->cache_blocks = static_cast<int>(blocks);
+  const absl::StatusOr<int> swap =
+      ChooseSwapBlocks(options.preempt, block_bytes, free, setup->cache_blocks);
+  if (!swap.ok()) return swap.status();
+  setup->swap_blocks = *swap;
   // No request may need more than the whole cache.
   setup->scheduler.context =
       std::min(setup->scheduler.context, setup->cache_blocks * options.block_tokens);
   setup->workload.context = setup->scheduler.context;
   return absl::OkStatus();
+}
+
+// The scheduler must choose as it did: by the same policies, and by nothing that records leave out.
+absl::Status CheckRepeatable(const LoadOptions& options, const LoadSetup& setup,
+                             const LoadRecord& record) {
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const RequestRecord& request : repetition.requests) {
+      if (request.prefix_hit_tokens == 0) continue;
+      return absl::FailedPreconditionError(absl::StrCat(
+          options.replay, ": request ", request.id, " found ", request.prefix_hit_tokens,
+          " tokens in the cache, and the tokens themselves are not recorded: record a run with "
+          "--no-prefix-sharing"));
+    }
+  }
+  LoadRecord asked;
+  asked.policy = {{"max_running", absl::StrCat(setup.scheduler.max_running)},
+                  {"step_tokens", absl::StrCat(record.step_tokens)}};
+  DescribePolicies(options, &asked);
+  if (asked.policy == record.policy) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(options.replay,
+                   ": the run had other policies (see \"policy\" in it); give the same options"));
 }
 
 // The recorded run's own sizes, so that the scheduler has the same choices.
@@ -133,6 +193,7 @@ absl::Status ReadRecorded(const LoadOptions& options, LoadSetup* setup) {
         options.block_tokens, " tokens; it has ", record.replicas, " replicas and blocks of ",
         record.block_tokens, ": set --block-tokens to that, or take another file"));
   }
+  if (absl::Status status = CheckRepeatable(options, *setup, record); !status.ok()) return status;
   setup->cache_blocks = static_cast<int>(record.blocks);
   setup->scheduler.step_tokens = static_cast<int>(record.step_tokens);
   setup->recorded = std::move(record);
@@ -198,7 +259,7 @@ LoadRecord DescribeLoad(const LoadOptions& options, const LoadSetup& setup) {
   if (setup.recorded.has_value()) record.workload = absl::StrCat("replay of ", options.replay);
   record.policy = {{"max_running", absl::StrCat(setup.scheduler.max_running)},
                    {"step_tokens", absl::StrCat(setup.scheduler.step_tokens)}};
-  if (options.replicas > 1) record.policy.emplace_back("route", options.route);
+  DescribePolicies(options, &record);
   record.seed = options.seed;
   record.salt = setup.workload.salt;
   record.threads = setup.model_options.threads;

@@ -28,6 +28,7 @@ struct LoadSetup {
   int cache_blocks = 0;  // of each replica
   WorkloadOptions workload;
   std::optional<Trace> trace;
+  int swap_blocks = 0;                 // of host memory
   std::optional<LoadRecord> recorded;  // whose step times are repeated
   LoadSlo slo;
 };

@@ -35,13 +35,14 @@ class VirtualClock final : public Clock {
 };
 
 // How long a step of these spans takes; called once for each step, in order.
-using StepSeconds = std::function<double(absl::Span<const SpanShape>)>;
+using SimulatedSeconds = std::function<double(absl::Span<const SpanShape>)>;
 
 // Moves its clock, and likes all tokens equally.
 class SimulatedExecutor final : public Executor {
  public:
   // `clock` is not owned. `shape` and `context` are those of the model that is simulated.
-  SimulatedExecutor(const CostShape& shape, int context, StepSeconds seconds, VirtualClock& clock)
+  SimulatedExecutor(const CostShape& shape, int context, SimulatedSeconds seconds,
+                    VirtualClock& clock)
       : shape_(shape), context_(context), seconds_(std::move(seconds)), clock_(clock) {}
 
   absl::StatusOr<absl::Span<const float>> Run(const StepBatch& batch, StepWork* work) override;
@@ -52,7 +53,7 @@ class SimulatedExecutor final : public Executor {
  private:
   const CostShape shape_;
   const int context_;
-  const StepSeconds seconds_;
+  const SimulatedSeconds seconds_;
   VirtualClock& clock_;
   std::vector<SpanShape> spans_;
   std::vector<float> logits_;  // [rows, vocab], all 0
@@ -70,7 +71,7 @@ struct SimulationOptions {
   int num_blocks = 0;  // of each replica
   int64_t replicas = 1;
   LoadRoute route = LoadRoute::kRoundRobin;
-  StepSeconds step_seconds;
+  SimulatedSeconds step_seconds;
   // What passes between the end of one step and the start of the next, or between a request's
   // coming to an idle replica and its first step; called once before each step, in order. May be
   // empty: no time passes.

@@ -18,6 +18,8 @@ struct LoadSend {
   std::vector<int32_t> prompt;
   int64_t output_tokens = 0;    // exactly so many: end tokens are ordinary ones
   double intended_seconds = 0;  // its arrival, for whoever orders by it
+  int priority = 0;             // higher ones start sooner, where the order looks at it
+  double deadline_seconds = 0;  // after its arrival; 0: none
 };
 
 struct LoadFinish {
