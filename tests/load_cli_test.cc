@@ -39,6 +39,12 @@ TEST(LoadCli, HelpTeachesAndBadUsageIsTwo) {
                                              {"load", "--find-max-rate"},
                                              {"load", "--cache-mib", "4", "--cache-blocks", "4"},
                                              {"load", "--step-times", "x"},
+                                             {"load", "--itl-target", "0"},
+                                             {"load", "--itl-target", "1", "--no-predict"},
+                                             {"load", "--order", "last-come"},
+                                             {"load", "--priority-levels", "101"},
+                                             {"load", "--swap-blocks", "4"},
+                                             {"load", "--simulate", "--preempt", "swap"},
                                              {"load", "--arrivals", ""}}) {
     const BinaryResult result = RunPlumbline(use);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use);
