@@ -85,7 +85,9 @@ TEST(LoadPolicies, StreamsThatMissTheTargetThemselvesAreSaidToDoSo) {
   int64_t over = 0;
   for (const StepRecord& step : run.steps) {
     over += step.over_itl_target;
-    if (step.decode_tokens > 0) EXPECT_LE(step.prompt_tokens, 16);
+    if (step.decode_tokens > 0) {
+      EXPECT_LE(step.prompt_tokens, 16);
+    }
   }
   EXPECT_GT(over, 0);
   options.json = false;
