@@ -109,7 +109,7 @@ void AddMeasuring(CLI::App* app, LoadOptions& options) {
                   "seconds left out of figures (default: until as many run as later)");
   AddText(app, "--machine", options.machine, "FILE",
           "profile to predict times from (default: what calibrate left)");
-  app->add_flag("!--no-predict", options.predict, "predict no times");
+  app->add_flag("!--no-predict", options.predict, "predict no times, and measure no anchors");
 }
 
 void AddSimulation(CLI::App* app, LoadOptions& options) {

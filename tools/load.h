@@ -56,7 +56,7 @@ struct LoadOptions {
   // Measuring.
   int repetitions = 1;
   std::optional<double> warm_up_seconds;  // none: until stable (FindWarmUp)
-  bool predict = true;
+  bool predict = true;  // false: no profile is looked for, and no anchors are measured
   std::string machine;  // profile; empty: the default one
   // Simulation.
   bool simulate = false;

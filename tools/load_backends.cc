@@ -21,10 +21,11 @@ namespace {
 
 class EngineBackend final : public LoadBackend {
  public:
-  EngineBackend(const LoadSetup& setup, std::unique_ptr<Model> model,
+  EngineBackend(const LoadSetup& setup, bool measures_anchors, std::unique_ptr<Model> model,
                 std::unique_ptr<KvStore> store, std::unique_ptr<KvStore> host,
                 std::optional<MachineProfile> profile)
       : setup_(setup),
+        measures_anchors_(measures_anchors),
         model_(std::move(model)),
         store_(std::move(store)),
         host_(std::move(host)),
@@ -41,6 +42,7 @@ class EngineBackend final : public LoadBackend {
   }
 
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override {
+    if (!measures_anchors_) return std::optional<Anchors>();
     const absl::StatusOr<Anchors> anchors = MeasureAnchors(model_->options().threads);
     if (!anchors.ok()) return anchors.status();
     if (profile_.has_value()) now_ = AtAnchors(*profile_, *anchors);
@@ -51,6 +53,7 @@ class EngineBackend final : public LoadBackend {
 
  private:
   const LoadSetup& setup_;
+  const bool measures_anchors_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> store_;
   std::unique_ptr<KvStore> host_;  // null: nothing is swapped
@@ -133,8 +136,8 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeEngineBackend(const LoadOptions
   absl::StatusOr<std::unique_ptr<KvStore>> host =
       MakeHostStore(options.preempt, setup.scheduler.geometry, setup.swap_blocks);
   if (!host.ok()) return host.status();
-  return std::make_unique<EngineBackend>(setup, *std::move(model), *std::move(store),
-                                         *std::move(host), std::move(profile));
+  return std::make_unique<EngineBackend>(setup, options.predict, *std::move(model),
+                                         *std::move(store), *std::move(host), std::move(profile));
 }
 
 absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOptions& options,

@@ -93,7 +93,9 @@ class LoadDrive {
   }
 
   void SendDue(double now) {
-    for (double next = NextDue(); next <= now; next = NextDue()) {
+    while (true) {
+      const double next = NextDue();
+      if (!(next <= now)) return;
       if (!due_.empty() && due_.top().seconds <= next) {
         DueRequest due = due_.top();
         due_.pop();
