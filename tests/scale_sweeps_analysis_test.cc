@@ -44,51 +44,6 @@ const ScaleVariants* Find(const ScaleModelFindings& model, const std::string& na
   return nullptr;
 }
 
-CostShape WithLayers(int64_t layers) {
-  CostShape shape = SmallShape();
-  shape.L = layers;
-  return shape;
-}
-CostShape WithHeads(int64_t heads) {
-  CostShape shape = SmallShape();
-  shape.h = shape.g = heads;
-  shape.e = shape.d / heads;
-  return shape;
-}
-
-// A study of everything: main sweeps, variants, counter-examples.
-LawStudy WholeStudy(int64_t longest) {
-  LawStudy study(ScaleLaw{});
-  study.AddMainSweeps(SmallShape(), longest);
-  for (const int64_t streams : {1, 2, 8}) {
-    study.Add(ScaleSweep::kBatch, SmallShape(), 512, true, 1, streams);
-  }
-  for (const int64_t chunk : {32, 512}) {
-    study.Add(ScaleSweep::kChunk, SmallShape(), 512, false, chunk == 32 ? 1.5 : 1).chunk = chunk;
-  }
-  for (const int64_t t : {128, 256, 512}) {
-    study.Add(ScaleSweep::kNoCache, SmallShape(), t, false);
-    study.Add(ScaleSweep::kNoCache, SmallShape(), t, true);
-    study.Add(ScaleSweep::kStoredFull, SmallShape(), t, false, 2.5).peak_score_bytes =
-        4 * 12 * t * t;
-    study.Add(ScaleSweep::kTiled, SmallShape(), t, false).peak_score_bytes = 1 << 16;
-    study.Add(ScaleSweep::kPaged, SmallShape(), t, true);
-    study.Add(ScaleSweep::kContiguous, SmallShape(), t, true);
-  }
-  const std::string base = study.model;
-  for (const int64_t layers : {3, 6, 12}) {
-    study.model = base + ",layers=" + std::to_string(layers);
-    study.Add(ScaleSweep::kLayers, WithLayers(layers), 512, false);
-    study.Add(ScaleSweep::kLayers, WithLayers(layers), 512, true);
-  }
-  for (const int64_t heads : {6, 12, 24}) {
-    study.model = base + ",heads=" + std::to_string(heads);
-    study.Add(ScaleSweep::kHeads, WithHeads(heads), 512, false);
-  }
-  study.model = base;
-  return study;
-}
-
 TEST(ScaleVariantsTest, BelongToTheirModelAndFollowTheirLaw) {
   const ScaleFindings findings = Analysed(WholeStudy(2048).data);
   ASSERT_EQ(findings.models.size(), 1U);

@@ -155,7 +155,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load --arrivals poisson:5 --slo ttft=0.1,itl=0.02 --find-max-rate\n"
       "  plumbline load --arrivals closed:4 --turns 5 --think 0.5 --prompt uniform:8,32\n"
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
-      "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt lognormal:800,400\n"
+      "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt normal:800,99\n"
       "  plumbline load --simulate --step-times run.json\n"
       "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"
       "    --replicas 4 --route least-loaded --arrivals poisson:2 --duration 3600\n"

@@ -44,6 +44,9 @@ class LawStudy {
   ScaleLaw law_;
 };
 
+// A study of everything: main sweeps up to `longest` tokens, variants, counter-examples.
+LawStudy WholeStudy(int64_t longest);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_TESTS_SUPPORT_SCALE_LAW_H_
