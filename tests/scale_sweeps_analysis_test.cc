@@ -194,7 +194,9 @@ TEST(ScaleAnalysisOfLittleTest, IsUnknownWhereNothingWasMeasured) {
 TEST(ScaleAnalysisOfLittleTest, VariantsAloneOrOneRepetitionOrNoClassTimes) {
   LawStudy study(ScaleLaw{});
   study.model = "synthetic:gpt2-small,layers=6";
-  study.Add(ScaleSweep::kLayers, WithLayers(6), 512, false);
+  CostShape halved = SmallShape();
+  halved.L = 6;
+  study.Add(ScaleSweep::kLayers, halved, 512, false);
   const ScaleFindings alone = Analysed(study.data);
   ASSERT_EQ(alone.models.size(), 1U);
   EXPECT_EQ(alone.models[0].model, "synthetic:gpt2-small");
