@@ -73,9 +73,8 @@ constexpr auto kSymbols = std::to_array<Symbol>({
 absl::Span<const Symbol> Symbols() { return kSymbols; }
 
 const Symbol* FindSymbol(absl::string_view name) {
-  const auto* found =
-      std::find_if(kSymbols.begin(), kSymbols.end(),
-                   [name](const Symbol& symbol) { return symbol.name == name; });
+  const auto* found = std::find_if(kSymbols.begin(), kSymbols.end(),
+                                   [name](const Symbol& symbol) { return symbol.name == name; });
   return found == kSymbols.end() ? nullptr : found;
 }
 

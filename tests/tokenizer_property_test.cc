@@ -103,7 +103,8 @@ Rules RandomRules(Random& random) {
   return rules;
 }
 
-std::optional<SymbolMerge> Find(const Rules& rules, const TextSymbol& left, const TextSymbol& right) {
+std::optional<SymbolMerge> Find(const Rules& rules, const TextSymbol& left,
+                                const TextSymbol& right) {
   return rules[static_cast<size_t>(left.id) * kNumIds + static_cast<size_t>(right.id)];
 }
 
@@ -136,7 +137,8 @@ TEST(TokenizerPropertyTest, MergingByQueueIsMergingBySearch) {
     }
     std::vector<TextSymbol> expected = symbols;
     MergeBySearch(rules, expected);
-    MergeSymbols([&](const TextSymbol& a, const TextSymbol& b) { return Find(rules, a, b); }, symbols);
+    MergeSymbols([&](const TextSymbol& a, const TextSymbol& b) { return Find(rules, a, b); },
+                 symbols);
     ASSERT_EQ(symbols.size(), expected.size());
     for (size_t i = 0; i < symbols.size(); ++i) {
       ASSERT_EQ(symbols[i].begin, expected[i].begin);

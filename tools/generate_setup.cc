@@ -205,8 +205,8 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   const absl::StatusOr<int> blocks = ChooseCacheBlocks(budget, tokens);
   if (!blocks.ok()) return blocks.status();
   setup.cache_blocks = *blocks;
-  const absl::StatusOr<int> swap = ChooseSwapBlocks(options.preempt, budget.geometry.BlockBytes(),
-                                                    budget.free_bytes, *blocks);
+  const absl::StatusOr<int> swap =
+      ChooseSwapBlocks(options.preempt, budget.geometry.BlockBytes(), budget.free_bytes, *blocks);
   if (!swap.ok()) return swap.status();
   setup.swap_blocks = *swap;
   SizeSteps(options, budget, tokens, model_options);
