@@ -13,20 +13,24 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "engine/kv_convert.h"
+#include "engine/int8_rows.h"
+#include "engine/matmul_sizes.h"
 #include "engine/parallel.h"
 
 namespace plumbline {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 64;  // of a weight matrix being read
+constexpr int64_t kSplitRows = 64;  // of a product made of two, at once
 
-dnnl::memory::data_type LibraryType(WeightDtype dtype) {
-  return dtype == WeightDtype::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
-}
-
-KvDtype ConvertType(WeightDtype dtype) {
-  return dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
+// Of the weights, the activations and the results.
+struct LibraryTypes {
+  dnnl::memory::data_type w, x, y;
+};
+LibraryTypes TypesOf(WeightDtype dtype) {
+  using Type = dnnl::memory::data_type;
+  if (dtype == WeightDtype::kInt8) return {Type::s8, Type::u8, Type::s32};
+  const Type type = dtype == WeightDtype::kF32 ? Type::f32 : Type::bf16;
+  return {type, type, Type::f32};
 }
 
 absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
@@ -38,15 +42,16 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
 
 // W as it is read: [outputs, inputs], row by row.
 dnnl::memory::desc PlainLayout(int64_t outputs, int64_t inputs, WeightDtype dtype) {
-  return {{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba};
+  return {{inputs, outputs}, TypesOf(dtype).w, dnnl::memory::format_tag::ba};
 }
 
 dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t rows,
                                             int64_t outputs, int64_t inputs, WeightDtype dtype,
                                             const dnnl::memory::desc& weights) {
   using Tag = dnnl::memory::format_tag;
-  const dnnl::memory::desc x({rows, inputs}, LibraryType(dtype), Tag::ab);
-  const dnnl::memory::desc y({rows, outputs}, dnnl::memory::data_type::f32, Tag::ab);
+  const LibraryTypes types = TypesOf(dtype);
+  const dnnl::memory::desc x({rows, inputs}, types.x, Tag::ab);
+  const dnnl::memory::desc y({rows, outputs}, types.y, Tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
 #if DNNL_VERSION_MAJOR >= 3
@@ -62,46 +67,43 @@ struct Call {
   dnnl::memory x, y, scratch;
 };
 
-// Sizes 1 to 31 and the multiples of 32 up to 512.
-constexpr int kSizes = kMatmulRowStep - 1 + kMatmulCallRows / kMatmulRowStep;
-int SizeIndex(int64_t rows) {
-  return static_cast<int>(rows < kMatmulRowStep ? rows - 1
-                                                : kMatmulRowStep - 2 + rows / kMatmulRowStep);
-}
-
-// The largest cached size that `rows` rows can start with.
-int64_t NextCall(int64_t rows) {
-  if (rows >= kMatmulCallRows) return kMatmulCallRows;
-  return rows >= kMatmulRowStep ? rows / kMatmulRowStep * kMatmulRowStep : rows;
-}
-
 // All calls of one shape, shared by the matrices that have it.
 struct CallSet {
   int64_t outputs = 0;
   int64_t inputs = 0;
   WeightDtype dtype = WeightDtype::kF32;
   dnnl::memory::desc weights;  // the layout for many rows; calls of every size take it
-  std::string implementation;
+  std::string implementation;  // of the calls with the most rows
   bool rows_independent = true;
-  size_t scratch_bytes = 0;
-  dnnl::reorder pack;  // from rows of the dtype to `weights`
-  std::array<Call, kSizes> calls;
+  bool split = false;  // each call is made of two, of halves of x
+  size_t library_scratch_bytes = 0;
+  size_t scratch_bytes = 0;  // with the halves and one half's sums
+  dnnl::reorder pack;        // from rows of the dtype to `weights`
+  std::array<Call, kMatmulSizes> calls;
 };
 
 void AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
   const auto descriptor =
       MakeDescriptor(engine, rows, set->outputs, set->inputs, set->dtype, set->weights);
-  Call& call = set->calls[SizeIndex(rows)];
+  Call& call = set->calls[MatmulSizeIndex(rows)];
   call.primitive = dnnl::matmul(descriptor);
   call.x = dnnl::memory(descriptor.src_desc(), engine, nullptr);
   call.y = dnnl::memory(descriptor.dst_desc(), engine, nullptr);
   call.scratch = dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr);
   const std::string name = descriptor.impl_info_str();
-  // One implementation for all sizes, and one of those whose rows are independent.
-  set->rows_independent = set->rows_independent && absl::StartsWith(name, "brg") &&
-                          (set->implementation.empty() || set->implementation == name);
+  const bool blocked = absl::StartsWith(name, "brg");
+  if (set->dtype == WeightDtype::kInt8) {
+    // Sums of whole numbers are the same in any order. Only the blocked implementations are known
+    // to add products in 32 bits.
+    set->split = set->split || !blocked;
+  } else {
+    // One implementation for all sizes, and one of those whose rows are independent.
+    set->rows_independent = set->rows_independent && blocked &&
+                            (set->implementation.empty() || set->implementation == name);
+  }
   set->implementation = name;
-  set->scratch_bytes = std::max(set->scratch_bytes, descriptor.scratchpad_desc().get_size());
+  set->library_scratch_bytes =
+      std::max(set->library_scratch_bytes, descriptor.scratchpad_desc().get_size());
 }
 
 // Every size at once: nothing is compiled in a steady step.
@@ -111,8 +113,7 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, int64_t outputs
   set->outputs = outputs;
   set->inputs = inputs;
   set->dtype = dtype;
-  const dnnl::memory::desc any({inputs, outputs}, LibraryType(dtype),
-                               dnnl::memory::format_tag::any);
+  const dnnl::memory::desc any({inputs, outputs}, TypesOf(dtype).w, dnnl::memory::format_tag::any);
   set->weights =
       MakeDescriptor(engine, kMatmulCallRows, outputs, inputs, dtype, any).weights_desc();
   set->pack = dnnl::reorder(dnnl::reorder::primitive_desc(
@@ -120,6 +121,11 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, int64_t outputs
   for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) AddCall(engine, rows, set.get());
   for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
     AddCall(engine, rows, set.get());
+  }
+  set->scratch_bytes = set->library_scratch_bytes;
+  if (set->split) {
+    set->implementation += " (in halves)";
+    set->scratch_bytes += HalvesScratch::Bytes(kSplitRows, outputs, inputs);
   }
   return set;
 }
@@ -183,15 +189,17 @@ struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
   CallSet& shape;
   dnnl::memory weights;
+  Int8Channels channels;
 
-  void Execute(int64_t rows, const std::byte* x, float* y);
+  void Execute(int64_t rows, const std::byte* x, void* y);
+  void ExecuteInHalves(int64_t rows, const std::byte* x, int32_t* y);
 };
 
 PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PackedMatrix::~PackedMatrix() = default;
 
-void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y) {
-  Call& call = shape.calls[SizeIndex(rows)];
+void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, void* y) {
+  Call& call = shape.calls[MatmulSizeIndex(rows)];
   // The library reads x only; its interface takes a plain pointer.
   call.x.set_data_handle(const_cast<std::byte*>(x));
   call.y.set_data_handle(y);
@@ -208,32 +216,35 @@ void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y) {
   context.stream.wait();
 }
 
+void PackedMatrix::Impl::ExecuteInHalves(int64_t rows, const std::byte* x, int32_t* y) {
+  const HalvesScratch half(context.scratch.data() + shape.library_scratch_bytes, kSplitRows,
+                           shape.outputs, shape.inputs);
+  for (int64_t row = 0; row < rows;) {
+    const int64_t count = NextMatmulCall(std::min(rows - row, kSplitRows));
+    SplitHalves(count * shape.inputs, x + row * shape.inputs, half.low, half.high);
+    Execute(count, half.low, y + row * shape.outputs);
+    Execute(count, half.high, half.sums);
+    AddSums(count * shape.outputs, half.sums, y + row * shape.outputs);
+    row += count;
+  }
+}
+
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
                                                                    int64_t outputs, int64_t inputs,
                                                                    WeightDtype dtype,
-                                                                   RowSource rows) {
+                                                                   WeightRowSource rows) {
   const std::string what =
       absl::StrCat("pack a [", outputs, ", ", inputs, "] matrix as ", WeightDtypeName(dtype));
   try {
     MatmulContext::Impl& shared = *context.impl_;
     shared.UseThreads();
-    // Plain storage first: W is read a few rows at a time and rounded into it.
-    const int64_t row_bytes = inputs * WeightDtypeBytes(dtype);
-    const auto plain = std::make_unique_for_overwrite<std::byte[]>(outputs * row_bytes);
-    std::vector<float> buffer(kRowsAtOnce * inputs);
-    for (int64_t row = 0; row < outputs; row += kRowsAtOnce) {
-      const int64_t count = std::min(kRowsAtOnce, outputs - row);
-      absl::Status status = rows(row, count, buffer.data());
-      if (!status.ok()) return status;
-      for (int64_t i = 0; i < count; ++i) {
-        NarrowFromF32(ConvertType(dtype), buffer.data() + i * inputs, static_cast<int>(inputs),
-                      plain.get() + (row + i) * row_bytes);
-      }
-    }
+    PlainWeights plain;
+    absl::Status status = ReadWeights(outputs, inputs, dtype, rows, &plain);
+    if (!status.ok()) return status;
     CallSet& shape = shared.Shape(outputs, inputs, dtype);
-    dnnl::memory from(PlainLayout(outputs, inputs, dtype), shared.engine, plain.get());
-    auto impl =
-        std::make_unique<Impl>(Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
+    dnnl::memory from(PlainLayout(outputs, inputs, dtype), shared.engine, plain.elements.get());
+    auto impl = std::make_unique<Impl>(
+        Impl{shared, shape, dnnl::memory(shape.weights, shared.engine), std::move(plain.channels)});
     shape.pack.execute(shared.stream, from, impl->weights);
     shared.stream.wait();
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
@@ -246,12 +257,18 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
 
 absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
                                absl::FunctionRef<void(int64_t, int64_t)> on_call) {
+  const CallSet& shape = impl_->shape;
   try {
     impl_->context.UseThreads();
     for (int64_t row = 0; row < rows;) {
-      const int64_t count = NextCall(rows - row);
-      impl_->Execute(count, x + row * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype),
-                     y + row * impl_->shape.outputs);
+      const int64_t count = NextMatmulCall(rows - row);
+      const std::byte* from = x + row * shape.inputs * WeightDtypeBytes(shape.dtype);
+      float* to = y + row * shape.outputs;
+      if (shape.split) {
+        impl_->ExecuteInHalves(count, from, reinterpret_cast<int32_t*>(to));
+      } else {
+        impl_->Execute(count, from, to);
+      }
       on_call(row, count);
       row += count;
     }
@@ -261,28 +278,20 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
   }
 }
 
+void PackedMatrix::FinishRow(float x_scale, float* y) const {
+  if (impl_->shape.dtype == WeightDtype::kInt8) FinishInt8Row(impl_->channels, x_scale, y);
+}
+
 int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }
 int64_t PackedMatrix::inputs() const { return impl_->shape.inputs; }
 int64_t PackedMatrix::element_bytes_read() const {
   return impl_->shape.outputs * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype);
 }
+int64_t PackedMatrix::channel_bytes() const { return impl_->channels.bytes(); }
 int64_t PackedMatrix::packed_bytes() const {
-  return static_cast<int64_t>(impl_->weights.get_desc().get_size());
+  return static_cast<int64_t>(impl_->weights.get_desc().get_size()) + channel_bytes();
 }
 std::string PackedMatrix::implementation() const { return impl_->shape.implementation; }
 bool PackedMatrix::rows_independent() const { return impl_->shape.rows_independent; }
-
-absl::Status MultiplyPlain(const PlainProduct& product, int threads, float* c, int64_t c_stride) {
-  if (omp_in_parallel() == 0) {
-    omp_set_dynamic(0);
-    omp_set_num_threads(UsableThreads(threads));
-  }
-  const dnnl_status_t status =
-      dnnl_sgemm('N', product.transpose_b ? 'T' : 'N', product.rows, product.columns, product.inner,
-                 1.0F, product.a.data, product.a.stride, product.b.data, product.b.stride,
-                 product.accumulate ? 1.0F : 0.0F, c, c_stride);
-  if (status == dnnl_success) return absl::OkStatus();
-  return FromLibrary(dnnl::error(status, "sgemm failed"), "multiply plain matrices");
-}
 
 }  // namespace plumbline
