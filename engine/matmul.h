@@ -2,7 +2,9 @@
 //
 // Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
-// for what is left, so that no primitive is compiled in a steady step.
+// for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX a matrix of
+// many inputs is multiplied in panels of its inputs, whose results are added in order: the library
+// would cut them itself, differently for other numbers of rows.
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 
