@@ -3,125 +3,45 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <dnnl.hpp>
 #include <map>
 #include <new>
-#include <tuple>
+#include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "engine/kv_convert.h"
+#include "absl/strings/str_join.h"
+#include "engine/int8_rows.h"
+#include "engine/matmul_calls.h"
+#include "engine/matmul_sizes.h"
 #include "engine/parallel.h"
 
 namespace plumbline {
 namespace {
 
-constexpr int64_t kRowsAtOnce = 64;  // of a weight matrix being read
-
-dnnl::memory::data_type LibraryType(WeightDtype dtype) {
-  return dtype == WeightDtype::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
-}
-
-KvDtype ConvertType(WeightDtype dtype) {
-  return dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
-}
-
-absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
-  const std::string message = absl::StrCat("oneDNN could not ", what, ": ", error.what());
-  if (error.status == dnnl_out_of_memory) return absl::ResourceExhaustedError(message);
-  if (error.status == dnnl_unimplemented) return absl::FailedPreconditionError(message);
-  return absl::InternalError(message);
-}
-
-// W as it is read: [outputs, inputs], row by row.
-dnnl::memory::desc PlainLayout(int64_t outputs, int64_t inputs, WeightDtype dtype) {
-  return {{inputs, outputs}, LibraryType(dtype), dnnl::memory::format_tag::ba};
-}
-
-dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t rows,
-                                            int64_t outputs, int64_t inputs, WeightDtype dtype,
-                                            const dnnl::memory::desc& weights) {
-  using Tag = dnnl::memory::format_tag;
-  const dnnl::memory::desc x({rows, inputs}, LibraryType(dtype), Tag::ab);
-  const dnnl::memory::desc y({rows, outputs}, dnnl::memory::data_type::f32, Tag::ab);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-#if DNNL_VERSION_MAJOR >= 3
-  return dnnl::matmul::primitive_desc(engine, x, weights, y, attributes);
-#else
-  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(x, weights, y), attributes, engine);
-#endif
-}
-
-// One cached size: the primitive and its operands, whose memory is set for each run.
-struct Call {
-  dnnl::matmul primitive;
-  dnnl::memory x, y, scratch;
+// Some neighbouring inputs of a matrix, multiplied by one call (PanelInputs).
+struct Panel {
+  CallSet* calls = nullptr;
+  int64_t first = 0;     // input
+  dnnl::memory weights;  // empty until packed
 };
 
-// Sizes 1 to 31 and the multiples of 32 up to 512.
-constexpr int kSizes = kMatmulRowStep - 1 + kMatmulCallRows / kMatmulRowStep;
-int SizeIndex(int64_t rows) {
-  return static_cast<int>(rows < kMatmulRowStep ? rows - 1
-                                                : kMatmulRowStep - 2 + rows / kMatmulRowStep);
-}
-
-// The largest cached size that `rows` rows can start with.
-int64_t NextCall(int64_t rows) {
-  if (rows >= kMatmulCallRows) return kMatmulCallRows;
-  return rows >= kMatmulRowStep ? rows / kMatmulRowStep * kMatmulRowStep : rows;
-}
-
-// All calls of one shape, shared by the matrices that have it.
-struct CallSet {
-  int64_t outputs = 0;
-  int64_t inputs = 0;
-  WeightDtype dtype = WeightDtype::kF32;
-  dnnl::memory::desc weights;  // the layout for many rows; calls of every size take it
-  std::string implementation;
-  bool rows_independent = true;
-  size_t scratch_bytes = 0;
-  dnnl::reorder pack;  // from rows of the dtype to `weights`
-  std::array<Call, kSizes> calls;
-};
-
-void AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
-  const auto descriptor =
-      MakeDescriptor(engine, rows, set->outputs, set->inputs, set->dtype, set->weights);
-  Call& call = set->calls[SizeIndex(rows)];
-  call.primitive = dnnl::matmul(descriptor);
-  call.x = dnnl::memory(descriptor.src_desc(), engine, nullptr);
-  call.y = dnnl::memory(descriptor.dst_desc(), engine, nullptr);
-  call.scratch = dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr);
-  const std::string name = descriptor.impl_info_str();
-  // One implementation for all sizes, and one of those whose rows are independent.
-  set->rows_independent = set->rows_independent && absl::StartsWith(name, "brg") &&
-                          (set->implementation.empty() || set->implementation == name);
-  set->implementation = name;
-  set->scratch_bytes = std::max(set->scratch_bytes, descriptor.scratchpad_desc().get_size());
-}
-
-// Every size at once: nothing is compiled in a steady step.
-std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, int64_t outputs, int64_t inputs,
-                                     WeightDtype dtype) {
-  auto set = std::make_unique<CallSet>();
-  set->outputs = outputs;
-  set->inputs = inputs;
-  set->dtype = dtype;
-  const dnnl::memory::desc any({inputs, outputs}, LibraryType(dtype),
-                               dnnl::memory::format_tag::any);
-  set->weights =
-      MakeDescriptor(engine, kMatmulCallRows, outputs, inputs, dtype, any).weights_desc();
-  set->pack = dnnl::reorder(dnnl::reorder::primitive_desc(
-      engine, PlainLayout(outputs, inputs, dtype), engine, set->weights));
-  for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) AddCall(engine, rows, set.get());
-  for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
-    AddCall(engine, rows, set.get());
+// Of a matrix that is made of these panels.
+MatmulContext::Implementation Describe(const std::vector<Panel>& panels, int64_t scratch_bytes) {
+  MatmulContext::Implementation all;
+  all.rows_independent = true;
+  std::set<std::string> names;
+  for (const Panel& panel : panels) {
+    names.insert(panel.calls->implementation);
+    all.rows_independent = all.rows_independent && panel.calls->rows_independent;
+    all.scratch_bytes =
+        std::max(all.scratch_bytes, static_cast<int64_t>(panel.calls->scratch_bytes));
   }
-  return set;
+  all.name = absl::StrJoin(names, " and ");
+  all.scratch_bytes += scratch_bytes;
+  return all;
 }
 
 }  // namespace
@@ -131,7 +51,8 @@ struct MatmulContext::Impl {
   dnnl::engine engine;
   dnnl::stream stream;
   std::vector<std::byte> scratch;  // of the call that runs: one at a time
-  std::map<std::tuple<int64_t, int64_t, WeightDtype>, std::unique_ptr<CallSet>> shapes;
+  std::vector<std::byte> inputs;   // a panel's, of one call's rows, side by side
+  std::map<CallShape, std::unique_ptr<CallSet>> shapes;
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
@@ -139,20 +60,39 @@ struct MatmulContext::Impl {
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
   }
-  CallSet& Shape(int64_t outputs, int64_t inputs, WeightDtype dtype);
+  CallSet& Calls(const CallShape& shape);
+  // Compiles what is new of it, and makes room for it.
+  std::vector<Panel> Panels(int64_t outputs, int64_t inputs, WeightDtype dtype);
 };
 
-CallSet& MatmulContext::Impl::Shape(int64_t outputs, int64_t inputs, WeightDtype dtype) {
-  std::unique_ptr<CallSet>& set = shapes[{outputs, inputs, dtype}];
-  if (set == nullptr) set = MakeCallSet(engine, outputs, inputs, dtype);
+CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
+  std::unique_ptr<CallSet>& set = shapes[shape];
+  if (set == nullptr) set = MakeCallSet(engine, shape);
   if (scratch.size() < set->scratch_bytes) scratch.resize(set->scratch_bytes);
   return *set;
+}
+
+std::vector<Panel> MatmulContext::Impl::Panels(int64_t outputs, int64_t inputs, WeightDtype dtype) {
+  std::vector<Panel> panels;
+  size_t panel_bytes = 0;
+  for (int64_t first = 0; first < inputs;) {
+    CallShape shape{outputs, inputs - first, dtype, first > 0};
+    shape.inputs = PanelInputs(engine, shape);
+    panels.push_back({&Calls(shape), first, {}});
+    first += shape.inputs;
+    panel_bytes = std::max(
+        panel_bytes, static_cast<size_t>(kMatmulCallRows * shape.inputs * WeightDtypeBytes(dtype)));
+  }
+  if (panels.size() > 1 && this->inputs.size() < panel_bytes) this->inputs.resize(panel_bytes);
+  return panels;
 }
 
 MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MatmulContext::~MatmulContext() = default;
 int MatmulContext::threads() const { return impl_->threads; }
-int64_t MatmulContext::scratch_bytes() const { return static_cast<int64_t>(impl_->scratch.size()); }
+int64_t MatmulContext::scratch_bytes() const {
+  return static_cast<int64_t>(impl_->scratch.size() + impl_->inputs.size());
+}
 
 absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
   try {
@@ -171,9 +111,9 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
                                                                    WeightDtype dtype) {
   try {
     impl_->UseThreads();
-    const CallSet& set = impl_->Shape(outputs, inputs, dtype);
-    return Implementation{set.implementation, set.rows_independent,
-                          static_cast<int64_t>(set.scratch_bytes)};
+    const std::vector<Panel> panels = impl_->Panels(outputs, inputs, dtype);
+    const size_t shared = panels.size() > 1 ? impl_->inputs.size() : 0;
+    return Describe(panels, static_cast<int64_t>(shared));
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
   }
@@ -181,61 +121,55 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
 
 struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
-  CallSet& shape;
-  dnnl::memory weights;
+  int64_t outputs;
+  int64_t inputs;
+  WeightDtype dtype;
+  std::vector<Panel> panels;
+  Int8Channels channels;
 
-  void Execute(int64_t rows, const std::byte* x, float* y);
+  // Of at most kMatmulCallRows rows.
+  void Execute(int64_t rows, const std::byte* x, std::byte* y);
 };
 
 PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PackedMatrix::~PackedMatrix() = default;
 
-void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y) {
-  Call& call = shape.calls[SizeIndex(rows)];
-  // The library reads x only; its interface takes a plain pointer.
-  call.x.set_data_handle(const_cast<std::byte*>(x));
-  call.y.set_data_handle(y);
-  call.scratch.set_data_handle(context.scratch.data());
-  const std::array<dnnl_exec_arg_t, 4> operands = {{{DNNL_ARG_SRC, call.x.get()},
-                                                    {DNNL_ARG_WEIGHTS, weights.get()},
-                                                    {DNNL_ARG_DST, call.y.get()},
-                                                    {DNNL_ARG_SCRATCHPAD, call.scratch.get()}}};
-  // The C interface takes the operands without building a map for each call.
-  dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(call.primitive.get(), context.stream.get(),
-                             static_cast<int>(operands.size()), operands.data()),
-      "execute");
-  context.stream.wait();
+void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, std::byte* y) {
+  std::byte* const scratch = context.scratch.data();
+  if (panels.size() == 1) {
+    panels[0].calls->Execute(context.stream, panels[0].weights, rows, x, y, scratch);
+    return;
+  }
+  const int64_t element = WeightDtypeBytes(dtype);
+  for (const Panel& panel : panels) {
+    const int64_t bytes = panel.calls->shape.inputs * element;
+    ParallelFor(context.threads, rows, [&](int64_t row) {
+      std::memcpy(context.inputs.data() + row * bytes, x + (row * inputs + panel.first) * element,
+                  bytes);
+    });
+    panel.calls->Execute(context.stream, panel.weights, rows, context.inputs.data(), y, scratch);
+  }
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
                                                                    int64_t outputs, int64_t inputs,
                                                                    WeightDtype dtype,
-                                                                   RowSource rows) {
+                                                                   WeightRowSource rows) {
   const std::string what =
       absl::StrCat("pack a [", outputs, ", ", inputs, "] matrix as ", WeightDtypeName(dtype));
   try {
     MatmulContext::Impl& shared = *context.impl_;
     shared.UseThreads();
-    // Plain storage first: W is read a few rows at a time and rounded into it.
-    const int64_t row_bytes = inputs * WeightDtypeBytes(dtype);
-    const auto plain = std::make_unique_for_overwrite<std::byte[]>(outputs * row_bytes);
-    std::vector<float> buffer(kRowsAtOnce * inputs);
-    for (int64_t row = 0; row < outputs; row += kRowsAtOnce) {
-      const int64_t count = std::min(kRowsAtOnce, outputs - row);
-      absl::Status status = rows(row, count, buffer.data());
-      if (!status.ok()) return status;
-      for (int64_t i = 0; i < count; ++i) {
-        NarrowFromF32(ConvertType(dtype), buffer.data() + i * inputs, static_cast<int>(inputs),
-                      plain.get() + (row + i) * row_bytes);
-      }
+    PlainWeights plain;
+    absl::Status status = ReadWeights(outputs, inputs, dtype, rows, &plain);
+    if (!status.ok()) return status;
+    auto impl = std::make_unique<Impl>(Impl{shared, outputs, inputs, dtype,
+                                            shared.Panels(outputs, inputs, dtype),
+                                            std::move(plain.channels)});
+    for (Panel& panel : impl->panels) {
+      panel.weights = PackPanel(shared.engine, shared.stream, *panel.calls, inputs,
+                                plain.elements.get(), panel.first);
     }
-    CallSet& shape = shared.Shape(outputs, inputs, dtype);
-    dnnl::memory from(PlainLayout(outputs, inputs, dtype), shared.engine, plain.get());
-    auto impl =
-        std::make_unique<Impl>(Impl{shared, shape, dnnl::memory(shape.weights, shared.engine)});
-    shape.pack.execute(shared.stream, from, impl->weights);
-    shared.stream.wait();
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
   } catch (const dnnl::error& error) {
     return FromLibrary(error, what);
@@ -248,10 +182,11 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
                                absl::FunctionRef<void(int64_t, int64_t)> on_call) {
   try {
     impl_->context.UseThreads();
+    const int64_t x_row_bytes = impl_->inputs * WeightDtypeBytes(impl_->dtype);
     for (int64_t row = 0; row < rows;) {
-      const int64_t count = NextCall(rows - row);
-      impl_->Execute(count, x + row * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype),
-                     y + row * impl_->shape.outputs);
+      const int64_t count = NextMatmulCall(rows - row);
+      impl_->Execute(count, x + row * x_row_bytes,
+                     reinterpret_cast<std::byte*>(y + row * impl_->outputs));
       on_call(row, count);
       row += count;
     }
@@ -261,28 +196,24 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
   }
 }
 
-int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }
-int64_t PackedMatrix::inputs() const { return impl_->shape.inputs; }
-int64_t PackedMatrix::element_bytes_read() const {
-  return impl_->shape.outputs * impl_->shape.inputs * WeightDtypeBytes(impl_->shape.dtype);
+void PackedMatrix::FinishRow(float x_scale, float* y) const {
+  if (impl_->dtype == WeightDtype::kInt8) FinishInt8Row(impl_->channels, x_scale, y);
 }
-int64_t PackedMatrix::packed_bytes() const {
-  return static_cast<int64_t>(impl_->weights.get_desc().get_size());
-}
-std::string PackedMatrix::implementation() const { return impl_->shape.implementation; }
-bool PackedMatrix::rows_independent() const { return impl_->shape.rows_independent; }
 
-absl::Status MultiplyPlain(const PlainProduct& product, int threads, float* c, int64_t c_stride) {
-  if (omp_in_parallel() == 0) {
-    omp_set_dynamic(0);
-    omp_set_num_threads(UsableThreads(threads));
-  }
-  const dnnl_status_t status =
-      dnnl_sgemm('N', product.transpose_b ? 'T' : 'N', product.rows, product.columns, product.inner,
-                 1.0F, product.a.data, product.a.stride, product.b.data, product.b.stride,
-                 product.accumulate ? 1.0F : 0.0F, c, c_stride);
-  if (status == dnnl_success) return absl::OkStatus();
-  return FromLibrary(dnnl::error(status, "sgemm failed"), "multiply plain matrices");
+int64_t PackedMatrix::outputs() const { return impl_->outputs; }
+int64_t PackedMatrix::inputs() const { return impl_->inputs; }
+int64_t PackedMatrix::element_bytes_read() const {
+  return impl_->outputs * impl_->inputs * WeightDtypeBytes(impl_->dtype);
 }
+int64_t PackedMatrix::channel_bytes() const { return impl_->channels.bytes(); }
+int64_t PackedMatrix::packed_bytes() const {
+  int64_t bytes = channel_bytes();
+  for (const Panel& panel : impl_->panels) {
+    bytes += static_cast<int64_t>(panel.weights.get_desc().get_size());
+  }
+  return bytes;
+}
+std::string PackedMatrix::implementation() const { return Describe(impl_->panels, 0).name; }
+bool PackedMatrix::rows_independent() const { return Describe(impl_->panels, 0).rows_independent; }
 
 }  // namespace plumbline

@@ -2,7 +2,9 @@
 //
 // Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
-// for what is left, so that no primitive is compiled in a steady step.
+// for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX a matrix of
+// many inputs is multiplied in panels of its inputs, whose results are added in order: the library
+// would cut them itself, differently for other numbers of rows.
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 
@@ -15,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/weight_dtype.h"
+#include "engine/weight_rows.h"
 
 namespace plumbline {
 
@@ -50,28 +53,34 @@ class MatmulContext {
 // A weight matrix [outputs, inputs] in the library's own layout for this machine.
 class PackedMatrix {
  public:
-  // Fills rows [row, row + num_rows) of W: out is [num_rows, inputs].
-  using RowSource = absl::FunctionRef<absl::Status(int64_t row, int64_t num_rows, float* out)>;
-
   // Reads W a few rows at a time, rounds it to `dtype` and packs it. `context` is not owned.
   // FailedPrecondition where the library cannot multiply in `dtype` here; ResourceExhausted for
-  // memory; errors of `rows` as they are.
+  // memory; errors of ReadWeights as they are.
   static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(MatmulContext& context,
                                                               int64_t outputs, int64_t inputs,
-                                                              WeightDtype dtype, RowSource rows);
+                                                              WeightDtype dtype,
+                                                              WeightRowSource rows);
   ~PackedMatrix();
 
-  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. `on_call` is told
-  // of every library call: its first row and its number of rows. Internal error where the library
-  // fails.
+  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. In int8, x has the
+  // u8 elements of QuantizeRow and y holds s32 sums, each row of which FinishRow turns into f32:
+  // best where the row is read next. The sums are exact whatever the library runs: where its
+  // products add up in 16 bits, each is made of two (SplitHalves). `on_call` is told of every call:
+  // its first row and its number of rows. Internal error where the library fails.
   absl::Status Run(int64_t rows, const std::byte* x, float* y,
                    absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
+
+  // Turns a row of y into f32, x_scale being the scale of its row of x. Nothing to do but in int8.
+  // y: [outputs]. Safe from any thread.
+  void FinishRow(float x_scale, float* y) const;
 
   int64_t outputs() const;
   int64_t inputs() const;
   // Bytes of the elements that a call reads: outputs x inputs in the dtype.
   int64_t element_bytes_read() const;
-  // Bytes of the packed buffer (padding included).
+  // Bytes that FinishRow reads beside the row: of the outputs' scales and offsets; 0 but in int8.
+  int64_t channel_bytes() const;
+  // Bytes of the packed buffer (padding included), and channel_bytes().
   int64_t packed_bytes() const;
   // The library's name of the implementation, e.g. "brg:avx512_core_bf16".
   std::string implementation() const;

@@ -220,6 +220,44 @@ TEST_P(MatmulTest, ARowHasTheSameBitsInEveryNumberOfRows) {
   }
 }
 
+// The library cuts many inputs apart, and has other calls for few outputs.
+TEST_P(MatmulTest, ARowOfManyInputsHasTheSameBitsOnAnyNumberOfThreads) {
+  auto eight = MatmulContext::Create(8);
+  ASSERT_TRUE(eight.ok()) << eight.status();
+  contexts_.push_back(*std::move(eight));
+  for (const auto& [outputs, inputs] :
+       {std::pair(7, 40), std::pair(400, 545), std::pair(130, 1100), std::pair(400, 3072)}) {
+    const Product p = MakeProduct(outputs, inputs, GetParam(), kMatmulCallRows);
+    std::vector<float> expected;
+    for (const auto& context : contexts_) {
+      auto matrix = Pack(*context, p);
+      ASSERT_TRUE(matrix.ok()) << matrix.status();
+      if (!(*matrix)->rows_independent()) {
+        GTEST_SKIP() << "rows differ with their number as " << (*matrix)->implementation();
+      }
+      for (const int64_t rows : {512, 1, 2, 8, 16, 31, 32, 96, 160, 288, 480}) {
+        const std::vector<float> y = RunRows(**matrix, p, 0, rows);
+        if (expected.empty()) expected = y;
+        EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+            << "[" << outputs << ", " << inputs << "], " << rows << " rows, " << context->threads()
+            << " threads";
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTest, MatchesTheProductInDoubleForManyInputs) {
+  const Product p = MakeProduct(70, 2300, GetParam(), 33);
+  const Expected expected = Multiply(p, 33);
+  for (const auto& context : contexts_) {
+    auto matrix = Pack(*context, p);
+    ASSERT_TRUE(matrix.ok()) << matrix.status();
+    for (const int64_t rows : {1, 20, 33}) {
+      EXPECT_LE(WorstRatio(expected, RunRows(**matrix, p, 0, rows)), 1.0) << rows << " rows";
+    }
+  }
+}
+
 TEST_P(MatmulTest, RoundsWeightsToNearestEven) {
   // A diagonal matrix of ties and near-ties, times ones: the weights as they were rounded.
   const std::vector<float> weights = {

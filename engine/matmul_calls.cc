@@ -1,0 +1,193 @@
+#include "engine/matmul_calls.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "engine/int8_rows.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kSplitRows = 64;          // of a product made of two, at once
+constexpr int64_t kAnyPanelInputs = 512;    // see PanelInputs
+constexpr int64_t kMostPanelInputs = 768;  // of a multiple of kPanelStep
+constexpr int64_t kPanelStep = 64;
+
+// Of the weights, the activations and the results.
+struct LibraryTypes {
+  dnnl::memory::data_type w, x, y;
+};
+LibraryTypes TypesOf(WeightDtype dtype) {
+  using Type = dnnl::memory::data_type;
+  if (dtype == WeightDtype::kInt8) return {Type::s8, Type::u8, Type::s32};
+  const Type type = dtype == WeightDtype::kF32 ? Type::f32 : Type::bf16;
+  return {type, type, Type::f32};
+}
+
+dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t rows,
+                                            const CallShape& shape,
+                                            const dnnl::memory::desc& weights) {
+  using Tag = dnnl::memory::format_tag;
+  const LibraryTypes types = TypesOf(shape.dtype);
+  const dnnl::memory::desc x({rows, shape.inputs}, types.x, Tag::ab);
+  const dnnl::memory::desc y({rows, shape.outputs}, types.y, Tag::ab);
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (shape.adds) {
+    dnnl::post_ops after;
+    after.append_sum();
+    attributes.set_post_ops(after);
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul::primitive_desc(engine, x, weights, y, attributes);
+#else
+  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(x, weights, y), attributes, engine);
+#endif
+}
+
+// For as many rows as a call can have; the library chooses the weights' layout.
+dnnl::matmul::primitive_desc LargestDescriptor(const dnnl::engine& engine, const CallShape& shape) {
+  const dnnl::memory::desc any({shape.inputs, shape.outputs}, TypesOf(shape.dtype).w,
+                               dnnl::memory::format_tag::any);
+  return MakeDescriptor(engine, kMatmulCallRows, shape, any);
+}
+
+// Adds the call and returns its implementation.
+std::string AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
+  const auto descriptor = MakeDescriptor(engine, rows, set->shape, set->weights);
+  LibraryCall& call = set->calls[MatmulSizeIndex(rows)];
+  call.primitive = dnnl::matmul(descriptor);
+  call.x = dnnl::memory(descriptor.src_desc(), engine, nullptr);
+  call.y = dnnl::memory(descriptor.dst_desc(), engine, nullptr);
+  call.scratch = dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr);
+  set->library_scratch_bytes =
+      std::max(set->library_scratch_bytes, descriptor.scratchpad_desc().get_size());
+  return descriptor.impl_info_str();
+}
+
+bool IsBlocked(const std::string& name) { return absl::StartsWith(name, "brg"); }
+
+// Sums of whole numbers are the same in any order, but only the blocked implementations are known
+// to add products in 32 bits. names: of every size, from one row.
+void ChooseInt8Calls(const std::vector<std::string>& names, CallSet* set) {
+  set->implementation = names.back();
+  set->split = !std::all_of(names.begin(), names.end(), IsBlocked);
+  if (!set->split) return;
+  absl::StrAppend(&set->implementation, " (in halves)");
+  set->scratch_bytes += HalvesScratch::Bytes(kSplitRows, set->shape.outputs, set->shape.inputs);
+}
+
+// One implementation for all sizes, and one of those whose rows are independent. Where the blocked
+// one for few rows is another than for many, as of small matrices with AMX, few rows it is.
+void ChooseFloatCalls(const std::vector<std::string>& names, CallSet* set) {
+  const bool blocked = std::all_of(names.begin(), names.end(), IsBlocked);
+  const auto other = std::find_if(names.begin(), names.end(),
+                                  [&](const std::string& name) { return name != names[0]; });
+  set->rows_independent = blocked;
+  set->implementation = blocked ? names.front() : names.back();
+  if (!blocked || other == names.end()) return;
+  const auto same = static_cast<int>(other - names.begin());
+  for (int64_t rows = 1; rows <= kMatmulCallRows && MatmulSizeIndex(rows) < same;
+       rows = rows < kMatmulRowStep ? rows + 1 : rows + kMatmulRowStep) {
+    set->most_rows = rows;
+  }
+}
+
+}  // namespace
+
+absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
+  const std::string message = absl::StrCat("oneDNN could not ", what, ": ", error.what());
+  if (error.status == dnnl_out_of_memory) return absl::ResourceExhaustedError(message);
+  if (error.status == dnnl_unimplemented) return absl::FailedPreconditionError(message);
+  return absl::InternalError(message);
+}
+
+std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape) {
+  auto set = std::make_unique<CallSet>();
+  set->shape = shape;
+  set->most_rows = kMatmulCallRows;
+  set->weights = LargestDescriptor(engine, shape).weights_desc();
+  std::vector<std::string> names;
+  names.reserve(kMatmulSizes);
+  for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) {
+    names.push_back(AddCall(engine, rows, set.get()));
+  }
+  for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
+    names.push_back(AddCall(engine, rows, set.get()));
+  }
+  set->scratch_bytes = set->library_scratch_bytes;
+  if (shape.dtype == WeightDtype::kInt8) {
+    ChooseInt8Calls(names, set.get());
+  } else {
+    ChooseFloatCalls(names, set.get());
+  }
+  return set;
+}
+
+int64_t PanelInputs(const dnnl::engine& engine, const CallShape& shape) {
+  if (shape.dtype == WeightDtype::kInt8 || shape.inputs <= kAnyPanelInputs) return shape.inputs;
+  const std::string name = LargestDescriptor(engine, shape).impl_info_str();
+  if (!absl::StrContains(name, "amx")) return shape.inputs;
+  return std::min(shape.inputs, kMostPanelInputs) / kPanelStep * kPanelStep;
+}
+
+dnnl::memory PackPanel(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
+                       int64_t row_inputs, std::byte* plain, int64_t first) {
+  const dnnl::memory::desc layout({set.shape.inputs, set.shape.outputs}, TypesOf(set.shape.dtype).w,
+                                  dnnl::memory::dims{1, row_inputs});
+  dnnl::memory from(layout, engine, plain + first * WeightDtypeBytes(set.shape.dtype));
+  dnnl::memory packed(set.weights, engine);
+  dnnl::reorder(from, packed).execute(stream, from, packed);
+  stream.wait();
+  return packed;
+}
+
+void CallSet::ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
+                          const std::byte* x, void* y, std::byte* scratch) {
+  LibraryCall& call = calls[MatmulSizeIndex(rows)];
+  // The library reads x only; its interface takes a plain pointer.
+  call.x.set_data_handle(const_cast<std::byte*>(x));
+  call.y.set_data_handle(y);
+  call.scratch.set_data_handle(scratch);
+  const std::array<dnnl_exec_arg_t, 4> operands = {{{DNNL_ARG_SRC, call.x.get()},
+                                                    {DNNL_ARG_WEIGHTS, w.get()},
+                                                    {DNNL_ARG_DST, call.y.get()},
+                                                    {DNNL_ARG_SCRATCHPAD, call.scratch.get()}}};
+  // The C interface takes the operands without building a map for each call.
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(call.primitive.get(), stream.get(), static_cast<int>(operands.size()),
+                             operands.data()),
+      "execute");
+  stream.wait();
+}
+
+void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
+                              const std::byte* x, int32_t* y, std::byte* scratch) {
+  const HalvesScratch half(scratch + library_scratch_bytes, kSplitRows, shape.outputs,
+                           shape.inputs);
+  for (int64_t row = 0; row < rows;) {
+    const int64_t count = NextMatmulCall(std::min(rows - row, kSplitRows));
+    SplitHalves(count * shape.inputs, x + row * shape.inputs, half.low, half.high);
+    ExecuteOnce(stream, w, count, half.low, y + row * shape.outputs, scratch);
+    ExecuteOnce(stream, w, count, half.high, half.sums, scratch);
+    AddSums(count * shape.outputs, half.sums, y + row * shape.outputs);
+    row += count;
+  }
+}
+
+void CallSet::Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
+                      std::byte* y, std::byte* scratch) {
+  if (split) return ExecuteInHalves(stream, w, rows, x, reinterpret_cast<int32_t*>(y), scratch);
+  const int64_t x_row_bytes = shape.inputs * WeightDtypeBytes(shape.dtype);
+  const int64_t y_row_bytes = shape.outputs * static_cast<int64_t>(sizeof(float));
+  for (int64_t row = 0; row < rows;) {
+    const int64_t count = NextMatmulCall(std::min(rows - row, most_rows));
+    ExecuteOnce(stream, w, count, x + row * x_row_bytes, y + row * y_row_bytes, scratch);
+    row += count;
+  }
+}
+
+}  // namespace plumbline
