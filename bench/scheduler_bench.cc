@@ -90,7 +90,7 @@ class SteadyScheduler {
     const auto recorded = Now();
     outcomes_.clear();
     for (const PlannedSpan& span : plan.spans) {
-      if (span.logit_rows > 0) outcomes_.push_back(SampledToken{7, {}});
+      if (span.logit_rows > 0) outcomes_.emplace_back(SampledToken{7, {}});
     }
     const auto ran = Now();
     scheduler_.Commit(plan, absl::MakeSpan(outcomes_));

@@ -3,12 +3,12 @@
 #define PLUMBLINE_ENGINE_MATMUL_CALLS_H_
 
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -25,7 +25,10 @@ struct CallShape {
   WeightDtype dtype = WeightDtype::kF32;
   bool adds = false;  // y += x W^T instead of y = x W^T
 
-  auto operator<=>(const CallShape&) const = default;
+  bool operator<(const CallShape& other) const {
+    return std::tie(outputs, inputs, dtype, adds) <
+           std::tie(other.outputs, other.inputs, other.dtype, other.adds);
+  }
 };
 
 // One cached size: the primitive and its operands, whose memory is set for each run.

@@ -7,8 +7,8 @@
 #ifndef PLUMBLINE_SCHEDULER_QUEUE_ORDER_H_
 #define PLUMBLINE_SCHEDULER_QUEUE_ORDER_H_
 
-#include <compare>
 #include <cstdint>
+#include <tuple>
 
 #include "absl/strings/string_view.h"
 #include "scheduler/request.h"
@@ -39,7 +39,11 @@ struct QueueKey {
   bool fresh = true;           // never started
   double virtual_arrival = 0;  // seconds; 0 for preempted ones and for kFirstCome
   int64_t number = 0;          // fresh: the request's id; else of its first start
-  auto operator<=>(const QueueKey&) const = default;
+
+  bool operator<(const QueueKey& other) const {
+    return std::tie(fresh, virtual_arrival, number) <
+           std::tie(other.fresh, other.virtual_arrival, other.number);
+  }
 };
 
 // REQUIRES: the request's arrival is finite and its priority within kMaxPriority; ageing is above

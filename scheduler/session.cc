@@ -111,7 +111,7 @@ bool Session::TakeMail() {
 
 void Session::Accept(Mail mail) {
   if (const absl::Status status = scheduler_.Check(mail.request); !status.ok()) {
-    Reject(std::move(mail), status);
+    Reject(mail, status);
     return;
   }
   const int samples = mail.request.samples;
@@ -123,7 +123,7 @@ void Session::Accept(Mail mail) {
   if (mail.ticket < cancelled_before_) CancelSamples(client);
 }
 
-void Session::Reject(Mail mail, const absl::Status& status) {
+void Session::Reject(const Mail& mail, const absl::Status& status) {
   if (!mail.on_finish) return;
   const int samples = mail.request.samples;
   const bool many = samples > 1 && samples <= kMaxSamples;

@@ -94,7 +94,7 @@ class Session {
 
   bool TakeMail();
   void Accept(Mail mail);
-  void Reject(Mail mail, const absl::Status& status);
+  void Reject(const Mail& mail, const absl::Status& status);
   void CancelSamples(const Client& client);
   void ApplyCancelAll();
   void RunPlan(const StepPlan& plan);

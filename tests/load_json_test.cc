@@ -106,25 +106,25 @@ TEST(LoadJson, HoldsTheFigures) {
 TEST(LoadJson, DamageIsRefusedWithTheReason) {
   const std::string text = Text(FullRecord());
   const std::vector<std::pair<std::string, std::string>> changes = {
-      {"\"plumbline_load\":1", "\"plumbline_load\":2"},
-      {"\"plumbline_load\":1", "\"plumbline_load\":\"x\""},
-      {"\"model\"", "\"modell\""},
-      {"\"seed\":18446744073709551615", "\"seed\":-1"},
-      {"\"threads\":3", "\"threads\":3.5"},
-      {"\"threads\":3", "\"threads\":18446744073709551615"},
-      {"\"interrupted\":false", "\"interrupted\":0"},
-      {"\"outcome\":\"refused\"", "\"outcome\":\"bored\""},
-      {"\"chunks\":[[0,0,7]", "\"chunks\":[[9,0,7]"},
-      {"\"chunks\":[[0,0,7]", "\"chunks\":[[-1,0,7]"},
-      {"\"chunks\":[[0,0,7]", "\"chunks\":[[0,0]"},
-      {"\"chunks\":[[0,0,7]", "\"chunks\":[7"},
-      {"\"preemptions\":[[0.5,0.75]", "\"preemptions\":[[0.5,\"x\"]"},
-      {"\"token_seconds\":[0.1", "\"token_seconds\":[null"},
-      {"\"requests\":[{\"id\"", "\"requests\":[3,{\"id\""},
-      {"\"matmul_flops_per_second\":110000000000.0", "\"matmul_flops_per_second\":0"},
-      {"\"policy\":{\"max_running\":\"7\"", "\"policy\":{\"max_running\":7"},
-      {"\"slo\":\"\"", "\"slo\":\"speed=1\""},
-      {"\"steps\":[[", "\"steps\":[7,["}};
+      {R"("plumbline_load":1)", R"("plumbline_load":2)"},
+      {R"("plumbline_load":1)", R"("plumbline_load":"x")"},
+      {R"("model")", R"("modell")"},
+      {R"("seed":18446744073709551615)", R"("seed":-1)"},
+      {R"("threads":3)", R"("threads":3.5)"},
+      {R"("threads":3)", R"("threads":18446744073709551615)"},
+      {R"("interrupted":false)", R"("interrupted":0)"},
+      {R"("outcome":"refused")", R"("outcome":"bored")"},
+      {R"("chunks":[[0,0,7])", R"("chunks":[[9,0,7])"},
+      {R"("chunks":[[0,0,7])", R"("chunks":[[-1,0,7])"},
+      {R"("chunks":[[0,0,7])", R"("chunks":[[0,0])"},
+      {R"("chunks":[[0,0,7])", R"("chunks":[7)"},
+      {R"("preemptions":[[0.5,0.75])", R"("preemptions":[[0.5,"x"])"},
+      {R"("token_seconds":[0.1)", R"("token_seconds":[null)"},
+      {R"("requests":[{"id")", R"("requests":[3,{"id")"},
+      {R"("matmul_flops_per_second":110000000000.0)", R"("matmul_flops_per_second":0)"},
+      {R"("policy":{"max_running":"7")", R"("policy":{"max_running":7)"},
+      {R"("slo":"")", R"("slo":"speed=1")"},
+      {R"("steps":[[)", R"("steps":[7,[)"}};
   for (const auto& [from, to] : changes) {
     const std::string damaged = absl::StrReplaceAll(text, {{from, to}});
     ASSERT_NE(damaged, text) << from;

@@ -32,6 +32,7 @@ Moments Draw(const std::string& text) {
   EXPECT_EQ(lengths->text(), text);
   LoadRandom random(7);
   std::vector<int64_t> draws;
+  draws.reserve(kDraws);
   for (int i = 0; i < kDraws; ++i) draws.push_back(lengths->Draw(random));
   Moments moments;
   for (const int64_t draw : draws) moments.mean += static_cast<double>(draw) / kDraws;
@@ -75,7 +76,7 @@ TEST(LoadLengths, MeanAndDeviationAreThoseOfTheLengths) {
   int below = 0;
   for (int i = 0; i < kDraws; ++i) below += lengths->Draw(random) < 707 ? 1 : 0;
   // exp(mu) = mean / sqrt(1 + cv^2) = 707.1
-  EXPECT_NEAR(below, kDraws / 2, 5 * std::sqrt(kDraws) / 2);
+  EXPECT_NEAR(below, kDraws / 2.0, 5 * std::sqrt(kDraws) / 2);
   EXPECT_EQ(lengths->mean(), 1000);
 }
 

@@ -132,6 +132,7 @@ TEST(LoadSlo, ReadsGoals) {
 TEST(LoadMetrics, GoodputCountsRequestsThatKeepEveryGoal) {
   std::vector<RequestRecord> requests;
   // 40 requests over 20 s: every fourth is slow to begin, every fifth slow to go on.
+  requests.reserve(40);
   for (int i = 0; i < 40; ++i) {
     requests.push_back(Request(i, 0.5 * i, i % 4 == 0 ? 2 : 0.2, i % 5 == 0 ? 0.2 : 0.01, 3));
   }
@@ -165,6 +166,7 @@ TEST(LoadMetrics, RunningAndWaitingAreTheirAveragesOverTime) {
 
 TEST(LoadMetrics, WarmUpIsLeftOut) {
   std::vector<RequestRecord> requests;
+  requests.reserve(40);
   for (int i = 0; i < 40; ++i) requests.push_back(Request(i, i, i < 10 ? 9 : 1, 1, 2));
   LoadRecord record = Record(std::move(requests));
   record.repetitions[0].warm_up_seconds = 10;
@@ -177,6 +179,7 @@ TEST(LoadMetrics, WarmUpIsLeftOut) {
 TEST(LoadMetrics, PercentilesNeedTenSamplesBeyondThem) {
   for (const int count : {19, 20, 99, 100, 199, 200, 999, 1000}) {
     std::vector<RequestRecord> requests;
+    requests.reserve(count);
     for (int i = 0; i < count; ++i) requests.push_back(Request(i, i, 1 + i % 7, 1, 1));
     const LoadMetrics metrics = ComputeMetrics(Record(std::move(requests)), {});
     const LoadDistribution& ttft = metrics.Distribution("ttft");
@@ -271,11 +274,13 @@ TEST(LoadMetrics, CancelledRequestsSayNothingOfLatency) {
 TEST(LoadMetrics, WarmUpEndsWhereTheRunningOnesAreStable) {
   // Requests of 10 s every 0.1 s: the number that runs rises for 10 s to 100.
   std::vector<RequestRecord> requests;
+  requests.reserve(1000);
   for (int i = 0; i < 1000; ++i) requests.push_back(Request(i, 0.1 * i, 9, 1, 2));
   const double found = FindWarmUp(Record(std::move(requests)).repetitions[0]);
   EXPECT_GE(found, 7.5);
   EXPECT_LE(found, 12.5);
   std::vector<RequestRecord> few;
+  few.reserve(20);
   for (int i = 0; i < 20; ++i) few.push_back(Request(i, i, 1, 1, 2));
   EXPECT_EQ(FindWarmUp(Record(std::move(few)).repetitions[0]), 0);
 }

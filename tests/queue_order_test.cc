@@ -43,6 +43,7 @@ std::vector<RequestId> InOrderOfEnds(SchedulerHarness& harness) {
   for (const auto& [id, result] : harness.finished) ends.emplace_back(result.finish_seconds, id);
   std::sort(ends.begin(), ends.end());
   std::vector<RequestId> ids;
+  ids.reserve(ends.size());
   for (const auto& [seconds, id] : ends) ids.push_back(id);
   return ids;
 }
@@ -100,9 +101,10 @@ TEST_P(StarvationBound, HoldsUnderOverload) {
   double next_arrival = 0;
   int overtaken = 0;
   double last_to_overtake = 0;
-  while (harness.finished.count(victim) == 0) {
-    for (; next_arrival <= harness.clock.NowSeconds(); next_arrival += 0.5) {  // service: 1 s
+  while (!harness.finished.contains(victim)) {
+    while (next_arrival <= harness.clock.NowSeconds()) {  // service: 1 s
       arrivals[MustAdd(harness, Arriving(next_arrival, 4, 5))] = next_arrival;
+      next_arrival += 0.5;
     }
     for (const SeenSpan& span : harness.Step()) {
       if (span.id == victim) continue;

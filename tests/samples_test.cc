@@ -135,15 +135,16 @@ TEST(Samples, ASessionEndsEachOnceAndCancelsThemTogether) {
     ++tokens[event.sample];
     return true;
   };
-  harness.session.Submit(request, [&](RequestResult result) { ++ends[result.sample]; });
+  harness.session.Submit(request, [&](const RequestResult& result) { ++ends[result.sample]; });
   request.on_token = nullptr;
   request.max_new_tokens = 50;
   std::vector<FinishReason> reasons;
   const uint64_t ticket = harness.session.Submit(
-      request, [&](RequestResult result) { reasons.push_back(result.reason); });
+      request, [&](const RequestResult& result) { reasons.push_back(result.reason); });
   std::vector<int> rejected;
   request.prompt.clear();
-  harness.session.Submit(request, [&](RequestResult result) { rejected.push_back(result.sample); });
+  harness.session.Submit(request,
+                         [&](const RequestResult& result) { rejected.push_back(result.sample); });
   for (int i = 0; i < 3; ++i) harness.session.Step();
   EXPECT_THAT(reasons, IsEmpty());
   harness.session.Cancel(ticket);

@@ -197,7 +197,7 @@ int64_t AllocationsOf(int steps, int prompt_tokens,
     RecordStep(plan, work, shape, profile);
     outcomes.clear();
     for (const PlannedSpan& span : plan.spans) {
-      if (span.logit_rows > 0) outcomes.push_back(SampledToken{span.first_position % 50, {}});
+      if (span.logit_rows > 0) outcomes.emplace_back(SampledToken{span.first_position % 50, {}});
     }
     harness.scheduler.Commit(plan, absl::MakeSpan(outcomes));
     if (step >= 0) counted += allocations - before;

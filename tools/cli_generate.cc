@@ -1,7 +1,9 @@
 // The options of `plumbline generate`.
 #include <cstdint>
 #include <limits>
+#include <string>
 
+#include "absl/strings/string_view.h"
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
 
@@ -37,6 +39,18 @@ void AddEngine(CLI::App* app, GenerateOptions& options) {
   AddSharingAndPreemption(app, options.preempt, options.prefix_sharing);
 }
 
+constexpr absl::string_view kExamples =
+    "Examples:\n"
+    "  plumbline generate -p \"ROMEO:\"\n"
+    "  plumbline generate -p \"ROMEO:\" -p \"JULIET:\" --temperature 0.8 --seed 7\n"
+    "  plumbline generate -p \"ROMEO:\" -N 4 --temperature 0.8\n"
+    "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
+    "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
+    "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
+    "  plumbline generate -f prompts.txt --cache-blocks 64 --preempt swap\n"
+    "  plumbline generate -p \"ROMEO:\" --plan-check\n"
+    "Ctrl-C ends the run and prints what there is; a second one ends at once.";
+
 }  // namespace
 
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
@@ -70,17 +84,7 @@ void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams) {
   sub->add_flag("--plan-check", options.plan_check,
                 "hold the planned memory against what the process takes (predicts no times)");
   sub->add_flag("--json", options.json, "print one JSON object and nothing else");
-  sub->footer(
-      "Examples:\n"
-      "  plumbline generate -p \"ROMEO:\"\n"
-      "  plumbline generate -p \"ROMEO:\" -p \"JULIET:\" --temperature 0.8 --seed 7\n"
-      "  plumbline generate -p \"ROMEO:\" -N 4 --temperature 0.8\n"
-      "  plumbline generate -p \"ROMEO:\" -n 32 --no-cache\n"
-      "  plumbline generate -m model.gguf -f prompts.txt --json --logprobs 5\n"
-      "  plumbline generate -m synthetic:llama-160m,kv_heads=4 -p \"any text\"\n"
-      "  plumbline generate -f prompts.txt --cache-blocks 64 --preempt swap\n"
-      "  plumbline generate -p \"ROMEO:\" --plan-check\n"
-      "Ctrl-C ends the run and prints what there is; a second one ends at once.");
+  sub->footer(std::string(kExamples));
   sub->callback([&commands, &options, &streams] {
     if (options.prompts.empty() && options.prompt_file.empty()) {
       commands.usage_error = "a prompt is needed: give one with -p TEXT or -f FILE";

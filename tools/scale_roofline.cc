@@ -42,6 +42,7 @@ void AddClasses(const std::vector<const ScaleSample*>& samples, const std::strin
     const ScaleSample& first = *samples.front();
     if (first.macs.useful[c] <= 0 || first.bytes[c] <= 0) continue;
     std::vector<double> seconds;
+    seconds.reserve(samples.size());
     for (const ScaleSample* sample : samples) seconds.push_back(sample->class_seconds[c]);
     const auto median = MedianEstimate(seconds);
     if (!median.ok()) continue;

@@ -67,7 +67,7 @@ void FakeExecutor::Copy(BlockId from, BlockId to) {
 
 int64_t FakeExecutor::SwapOut(BlockId from, BlockId host_block) {
   for (int slot = 0; slot < options_.block_tokens; ++slot) {
-    host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)] =
+    host_slots_[static_cast<size_t>(host_block) * options_.block_tokens + slot] =
         At({&from, 1}, slot);
   }
   return geometry().BlockBytes();
@@ -76,7 +76,7 @@ int64_t FakeExecutor::SwapOut(BlockId from, BlockId host_block) {
 int64_t FakeExecutor::SwapIn(BlockId host_block, BlockId to) {
   for (int slot = 0; slot < options_.block_tokens; ++slot) {
     At({&to, 1}, slot) = std::exchange(
-        host_slots_[static_cast<size_t>(host_block * options_.block_tokens + slot)], Slot());
+        host_slots_[static_cast<size_t>(host_block) * options_.block_tokens + slot], Slot());
   }
   return geometry().BlockBytes();
 }
