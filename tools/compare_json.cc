@@ -6,18 +6,19 @@ namespace {
 
 using CompareJsonValue = nlohmann::ordered_json;
 
-CompareJsonValue SummaryJson(const RunSummary& run, const std::string& file) {
+CompareJsonValue RunSummaryJson(const RunSummary& run, const std::string& file) {
   return {{"file", file},
           {"repetitions", run.repetitions},
           {"discarded_repetitions", run.discarded},
           {"rounds", run.rounds},
           {"resampled", run.whole ? "repetitions" : "parts of the time"},
           {"most_drift", FiniteOrNull(run.most_drift)},
+          {"drifted", run.drifted},
           {"interrupted", run.interrupted},
           {"measured_requests", run.measured}};
 }
 
-CompareJsonValue MetricJson(const MetricComparison& metric) {
+CompareJsonValue ComparedMetricJson(const MetricComparison& metric, bool decided) {
   CompareJsonValue json;
   json["name"] = metric.name;
   if (!metric.quantile.empty()) json["quantile"] = metric.quantile;
@@ -31,8 +32,8 @@ CompareJsonValue MetricJson(const MetricComparison& metric) {
                     {"high", FiniteOrNull(metric.change.high)}};
   json["allowance"] = FiniteOrNull(metric.allowance);
   json["p_value"] = metric.known() ? FiniteOrNull(metric.p_value) : CompareJsonValue();
-  json["verdict"] =
-      metric.known() ? CompareJsonValue(CompareVerdictName(metric.verdict)) : CompareJsonValue();
+  json["verdict"] = decided && metric.known() ? CompareJsonValue(CompareVerdictName(metric.verdict))
+                                              : CompareJsonValue();
   return json;
 }
 
@@ -41,14 +42,16 @@ CompareJsonValue MetricJson(const MetricComparison& metric) {
 std::string CompareJson(const LoadComparison& comparison, const std::string& a,
                         const std::string& b) {
   CompareJsonValue json;
-  json["verdict"] = comparison.different() ? "different" : "indistinguishable";
+  json["verdict"] = comparison.undecided()   ? "undecided"
+                    : comparison.different() ? "different"
+                                             : "indistinguishable";
   for (const CompareVerdict verdict :
        {CompareVerdict::kBetter, CompareVerdict::kWorse, CompareVerdict::kChanged,
         CompareVerdict::kIndistinguishable}) {
     json["counts"][CompareVerdictName(verdict)] = comparison.Count(verdict);
   }
-  json["a"] = SummaryJson(comparison.a, a);
-  json["b"] = SummaryJson(comparison.b, b);
+  json["a"] = RunSummaryJson(comparison.a, a);
+  json["b"] = RunSummaryJson(comparison.b, b);
   CompareJsonValue& differences = json["differences"] = CompareJsonValue::array();
   for (const SettingDifference& entry : comparison.differences) {
     differences.push_back(
@@ -58,7 +61,9 @@ std::string CompareJson(const LoadComparison& comparison, const std::string& a,
   json["tested_figures"] = comparison.tested;
   json["machine_allowance"] = FiniteOrNull(comparison.machine_change);
   CompareJsonValue& metrics = json["metrics"] = CompareJsonValue::array();
-  for (const MetricComparison& metric : comparison.metrics) metrics.push_back(MetricJson(metric));
+  for (const MetricComparison& metric : comparison.metrics) {
+    metrics.push_back(ComparedMetricJson(metric, !comparison.undecided()));
+  }
   return JsonLine(json) + "\n";
 }
 

@@ -30,6 +30,7 @@ class ResampledLoad {
       summary_.most_drift = std::max(summary_.most_drift, AnchorDrift(repetition));
       summary_.interrupted = summary_.interrupted || repetition.interrupted;
     }
+    summary_.drifted = summary_.most_drift > kMostDrift && summary_.discarded == 0;
     for (const LoadSamples& samples : rounds_.samples) AddSamples(samples);
     for (const LoadRatio& ratio : rounds_.ratios) {
       const std::vector<FigureSpread> spreads = Resample(FigureOfRatio(ratio), 0);
@@ -89,7 +90,7 @@ std::vector<MetricComparison> NameMetrics(const LoadRounds& rounds) {
   return metrics;
 }
 
-CompareVerdict Judge(const MetricComparison& metric) {
+CompareVerdict JudgeChange(const MetricComparison& metric) {
   const bool more = metric.change.low > metric.allowance;
   const bool less = metric.relative ? metric.change.high < 1 / (1 + metric.allowance) - 1
                                     : metric.change.high < -metric.allowance;
@@ -99,7 +100,8 @@ CompareVerdict Judge(const MetricComparison& metric) {
 }
 
 // `miss`: the chance that the interval may miss with.
-void Fill(const SpreadContrast& contrast, double miss, double machine, MetricComparison* metric) {
+void FillMetric(const SpreadContrast& contrast, double miss, double machine,
+                MetricComparison* metric) {
   metric->relative = contrast.relative;
   metric->p_value = contrast.p_value;
   const double half = contrast.HalfWidth(miss);
@@ -112,7 +114,6 @@ void Fill(const SpreadContrast& contrast, double miss, double machine, MetricCom
   } else {
     metric->allowance *= std::max(std::abs(metric->a), std::abs(metric->b));
   }
-  metric->verdict = Judge(*metric);
 }
 
 }  // namespace
@@ -171,7 +172,10 @@ absl::StatusOr<LoadComparison> CompareLoads(const LoadFile& a, const LoadFile& b
   for (size_t i = 0; i < comparison.metrics.size(); ++i) {
     comparison.metrics[i].a = load_a.spread(i).value;
     comparison.metrics[i].b = load_b.spread(i).value;
-    Fill(contrasts[i], miss, machine, &comparison.metrics[i]);
+    FillMetric(contrasts[i], miss, machine, &comparison.metrics[i]);
+    if (!comparison.undecided()) {
+      comparison.metrics[i].verdict = JudgeChange(comparison.metrics[i]);
+    }
   }
   return comparison;
 }

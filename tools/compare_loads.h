@@ -7,7 +7,8 @@
 //
 // One run cannot show how much the next would differ on a machine that others use too. Changes that
 // the machine's own speed may explain are therefore not called: its allowance is the change of the
-// anchors, and at least kMostDrift where there are no repetitions or no anchors to tell.
+// anchors, and at least kMostDrift where there are no repetitions or no anchors to tell. Where all
+// repetitions of a file drifted by more than that, nothing is called at all.
 //
 // Pure functions; thread-safe.
 #ifndef PLUMBLINE_TOOLS_COMPARE_LOADS_H_
@@ -61,6 +62,7 @@ struct RunSummary {
   int64_t rounds = 0;     // that were resampled
   bool whole = false;     // rounds are repetitions
   double most_drift = 0;  // of any repetition
+  bool drifted = false;   // all repetitions did, so that none was discarded
   bool interrupted = false;
   int64_t measured = 0;  // requests
 };
@@ -74,8 +76,9 @@ struct LoadComparison {
   double level = 0.95;        // of all intervals together
   int64_t tested = 0;         // figures that chance could have moved
 
-  int64_t Count(CompareVerdict verdict) const;  // of figures that are known
-  bool different() const;                       // whether any figure is
+  int64_t Count(CompareVerdict verdict) const;               // of figures that are known
+  bool undecided() const { return a.drifted || b.drifted; }  // nothing is called
+  bool different() const;                                    // whether any figure is
 };
 
 struct CompareLoadsOptions {

@@ -13,6 +13,10 @@
 namespace plumbline {
 namespace {
 
+constexpr std::array<CompareVerdict, 4> kVerdictOrder = {
+    CompareVerdict::kBetter, CompareVerdict::kWorse, CompareVerdict::kChanged,
+    CompareVerdict::kIndistinguishable};
+
 struct MetricLabel {
   const char* name;
   const char* label;
@@ -82,7 +86,9 @@ std::string ChangeText(double change, const MetricComparison& metric) {
 std::string VerdictTable(const LoadComparison& comparison, CompareVerdict verdict, bool all) {
   constexpr std::array<const char*, 4> kHeadings = {"Better", "Worse", "Changed",
                                                     "Indistinguishable"};
-  Table table({kHeadings[static_cast<size_t>(verdict)], "A", "B", "change", "from", "to"});
+  const char* heading =
+      comparison.undecided() ? "Undecided" : kHeadings[static_cast<size_t>(verdict)];
+  Table table({heading, "A", "B", "change", "from", "to"});
   table.SetLeastWidths({27, 9, 9, 8, 8, 8});
   bool any = false;
   for (const MetricComparison& metric : comparison.metrics) {
@@ -103,10 +109,17 @@ std::string VerdictTable(const LoadComparison& comparison, CompareVerdict verdic
 }
 
 std::string Headline(const LoadComparison& comparison) {
+  if (comparison.undecided()) {
+    return WrapText(
+        absl::StrCat("B against A: undecided, because the machine drifted in every "
+                     "repetition of ",
+                     !comparison.b.drifted   ? "A"
+                     : !comparison.a.drifted ? "B"
+                                             : "both",
+                     ". Run it again while the machine is quieter."));
+  }
   std::vector<std::string> parts;
-  for (const CompareVerdict verdict :
-       {CompareVerdict::kBetter, CompareVerdict::kWorse, CompareVerdict::kChanged,
-        CompareVerdict::kIndistinguishable}) {
+  for (const CompareVerdict verdict : kVerdictOrder) {
     const int64_t count = comparison.Count(verdict);
     if (verdict == CompareVerdict::kChanged && count == 0) continue;
     parts.push_back(absl::StrCat(count, " ", CompareVerdictName(verdict)));
@@ -114,7 +127,7 @@ std::string Headline(const LoadComparison& comparison) {
   return absl::StrCat("B against A: ", absl::StrJoin(parts, ", "), "\n");
 }
 
-std::string Named(const char* letter, const std::string& file) {
+std::string FileLine(const char* letter, const std::string& file) {
   return WrapText(absl::StrCat(letter, ": ", CutText(Printable(file), kTerminalColumns - 4)));
 }
 
@@ -145,21 +158,17 @@ std::string DifferencesText(const std::vector<SettingDifference>& differences) {
 std::string RunNotes(const char* letter, const RunSummary& run) {
   std::string text;
   if (run.interrupted) {
-    absl::StrAppend(&text, WrapText(absl::StrCat(letter,
-                                                 " was interrupted: it is shorter than its "
-                                                 "workload."),
-                                    2));
+    absl::StrAppend(&text, letter, " was interrupted: it ran less than its workload.\n");
   }
-  if (run.most_drift <= kMostDrift) return text;
-  absl::StrAppend(
-      &text, WrapText(absl::StrFormat(
-                          "%s drifted: the machine's anchors changed by %.0f%% during a "
-                          "repetition; %s",
-                          letter, 100 * run.most_drift,
-                          run.discarded > 0 ? absl::StrCat(run.discarded, " of ", run.repetitions,
-                                                           " repetitions left out.")
-                                            : "all did, so it is used for want of a better one."),
-                      2));
+  if (run.most_drift > kMostDrift) {
+    absl::StrAppend(
+        &text,
+        WrapText(absl::StrFormat("%s drifted: the machine's anchors changed by up to %.0f%% "
+                                 "during a repetition; %d of %d left out.",
+                                 letter, 100 * run.most_drift,
+                                 run.drifted ? run.repetitions : run.discarded, run.repetitions),
+                 2));
+  }
   return text;
 }
 
@@ -173,7 +182,7 @@ std::string MethodNote(const LoadComparison& comparison) {
       "one configuration differ in any of them with a chance of %.0f%%.",
       100 * comparison.level, resampled(comparison.a), resampled(comparison.b),
       100 * (1 - comparison.level)));
-  if (comparison.machine_change <= 0) return text;
+  if (comparison.machine_change <= 0 || comparison.undecided()) return text;
   absl::StrAppend(&text, WrapText(absl::StrFormat(
                              "Changes of up to %.0f%% are not called, whatever their interval: the "
                              "machine's own speed "
@@ -190,11 +199,10 @@ std::string MethodNote(const LoadComparison& comparison) {
 std::string CompareReport(const LoadComparison& comparison, const std::string& a,
                           const std::string& b, bool all) {
   std::string text = Headline(comparison);
-  absl::StrAppend(&text, Named("A", a), Named("B", b), DifferencesText(comparison.differences),
-                  RunNotes("A", comparison.a), RunNotes("B", comparison.b), "\n");
-  for (const CompareVerdict verdict :
-       {CompareVerdict::kBetter, CompareVerdict::kWorse, CompareVerdict::kChanged,
-        CompareVerdict::kIndistinguishable}) {
+  absl::StrAppend(&text, FileLine("A", a), FileLine("B", b),
+                  DifferencesText(comparison.differences), RunNotes("A", comparison.a),
+                  RunNotes("B", comparison.b), "\n");
+  for (const CompareVerdict verdict : kVerdictOrder) {
     absl::StrAppend(&text, VerdictTable(comparison, verdict, all));
   }
   absl::StrAppend(&text, MethodNote(comparison));

@@ -13,7 +13,8 @@ namespace plumbline {
 std::string CompareReport(const LoadComparison& comparison, const std::string& a,
                           const std::string& b, bool all);
 
-// One line, with every figure; null: unknown.
+// One line, with every figure; null: unknown. Its "verdict" is "different", "indistinguishable" or
+// "undecided".
 std::string CompareJson(const LoadComparison& comparison, const std::string& a,
                         const std::string& b);
 

@@ -42,6 +42,17 @@ FigureSpread SpreadFromResamples(double value, const std::vector<double>& resamp
   return spread;
 }
 
+// Of the difference of two figures whose errors are these shares of its own (their squares add up
+// to 1, and none can overflow).
+int64_t FreedomOf(int64_t a, double share_a, int64_t b, double share_b) {
+  // Two runs of one configuration have the same true error, so where both were estimated from as
+  // many parts, the freedoms add up (Student). Else Welch and Satterthwaite.
+  if (a == b) return a + b;
+  const double freedom = 1 / (std::pow(share_a, 4) / static_cast<double>(a) +
+                              std::pow(share_b, 4) / static_cast<double>(b));
+  return std::max<int64_t>(1, static_cast<int64_t>(freedom));
+}
+
 }  // namespace
 
 std::vector<FigureSpread> SpreadsOf(int64_t rounds, const RoundStatistic& statistic,
@@ -85,12 +96,8 @@ SpreadContrast ContrastSpreads(const FigureSpread& a, const FigureSpread& b) {
     contrast.p_value = contrast.change == 0 ? 1 : 0;
     return contrast;
   }
-  // Shares of the variance: no square can overflow.
-  const double share_a = std::pow(error_a / contrast.error, 2);
-  const double share_b = std::pow(error_b / contrast.error, 2);
-  const double freedom = 1 / (share_a * share_a / static_cast<double>(a.freedom) +
-                              share_b * share_b / static_cast<double>(b.freedom));
-  contrast.freedom = std::max<int64_t>(1, static_cast<int64_t>(freedom));
+  contrast.freedom =
+      FreedomOf(a.freedom, error_a / contrast.error, b.freedom, error_b / contrast.error);
   contrast.p_value =
       2 * StudentUpperTail(std::abs(contrast.change) / contrast.error, contrast.freedom);
   return contrast;

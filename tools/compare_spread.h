@@ -35,7 +35,7 @@ struct SpreadContrast {
   bool relative = false;
   double change = 0;    // log(B / A), or B - A; NaN: unknown
   double error = 0;     // its standard error; NaN: unknown
-  int64_t freedom = 1;  // by Welch and Satterthwaite, rounded down
+  int64_t freedom = 1;  // where they differ: by Welch and Satterthwaite
   double p_value = 1;   // two-sided, of no change; 1 where the error is unknown
   // Whether chance could have moved it: errors are known, and not both 0.
   bool uncertain() const { return error > 0; }
