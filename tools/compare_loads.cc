@@ -133,6 +133,7 @@ const char* CompareVerdictName(CompareVerdict verdict) {
 }
 
 int64_t LoadComparison::Count(CompareVerdict verdict) const {
+  if (undecided()) return 0;
   return std::count_if(metrics.begin(), metrics.end(), [verdict](const MetricComparison& metric) {
     return metric.verdict == verdict && metric.known();
   });

@@ -76,7 +76,7 @@ struct LoadComparison {
   double level = 0.95;        // of all intervals together
   int64_t tested = 0;         // figures that chance could have moved
 
-  int64_t Count(CompareVerdict verdict) const;               // of figures that are known
+  int64_t Count(CompareVerdict verdict) const;               // of known ones; undecided: 0
   bool undecided() const { return a.drifted || b.drifted; }  // nothing is called
   bool different() const;                                    // whether any figure is
 };
