@@ -10,14 +10,13 @@ void AddCompare(CLI::App& app, Commands& commands, const Streams& streams) {
       "compare",
       "Says what is better or worse in one load test than in another.\n"
       "A and B are files of `plumbline load -o FILE`. Every figure is better, worse or\n"
-      "indistinguishable in B, with the change and its interval. Repetitions are resampled,\n"
-      "or parts of the time of a single run; the intervals hold all together at 95%, so\n"
-      "that of 20 pairs of equal runs one may be called different. Warns where the two\n"
-      "are not the same test, where the machine's speed drifted, and of cut runs.\n");
+      "indistinguishable in B, with its change and an interval from resampling the\n"
+      "repetitions, or parts of the time of a single run. The intervals hold together\n"
+      "at 95%: of 20 pairs of equal runs about one is called different. Says what is\n"
+      "not the same in both tests, and calls nothing where the machine drifted.\n");
   AddText(sub, "A", options.a, "A.json", "the run to compare with")->required();
   AddText(sub, "B", options.b, "B.json", "the run to judge")->required();
-  sub->add_flag("--all", options.all,
-                "every figure (default: those that differ, and a few that do not)");
+  sub->add_flag("--all", options.all, "every figure, also those that do not differ");
   sub->add_flag("--json", options.json, "print one JSON object, with every figure");
   sub->footer(
       "Examples:\n"
