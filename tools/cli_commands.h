@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "tools/calibrate.h"
 #include "tools/cli.h"
+#include "tools/compare.h"
 #include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/load.h"
@@ -24,6 +25,7 @@ struct Commands {
   GenerateOptions generate;
   InspectOptions inspect;
   LoadOptions load;
+  CompareOptions compare;
   ScaleOptions scale;
   TokenizeOptions tokenize;
   SynthOptions synth;
@@ -42,6 +44,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddLoad(CLI::App& app, Commands& commands, const Streams& streams);
+void AddCompare(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);

@@ -1,4 +1,5 @@
 // Reads load tests' files. Every value is looked at before it is used: a file may hold anything.
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -15,6 +16,8 @@ namespace plumbline {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr double kMostMagnitude = 1e18;  // of times and rates
 
 // Takes values out of a file, and keeps the first fault.
 class LoadFileReader {
@@ -38,6 +41,10 @@ class LoadFileReader {
   void Number(const Json& json, const char* key, double* value) {
     if (!json.is_number()) return Fail(absl::StrCat("\"", key, "\" is no number"));
     *value = json.get<double>();
+    // So that no difference, sum or share of some of them overflows.
+    if (!(std::abs(*value) <= kMostMagnitude)) {
+      Fail(absl::StrCat("\"", key, "\" is beyond 1e18"));
+    }
   }
   void Number(const Json& json, const char* key, int64_t* value) {
     constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());

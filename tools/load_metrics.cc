@@ -52,40 +52,20 @@ LoadDistribution DescribeSamples(const LoadSamples& samples, int64_t rounds, uin
   distribution.samples = static_cast<int64_t>(samples.values.size());
   if (samples.values.empty()) return distribution;
   distribution.max = *std::max_element(samples.values.begin(), samples.values.end());
-  std::vector<size_t> order(samples.values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return samples.values[a] < samples.values[b]; });
-  const auto statistic = [&](absl::Span<const int64_t> drawn) {
-    const std::vector<int64_t> weights = RoundWeights(drawn, rounds);
-    std::vector<double> figures = WeightedQuantiles(samples, order, weights, kLoadPercentiles);
-    figures.push_back(WeightedMean(samples, weights));
-    return figures;
-  };
-  const auto estimates =
-      BootstrapRounds(rounds, statistic, LoadBootstrap(seed, samples.values.size()));
+  const auto estimates = BootstrapRounds(rounds, FiguresOfSamples(samples, rounds),
+                                         LoadBootstrap(seed, samples.values.size()));
   if (!estimates.ok()) return distribution;
   distribution.mean = estimates->back();
   for (size_t p = 0; p < kLoadPercentiles.size(); ++p) {
-    const double beyond = static_cast<double>(distribution.samples) * (1 - kLoadPercentiles[p]);
-    // The share's last bit must not decide: 1000 x (1 - 0.99) is ten.
-    if (beyond > kLeastBeyond - 1e-6) distribution.percentiles[p] = (*estimates)[p];
+    if (!KnowsPercentile(distribution.samples, kLoadPercentiles[p])) continue;
+    distribution.percentiles[p] = (*estimates)[p];
   }
   return distribution;
 }
 
 LoadFigure DescribeRatio(const LoadRatio& ratio, int64_t rounds, uint64_t seed) {
   LoadFigure figure{ratio.name, ratio.unit, ratio.better, Estimate::Unknown()};
-  const auto statistic = [&](absl::Span<const int64_t> drawn) {
-    double numerator = 0;
-    double denominator = 0;
-    for (const int64_t round : drawn) {
-      numerator += ratio.numerators[static_cast<size_t>(round)];
-      denominator += ratio.denominators[static_cast<size_t>(round)];
-    }
-    return std::vector<double>{denominator > 0 ? numerator / denominator : kNoLoadFigure};
-  };
-  const auto estimates = BootstrapRounds(rounds, statistic, LoadBootstrap(seed, 0));
+  const auto estimates = BootstrapRounds(rounds, FigureOfRatio(ratio), LoadBootstrap(seed, 0));
   if (estimates.ok()) figure.value = estimates->front();
   return figure;
 }
@@ -130,6 +110,36 @@ std::vector<double> WeightedQuantiles(const LoadSamples& samples, absl::Span<con
     std::tie(at, below) = here;
   }
   return quantiles;
+}
+
+RoundStatistic FiguresOfSamples(const LoadSamples& samples, int64_t rounds) {
+  std::vector<size_t> order(samples.values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return samples.values[a] < samples.values[b]; });
+  return [&samples, rounds, order = std::move(order)](absl::Span<const int64_t> drawn) {
+    const std::vector<int64_t> weights = RoundWeights(drawn, rounds);
+    std::vector<double> figures = WeightedQuantiles(samples, order, weights, kLoadPercentiles);
+    figures.push_back(WeightedMean(samples, weights));
+    return figures;
+  };
+}
+
+RoundStatistic FigureOfRatio(const LoadRatio& ratio) {
+  return [&ratio](absl::Span<const int64_t> drawn) {
+    double numerator = 0;
+    double denominator = 0;
+    for (const int64_t round : drawn) {
+      numerator += ratio.numerators[static_cast<size_t>(round)];
+      denominator += ratio.denominators[static_cast<size_t>(round)];
+    }
+    return std::vector<double>{denominator > 0 ? numerator / denominator : kNoLoadFigure};
+  };
+}
+
+bool KnowsPercentile(int64_t samples, double share) {
+  // The share's last bit must not decide: 1000 x (1 - 0.99) is ten.
+  return static_cast<double>(samples) * (1 - share) > kLeastBeyond - 1e-6;
 }
 
 LoadMetrics ComputeMetrics(const LoadRecord& record, const LoadSlo& slo, uint64_t seed) {

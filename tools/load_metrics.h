@@ -54,6 +54,13 @@ std::vector<double> WeightedQuantiles(const LoadSamples& samples, absl::Span<con
                                       absl::Span<const int64_t> weights,
                                       absl::Span<const double> shares);
 
+// For BootstrapRounds. Of samples: kLoadPercentiles, then the mean; of a ratio: its value. NaN
+// where nothing counts. The arguments must outlive what is returned.
+RoundStatistic FiguresOfSamples(const LoadSamples& samples, int64_t rounds);
+RoundStatistic FigureOfRatio(const LoadRatio& ratio);
+// Whether so many samples suffice for that percentile.
+bool KnowsPercentile(int64_t samples, double share);
+
 // Intervals resample rounds (see LoadRounds); the same seed gives the same intervals.
 LoadMetrics ComputeMetrics(const LoadRecord& record, const LoadSlo& slo, uint64_t seed = 1);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,35 +11,6 @@ namespace plumbline {
 namespace {
 
 double NormalCdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
-
-// The upper tail P(T > t) of Student's t for whole degrees of freedom, t >= 0: the finite sums of
-// Abramowitz and Stegun 26.7.3 and 26.7.4.
-double StudentUpperTail(double t, int64_t freedom) {
-  const double angle = std::atan(t / std::sqrt(static_cast<double>(freedom)));
-  const double cos2 = std::cos(angle) * std::cos(angle);
-  const bool odd = freedom % 2 == 1;
-  double sum = 0;
-  double term = odd ? std::cos(angle) : 1;
-  for (int64_t k = odd ? 1 : 0; k <= freedom - 2; k += 2) {
-    sum += term;
-    term *= cos2 * static_cast<double>(k + 1) / static_cast<double>(k + 2);
-  }
-  double inside = std::sin(angle) * sum;  // P(|T| < t)
-  if (odd) inside = 2 / M_PI * (angle + inside);
-  return (1 - inside) / 2;
-}
-
-// The t with P(T > t) = tail, by bisection: exact to the last bits, and called once per interval.
-double StudentQuantile(double tail, int64_t freedom) {
-  double low = 0;
-  double high = 1;
-  while (StudentUpperTail(high, freedom) > tail && high < 1e9) high *= 2;
-  for (int i = 0; i < 100; ++i) {
-    const double middle = (low + high) / 2;
-    (StudentUpperTail(middle, freedom) > tail ? low : high) = middle;
-  }
-  return high;
-}
 
 }  // namespace
 
@@ -56,6 +28,29 @@ void RoundSampler::Draw(absl::Span<int64_t> draw) {
   }
 }
 
+absl::StatusOr<ResampledFigures> ResampleRounds(int64_t rounds, const RoundStatistic& statistic,
+                                                const BootstrapOptions& options) {
+  if (rounds < 1) return absl::InvalidArgumentError("an interval needs at least one round");
+  if (const absl::Status valid = CheckOptions(options); !valid.ok()) return valid;
+  std::vector<int64_t> draw(rounds);
+  std::iota(draw.begin(), draw.end(), 0);
+  ResampledFigures result;
+  result.values = statistic(draw);
+  result.resampled.resize(result.values.size());
+  RoundSampler sampler(rounds, options);
+  for (int i = 0; i < options.resamples; ++i) {
+    sampler.Draw(absl::MakeSpan(draw));
+    const std::vector<double> figures = statistic(draw);
+    if (figures.size() != result.values.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("a statistic gave ", figures.size(),
+                                                     " figures and ", result.values.size(),
+                                                     " before: it must always give the same ones"));
+    }
+    for (size_t f = 0; f < figures.size(); ++f) result.resampled[f].push_back(figures[f]);
+  }
+  return result;
+}
+
 absl::Status CheckOptions(const BootstrapOptions& options) {
   if (options.resamples < 20) {
     return absl::InvalidArgumentError(absl::StrCat("an interval needs at least 20 resamples, and ",
@@ -70,6 +65,34 @@ absl::Status CheckOptions(const BootstrapOptions& options) {
         absl::StrCat("a block has at least one round, not ", options.block));
   }
   return absl::OkStatus();
+}
+
+// The finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4.
+double StudentUpperTail(double t, int64_t freedom) {
+  const double angle = std::atan(t / std::sqrt(static_cast<double>(freedom)));
+  const double cos2 = std::cos(angle) * std::cos(angle);
+  const bool odd = freedom % 2 == 1;
+  double sum = 0;
+  double term = odd ? std::cos(angle) : 1;
+  for (int64_t k = odd ? 1 : 0; k <= freedom - 2; k += 2) {
+    sum += term;
+    term *= cos2 * static_cast<double>(k + 1) / static_cast<double>(k + 2);
+  }
+  double inside = std::sin(angle) * sum;  // P(|T| < t)
+  if (odd) inside = 2 / M_PI * (angle + inside);
+  return (1 - inside) / 2;
+}
+
+// By bisection: exact to the last bits, and called once per interval.
+double StudentQuantile(double tail, int64_t freedom) {
+  double low = 0;
+  double high = 1;
+  while (StudentUpperTail(high, freedom) > tail && high < 1e9) high *= 2;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = (low + high) / 2;
+    (StudentUpperTail(middle, freedom) > tail ? low : high) = middle;
+  }
+  return high;
 }
 
 double ExpandedTail(int64_t rounds, double level) {

@@ -85,29 +85,15 @@ int64_t CountOutliers(absl::Span<const double> samples, double limit) {
 absl::StatusOr<std::vector<Estimate>> BootstrapRounds(int64_t rounds,
                                                       const RoundStatistic& statistic,
                                                       const BootstrapOptions& options) {
-  if (rounds < 1) return absl::InvalidArgumentError("an interval needs at least one round");
-  if (const absl::Status valid = CheckOptions(options); !valid.ok()) return valid;
-  std::vector<int64_t> draw(rounds);
-  std::iota(draw.begin(), draw.end(), 0);
-  const std::vector<double> values = statistic(draw);
-  std::vector<std::vector<double>> resampled(values.size());
-  RoundSampler sampler(rounds, options);
-  for (int i = 0; i < options.resamples; ++i) {
-    sampler.Draw(absl::MakeSpan(draw));
-    const std::vector<double> figures = statistic(draw);
-    if (figures.size() != values.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("a statistic gave ", figures.size(),
-                                                     " figures and ", values.size(),
-                                                     " before: it must always give the same ones"));
-    }
-    for (size_t f = 0; f < figures.size(); ++f) resampled[f].push_back(figures[f]);
-  }
+  const absl::StatusOr<ResampledFigures> figures = ResampleRounds(rounds, statistic, options);
+  if (!figures.ok()) return figures.status();
   const int64_t fewest =
       options.fewest_rounds > 0 ? std::min(options.fewest_rounds, rounds) : rounds;
   std::vector<Estimate> estimates;
-  estimates.reserve(values.size());
-  for (size_t f = 0; f < values.size(); ++f) {
-    estimates.push_back(PercentileEstimate(values[f], resampled[f], fewest, options.level));
+  estimates.reserve(figures->values.size());
+  for (size_t f = 0; f < figures->values.size(); ++f) {
+    estimates.push_back(
+        PercentileEstimate(figures->values[f], figures->resampled[f], fewest, options.level));
   }
   return estimates;
 }
