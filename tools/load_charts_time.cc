@@ -79,7 +79,7 @@ Chart CacheChart(const Levels& blocks, double all_blocks, double end_seconds) {
   chart.x = TimeAxis();
   chart.y = {.label = "Cache blocks held", .unit = "%", .low = 0, .high = 100};
   chart.height_px = 320;
-  ChartSeries series = LevelSeries(blocks, end_seconds, 2);
+  ChartSeries series = LevelSeries(blocks, end_seconds, 0);
   for (ChartMark& mark : series.marks) mark.y *= 100 / all_blocks;
   NameHighest(absl::StrFormat("at most %.0f%%", 100 * Highest(blocks) / all_blocks), series);
   chart.series.push_back(std::move(series));

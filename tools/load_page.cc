@@ -19,6 +19,12 @@ namespace {
 
 constexpr absl::string_view kNoSteps = "The target tells no steps.";
 
+// Without its folders, which the settings show.
+std::string ModelFileName(const std::string& model) {
+  const size_t slash = model.rfind('/');
+  return Printable(slash == std::string::npos ? model : model.substr(slash + 1));
+}
+
 std::string PageLead(const LoadRecord& record) {
   const std::string start = LoadStartText(record);
   return absl::StrCat(record.target == "engine"
@@ -46,7 +52,7 @@ class LoadPageWriter {
         slo_(slo),
         metrics_(metrics),
         options_(options),
-        page_(absl::StrCat("Load on ", Printable(record.model)), PageLead(record)) {}
+        page_(absl::StrCat("Load on ", ModelFileName(record.model)), PageLead(record)) {}
 
   absl::StatusOr<std::string> Run() {
     const std::vector<std::string> warnings = LoadWarnings(record_, metrics_);
