@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tools/load_timing.h"
 
@@ -50,6 +51,12 @@ ChartSeries LatencySeries(const char* label, int style, std::vector<double> valu
 bool IsMeasured(const RequestRecord& request, const RepetitionRecord& repetition) {
   return request.outcome == LoadOutcome::kCompleted &&
          request.intended_seconds >= repetition.warm_up_seconds;
+}
+
+// Two digits of it.
+std::string ShareText(double share) {
+  return share < 0.0995 ? absl::StrFormat("%.2g%%", 100 * share)
+                        : absl::StrFormat("%.0f%%", 100 * share);
 }
 
 }  // namespace
@@ -108,7 +115,7 @@ Chart WaterfallChart(absl::Span<const FirstTokenTime> times) {
       "prefill, stalled and preempted.";
   const std::vector<size_t> ranks = EvenlyChosen(times.size(), kMostWaterfallBars);
   const auto last = static_cast<double>(ranks.empty() ? 0 : ranks.size() - 1);
-  chart.x = {.label = "Requests, the fastest first", .low = -0.6, .high = last + 0.6};
+  chart.x = {.label = "Requests, the fastest first", .low = -0.6 - 0.04 * last, .high = last + 0.6};
   if (ranks.size() > 1) {
     chart.x.ticks = {{0, "fastest"}, {last / 2, "median"}, {last, "slowest"}};
   }
@@ -122,7 +129,7 @@ Chart WaterfallChart(absl::Span<const FirstTokenTime> times) {
     for (const FirstTokenTime& time : times) sum += time.parts[part];
     if (!(sum > 0)) continue;
     ChartSeries series = {.shape = SeriesShape::kBoxes, .style = static_cast<int>(part)};
-    series.label = absl::StrFormat("%s %.0f%%", kFirstTokenParts[part], 100 * sum / all);
+    series.label = absl::StrCat(kFirstTokenParts[part], " ", ShareText(sum / all));
     for (size_t i = 0; i < ranks.size(); ++i) {
       const double top = below[i] + times[ranks[i]].parts[part];
       const auto at = static_cast<double>(i);

@@ -13,7 +13,8 @@
 namespace plumbline {
 namespace {
 
-constexpr int kLineStyle = 6;  // black, for what is no data
+constexpr int kLineStyle = 6;      // black, for what is no data
+constexpr double kHeadroom = 1.3;  // above the highest point, for its label
 
 ChartAxis TimeAxis() { return {.label = "Time since the start", .unit = "s"}; }
 
@@ -61,7 +62,8 @@ Chart RunningWaitingChart(const LoadLevels& levels, double end_seconds, double w
   chart.x = TimeAxis();
   chart.y = {.label = "Requests", .unit = "", .low = 0};
   chart.height_px = 380;
-  AddWarmUp(warm_up_seconds, std::max(Highest(levels.running), Highest(levels.waiting)), chart);
+  chart.y.high = kHeadroom * std::max({Highest(levels.running), Highest(levels.waiting), 1.0});
+  AddWarmUp(warm_up_seconds, *chart.y.high, chart);
   int style = 0;
   for (const auto& [name, own] :
        {std::pair("running", &levels.running), std::pair("waiting", &levels.waiting)}) {
@@ -77,7 +79,8 @@ Chart CacheChart(const Levels& blocks, double all_blocks, double end_seconds) {
   chart.title = "Cache blocks held over time";
   chart.description = "Share of the cache's blocks that running requests held.";
   chart.x = TimeAxis();
-  chart.y = {.label = "Cache blocks held", .unit = "%", .low = 0, .high = 100};
+  chart.y = {.label = "Cache blocks held", .unit = "%", .low = 0, .high = 100 * kHeadroom};
+  chart.y.ticks = {{0, "0"}, {25, "25"}, {50, "50"}, {75, "75"}, {100, "100"}};
   chart.height_px = 320;
   ChartSeries series = LevelSeries(blocks, end_seconds, 0);
   for (ChartMark& mark : series.marks) mark.y *= 100 / all_blocks;
@@ -135,6 +138,7 @@ Chart StallChart(absl::Span<const StallPart> stalls, std::optional<double> itl_t
   if (worst != stalls.end()) {
     longest.marks[static_cast<size_t>(worst - stalls.begin())].label =
         absl::StrCat("request ", worst->request, ": ", FormatSeconds(worst->longest));
+    chart.y.high = 3 * worst->longest;  // room for that label
   }
   if (itl_target_seconds.has_value() && !stalls.empty()) {
     ChartSeries target = {.label = "target", .shape = SeriesShape::kLine, .style = kLineStyle};

@@ -1,4 +1,6 @@
 // Reads load tests' files. Every value is looked at before it is used: a file may hold anything.
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -15,6 +17,10 @@ namespace plumbline {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Sums and differences of so large numbers stay finite, and sums of counts within 64 bits.
+constexpr double kLargestNumber = 1e30;
+constexpr int64_t kLargestCount = int64_t{1} << 38;
 
 // Takes values out of a file, and keeps the first fault.
 class LoadFileReader {
@@ -38,6 +44,9 @@ class LoadFileReader {
   void Number(const Json& json, const char* key, double* value) {
     if (!json.is_number()) return Fail(absl::StrCat("\"", key, "\" is no number"));
     *value = json.get<double>();
+    if (!(std::abs(*value) <= kLargestNumber)) {
+      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
+    }
   }
   void Number(const Json& json, const char* key, int64_t* value) {
     constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
@@ -45,6 +54,9 @@ class LoadFileReader {
       return Fail(absl::StrCat("\"", key, "\" is no whole number"));
     }
     *value = json.get<int64_t>();
+    if (*value < -kLargestCount || *value > kLargestCount) {
+      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
+    }
   }
   void Number(const Json& json, const char* key, uint64_t* value) {
     if (!json.is_number_unsigned()) return Fail(absl::StrCat("\"", key, "\" is no whole number"));
@@ -155,6 +167,26 @@ RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
   return repetition;
 }
 
+// Whether the bytes that reports compute from it stay within 64 bits.
+bool BytesFit(const LoadRecord& record) {
+  constexpr double kMostBytes = 4e18;
+  const auto size = [](int64_t value) { return std::abs(static_cast<double>(value)); };
+  const double slot_bytes =
+      size(record.block_bytes / std::max<int64_t>(std::abs(record.block_tokens), 1));
+  const double token_bytes =
+      std::max({size(record.token_bytes), size(record.article_token_bytes), slot_bytes});
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const StepRecord& step : repetition.steps) {
+      const double tokens = size(step.cached_tokens) + size(step.waste_tokens);
+      if (std::max(tokens * token_bytes, size(step.blocks_used) * size(record.block_bytes)) >
+          kMostBytes) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
@@ -186,6 +218,7 @@ absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
   for (const Json& repetition : reader.Array(json, "repetitions")) {
     record.repetitions.push_back(TakeRepetition(reader, repetition));
   }
+  if (!BytesFit(record)) reader.Fail("its cache holds more bytes than 64 bits can count");
   std::string slo;
   reader.Text(reader.At(json, "slo"), "slo", &slo);
   if (!reader.status().ok()) return reader.status();

@@ -54,16 +54,20 @@ std::vector<std::string> LoadFindings(const LoadSlo& slo, const LoadMetrics& met
 }
 
 HtmlTable LatencyHtml(const LoadRecord& record, const LoadMetrics& metrics) {
+  constexpr size_t kP95 = 3;  // column of LatencyRow that a phone has no room for
   HtmlTable table;
   table.caption = absl::StrCat("Times. \u00b1: ", IntervalNote(record, metrics));
-  table.columns = {"", "mean", "p50", "p90", "p95", "p99", "max"};
+  table.columns = {"", "mean", "p50", "p90", "p99", "max"};
+  const auto add = [&table](const std::string& label, const std::vector<std::string>& cells) {
+    std::vector<std::string>& row = table.rows.emplace_back();
+    row.push_back(label);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (i != kP95) row.push_back(cells[i]);
+    }
+  };
   for (const LatencyRow& row : LatencyRows(metrics)) {
-    std::vector<std::string> values = {row.part ? absl::StrCat("\u2013 ", row.label) : row.label};
-    std::vector<std::string> widths = {"\u00b1"};
-    values.insert(values.end(), row.values.begin(), row.values.end());
-    widths.insert(widths.end(), row.half_widths.begin(), row.half_widths.end());
-    table.rows.push_back(std::move(values));
-    table.rows.push_back(std::move(widths));
+    add(row.part ? absl::StrCat("\u2013 ", row.label) : row.label, row.values);
+    add("\u00b1", row.half_widths);
   }
   return table;
 }
@@ -80,12 +84,14 @@ HtmlTable RatesHtml(const LoadMetrics& metrics) {
 
 HtmlTable StepsHtml(const LoadRecord& record) {
   HtmlTable table;
-  table.caption = "Steps. Predicted: the forward pass alone; a step also plans and samples.";
-  table.columns = {""};
-  for (std::string& column : StepColumns(record)) table.columns.push_back(std::move(column));
+  table.caption = record.target == "engine"
+                      ? "Predicted: the forward pass alone; a step also plans and samples."
+                      : "";
+  table.columns = {"steps"};
+  for (const std::string& column : StepColumns(record)) table.rows.push_back({column});
   for (const StepRow& row : StepRows(record)) {
-    table.rows.push_back({row.label});
-    table.rows.back().insert(table.rows.back().end(), row.cells.begin(), row.cells.end());
+    table.columns.push_back(row.label);
+    for (size_t i = 0; i < row.cells.size(); ++i) table.rows[i].push_back(row.cells[i]);
   }
   return table;
 }
@@ -107,7 +113,6 @@ HtmlTable SettingsHtml(const LoadRecord& record, const LoadSlo& slo, const LoadM
       {"seed, salt",
        absl::StrCat(record.seed, ", ", record.salt == 0 ? "none" : absl::StrCat(record.salt))},
       {"scheduler", PolicyText(record)},
-      {"tokens of a step", FormatCount(record.step_tokens)},
       {"cache", CacheText(record)},
       {"goals", slo.text.empty() ? "none" : slo.text},
       {"requests", RequestCounts(record, metrics)},
@@ -124,13 +129,24 @@ HtmlTable SlowestHtml(absl::Span<const FirstTokenTime> times, bool many_repetiti
   table.caption = absl::StrCat("The slowest to their first token",
                                many_repetitions ? "; numbers: repetition/request." : ".");
   table.columns = {"request", "prompt", "total"};
-  for (const char* part : kFirstTokenParts) table.columns.emplace_back(part);
+  // Parts that nobody had would only cost room.
+  std::vector<size_t> parts;
+  for (size_t part = 0; part < kFirstTokenParts.size(); ++part) {
+    if (std::none_of(times.begin(), times.end(),
+                     [part](const FirstTokenTime& time) { return time.parts[part] > 0; })) {
+      continue;
+    }
+    parts.push_back(part);
+    table.columns.emplace_back(kFirstTokenParts[part]);
+  }
   for (size_t i = times.size(); i > 0 && table.rows.size() < kMostRows; --i) {
     const FirstTokenTime& time = times[i - 1];
     table.rows.push_back({many_repetitions ? absl::StrCat(time.repetition + 1, "/", time.request)
                                            : absl::StrCat(time.request),
                           FormatCount(time.prompt_tokens), FormatSeconds(time.ttft)});
-    for (const double part : time.parts) table.rows.back().push_back(FormatSeconds(part));
+    for (const size_t part : parts) {
+      table.rows.back().push_back(FormatSeconds(time.parts[part]));
+    }
   }
   return table;
 }
