@@ -113,7 +113,6 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {"\"threads\":3", "\"threads\":3.5"},
       {"\"threads\":3", "\"threads\":18446744073709551615"},
       {"\"threads\":3", "\"threads\":300000000000"},
-      {"\"token_bytes\":9", "\"token_bytes\":200000000000"},
       {"\"end_seconds\":0.333", "\"end_seconds\":1e300,\"more\":0.333"},
       {"\"interrupted\":false", "\"interrupted\":0"},
       {"\"outcome\":\"refused\"", "\"outcome\":\"bored\""},
@@ -141,6 +140,14 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
     EXPECT_FALSE(ParseLoadJson(text.substr(0, cut)).ok()) << cut;
   }
   EXPECT_EQ(ReadLoadFile("/nonexistent/run.json").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(LoadJson, CountsWhoseBytesOverflowAreRefused) {
+  LoadRecord record = FullRecord();
+  record.token_bytes = int64_t{1} << 34;
+  EXPECT_TRUE(ParseLoadJson(Text(record)).ok());
+  record.repetitions[1].steps[0].cached_tokens = int64_t{1} << 30;
+  EXPECT_FALSE(ParseLoadJson(Text(record)).ok());
 }
 
 TEST(LoadCsv, HasALineForEachRequestAndStep) {
