@@ -55,6 +55,7 @@ bool IsMeasured(const RequestRecord& request, const RepetitionRecord& repetition
 
 // Two digits of it.
 std::string ShareText(double share) {
+  if (share < 0.001) return "<0.1%";
   return share < 0.0995 ? absl::StrFormat("%.2g%%", 100 * share)
                         : absl::StrFormat("%.0f%%", 100 * share);
 }

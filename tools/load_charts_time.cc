@@ -62,15 +62,17 @@ Chart RunningWaitingChart(const LoadLevels& levels, double end_seconds, double w
   chart.x = TimeAxis();
   chart.y = {.label = "Requests", .unit = "", .low = 0};
   chart.height_px = 380;
-  chart.y.high = kHeadroom * std::max({Highest(levels.running), Highest(levels.waiting), 1.0});
-  AddWarmUp(warm_up_seconds, *chart.y.high, chart);
+  double height = 0;
   int style = 0;
   for (const auto& [name, own] :
        {std::pair("running", &levels.running), std::pair("waiting", &levels.waiting)}) {
     ChartSeries series = LevelSeries(*own, end_seconds, style++);
     NameHighest(absl::StrCat(name, ", at most ", FormatCount(std::llround(Highest(*own)))), series);
+    for (const ChartMark& mark : series.marks) height = std::max(height, mark.y);
     chart.series.push_back(std::move(series));
   }
+  chart.y.high = kHeadroom * (height > 0 ? height : 1);
+  AddWarmUp(warm_up_seconds, *chart.y.high, chart);
   return chart;
 }
 
