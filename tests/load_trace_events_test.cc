@@ -1,7 +1,8 @@
 // A load test's trace: JSON, events that nest, and nothing that is not in the record.
 #include "tools/load_trace_events.h"
 
-#include <filesystem>
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <map>
