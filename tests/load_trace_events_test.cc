@@ -85,7 +85,7 @@ TEST(LoadTraceEvents, HoldTheRecord) {
   // What fills its life, on its own thread.
   std::vector<std::string> spans;
   for (const json& event : events) {
-    const bool own = event["tid"] == request[0]["tid"] && event["ph"] == "X";
+    const bool own = event["ph"] == "X" && event["tid"] == request[0]["tid"];
     if (own && event["ts"] >= 500000 && event["ts"] <= 12000000) spans.push_back(event["name"]);
   }
   EXPECT_THAT(spans, ElementsAre("request 0", "queue", "prefill", "stalled", "prefill", "stalled",

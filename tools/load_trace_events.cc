@@ -131,11 +131,13 @@ class RepetitionTrace {
     }
     writer_.Slice(process, thread, absl::StrCat("request ", request.id), start, end,
                   RequestArgs(request));
+    int64_t told = start;  // spans up to here are written
     for (const RequestSpan& span : spans) {
       const int64_t from = TraceNanoseconds(span.start_seconds);
       const int64_t to = TraceNanoseconds(span.end_seconds);
       // Too short to see; or of a record that no run could have made.
-      if (to <= from || from < start || to > end) continue;
+      if (to <= from || from < told || to > end) continue;
+      told = to;
       TraceArgs args;
       if (span.tokens > 0) args.Add("tokens", span.tokens);
       if (span.position >= 0) args.Add("position", span.position);
