@@ -44,7 +44,7 @@ inline constexpr size_t kMostWaterfallBars = 60;
 Chart WaterfallChart(absl::Span<const FirstTokenTime> times);
 
 inline constexpr int kLevelParts = 240;
-inline constexpr size_t kMostLevelPoints = 400;
+inline constexpr size_t kMostLevelPoints = 120;
 // Of more than kMostLevelPoints changes, means over kLevelParts parts of the time are drawn.
 bool DrawsMeans(const Levels& levels);
 // Requests running and waiting over time. `warm_up_seconds` is marked where it is above 0.

@@ -66,7 +66,7 @@ HtmlTable LatencyHtml(const LoadRecord& record, const LoadMetrics& metrics) {
     }
   };
   for (const LatencyRow& row : LatencyRows(metrics)) {
-    add(row.part ? absl::StrCat("\u2013 ", row.label) : row.label, row.values);
+    add(row.part ? absl::StrCat("\u2013\u00a0", row.label) : row.label, row.values);
     add("\u00b1", row.half_widths);
   }
   return table;
