@@ -51,24 +51,23 @@ TraceArgs& TraceArgs::AddRaw(absl::string_view name, absl::string_view value) {
 }
 
 TraceWriter::TraceWriter(TextSink sink)
-    : sink_(std::move(sink)), part_("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[") {}
+    : sink_(std::move(sink)), part_(R"({"displayTimeUnit":"ms","traceEvents":[)") {}
 
 void TraceWriter::Slice(int64_t process, int64_t thread, absl::string_view name, int64_t start,
                         int64_t end, const TraceArgs& args) {
-  Event(absl::StrCat("{\"ph\":\"X\",\"pid\":", process, ",\"tid\":", thread,
-                     ",\"name\":", TraceText(name), ",\"ts\":", TraceTime(start),
-                     ",\"dur\":", TraceTime(end - start), ",\"args\":", args.ToString(), "}"));
+  Event(absl::StrCat(R"({"ph":"X","pid":)", process, R"(,"tid":)", thread, R"(,"name":)",
+                     TraceText(name), R"(,"ts":)", TraceTime(start), R"(,"dur":)",
+                     TraceTime(end - start), R"(,"args":)", args.ToString(), "}"));
 }
 
 void TraceWriter::Counter(int64_t process, absl::string_view name, int64_t at, double value) {
-  Event(absl::StrCat("{\"ph\":\"C\",\"pid\":", process, ",\"name\":", TraceText(name),
-                     ",\"ts\":", TraceTime(at),
-                     ",\"args\":{\"value\":", absl::StrFormat("%.17g", value), "}}"));
+  Event(absl::StrCat(R"({"ph":"C","pid":)", process, R"(,"name":)", TraceText(name), R"(,"ts":)",
+                     TraceTime(at), R"(,"args":{"value":)", absl::StrFormat("%.17g", value), "}}"));
 }
 
 void TraceWriter::Mark(int64_t process, int64_t thread, absl::string_view name, int64_t at) {
-  Event(absl::StrCat("{\"ph\":\"i\",\"s\":\"p\",\"pid\":", process, ",\"tid\":", thread,
-                     ",\"name\":", TraceText(name), ",\"ts\":", TraceTime(at), "}"));
+  Event(absl::StrCat(R"({"ph":"i","s":"p","pid":)", process, R"(,"tid":)", thread, R"(,"name":)",
+                     TraceText(name), R"(,"ts":)", TraceTime(at), "}"));
 }
 
 void TraceWriter::NameProcess(int64_t process, absl::string_view name) {
@@ -89,8 +88,8 @@ absl::Status TraceWriter::End() {
 
 void TraceWriter::Metadata(absl::string_view kind, int64_t process, int64_t thread,
                            const TraceArgs& args) {
-  Event(absl::StrCat("{\"ph\":\"M\",\"pid\":", process, ",\"tid\":", thread, ",\"name\":\"", kind,
-                     "\",\"args\":", args.ToString(), "}"));
+  Event(absl::StrCat(R"({"ph":"M","pid":)", process, R"(,"tid":)", thread, R"(,"name":")", kind,
+                     R"(","args":)", args.ToString(), "}"));
 }
 
 void TraceWriter::Event(absl::string_view event) {
