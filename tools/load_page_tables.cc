@@ -34,6 +34,7 @@ std::vector<std::string> LoadFindings(const LoadSlo& slo, const LoadMetrics& met
   describe("Time to the first token: ", ttft);
   if (ttft.mean.value > 0 && metrics.Distribution("queue").samples == ttft.samples) {
     std::vector<std::string> parts;
+    parts.reserve(kFirstTokenParts.size());
     for (const char* part : kFirstTokenParts) {
       parts.push_back(absl::StrFormat(
           "%.0f%% %s", 100 * metrics.Distribution(part).mean.value / ttft.mean.value, part));
