@@ -45,6 +45,11 @@ TEST(LoadCli, HelpTeachesAndBadUsageIsTwo) {
                                              {"load", "--priority-levels", "101"},
                                              {"load", "--swap-blocks", "4"},
                                              {"load", "--simulate", "--preempt", "swap"},
+                                             {"load", "--from", "run.json", "--requests", "3"},
+                                             {"load", "--from", "run.json", "-m", "x"},
+                                             {"load", "--from", "run.json", "--simulate"},
+                                             {"load", "--from", ""},
+                                             {"load", "--out", ""},
                                              {"load", "--arrivals", ""}}) {
     const BinaryResult result = RunPlumbline(use);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use);

@@ -112,6 +112,8 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {R"("seed":18446744073709551615)", R"("seed":-1)"},
       {R"("threads":3)", R"("threads":3.5)"},
       {R"("threads":3)", R"("threads":18446744073709551615)"},
+      {R"("threads":3)", R"("threads":300000000000)"},
+      {R"("end_seconds":0.333)", R"("end_seconds":1e300,"more":0.333)"},
       {R"("interrupted":false)", R"("interrupted":0)"},
       {R"("outcome":"refused")", R"("outcome":"bored")"},
       {R"("chunks":[[0,0,7])", R"("chunks":[[9,0,7])"},
@@ -138,6 +140,14 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
     EXPECT_FALSE(ParseLoadJson(text.substr(0, cut)).ok()) << cut;
   }
   EXPECT_EQ(ReadLoadFile("/nonexistent/run.json").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(LoadJson, CountsWhoseBytesOverflowAreRefused) {
+  LoadRecord record = FullRecord();
+  record.token_bytes = int64_t{1} << 34;
+  EXPECT_TRUE(ParseLoadJson(Text(record)).ok());
+  record.repetitions[1].steps[0].cached_tokens = int64_t{1} << 30;
+  EXPECT_FALSE(ParseLoadJson(Text(record)).ok());
 }
 
 TEST(LoadCsv, HasALineForEachRequestAndStep) {

@@ -152,11 +152,11 @@ TEST(LoadPolicies, HigherPrioritiesWaitLess) {
 
 TEST(LoadPolicies, OnlyARunWithTheSamePoliciesIsRepeated) {
   LoadOptions options = SimulatedLoad();
-  options.output_file = testing::TempDir() + "/load-policies-run.json";
+  options.files.json = testing::TempDir() + "/load-policies-run.json";
   Recorded(options);
   LoadOptions replay = PolicyLoad();
   replay.simulate = true;
-  replay.replay = options.output_file;
+  replay.replay = options.files.json;
   std::ostringstream out;
   EXPECT_TRUE(RunLoad(replay, out).ok());
   replay.order = "shortest-prompt";

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/support/gnuplot.h"
 #include "tests/support/made_profile.h"
 #include "tools/load_json.h"
 #include "tools/load_search.h"
@@ -58,6 +60,11 @@ std::string ProfilePath() {
   return path;
 }
 
+std::string ContentsOf(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
 LoadOptions TinySimulation() {
   LoadOptions options = TinyLoad();
   options.simulate = true;
@@ -70,15 +77,15 @@ TEST(Load, ReportsARealRunAndWritesItsFiles) {
   LoadOptions options = TinyLoad();
   options.arrivals = "closed:4";
   options.slo = "ttft=10,itl=10";
-  options.output_file = testing::TempDir() + "/load-run.json";
-  options.csv = testing::TempDir() + "/load-run";
+  options.files.json = testing::TempDir() + "/load-run.json";
+  options.files.csv = testing::TempDir() + "/load-run";
   const std::string report = Perform(options);
   ExpectFitsTerminal(report);
   for (const char* words : {"30 completed", "first token", "preempted", "goodput", "between tokens",
                             "goals: ttft=10,itl=10", "100.00%", "decode alone", "article"}) {
     EXPECT_THAT(report, HasSubstr(words));
   }
-  const auto file = ReadLoadFile(options.output_file);
+  const auto file = ReadLoadFile(options.files.json);
   ASSERT_TRUE(file.ok()) << file.status();
   const LoadRecord& record = file->record;
   EXPECT_EQ(record.target, "engine");
@@ -93,12 +100,12 @@ TEST(Load, ReportsARealRunAndWritesItsFiles) {
   for (const StepRecord& step : record.repetitions[0].steps) {
     EXPECT_EQ(step.cached_tokens + step.waste_tokens, step.blocks_used * 16);
   }
-  EXPECT_TRUE(std::filesystem::exists(options.csv + "-requests.csv"));
-  EXPECT_TRUE(std::filesystem::exists(options.csv + "-steps.csv"));
+  EXPECT_TRUE(std::filesystem::exists(options.files.csv + "-requests.csv"));
+  EXPECT_TRUE(std::filesystem::exists(options.files.csv + "-steps.csv"));
   // Its step times, repeated: the same report of requests and tokens.
   LoadOptions replay = TinyLoad();
   replay.simulate = true;
-  replay.replay = options.output_file;
+  replay.replay = options.files.json;
   replay.json = true;
   const auto again = ParseLoadJson(Perform(replay));
   ASSERT_TRUE(again.ok()) << again.status();
@@ -128,9 +135,9 @@ TEST(Load, SimulationsAreTheSameForTheSameSeed) {
 TEST(Load, RepetitionsHaveSeedsOfTheirOwn) {
   LoadOptions options = TinySimulation();
   options.repetitions = 3;
-  options.output_file = testing::TempDir() + "/load-repetitions.json";
+  options.files.json = testing::TempDir() + "/load-repetitions.json";
   EXPECT_THAT(Perform(options), HasSubstr("by resampling repetitions"));
-  const auto file = ReadLoadFile(options.output_file);
+  const auto file = ReadLoadFile(options.files.json);
   ASSERT_TRUE(file.ok());
   ASSERT_EQ(file->record.repetitions.size(), 3u);
   EXPECT_NE(file->record.repetitions[0].requests, file->record.repetitions[1].requests);
@@ -150,6 +157,49 @@ TEST(Load, FindsTheHighestRate) {
   EXPECT_THAT(report, HasSubstr("highest rate at which 99% meet e2e=0.2: "));
   EXPECT_THAT(report, HasSubstr("too fast"));
   EXPECT_THAT(report, HasSubstr("keeps them"));
+}
+
+TEST(Load, LeavesEverythingInAFolderAndReportsItAgain) {
+  LoadOptions options = TinySimulation();
+  const std::string folder = testing::TempDir() + "/load-out/deeper";
+  std::filesystem::remove_all(testing::TempDir() + "/load-out");
+  options.slo = "ttft=10";
+  options.files.folder = folder;
+  const std::string report = Perform(options);
+  for (const char* name : {"run.json", "run-requests.csv", "run-steps.csv", "trace.json"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder + "/" + name)) << name;
+  }
+  EXPECT_EQ(std::filesystem::exists(folder + "/page.html"), HasGnuplot());
+  // The saved run gives the same report and files, and runs nothing.
+  LoadOptions again;
+  again.model = "/nonexistent/model";
+  again.from = folder + "/run.json";
+  again.files.trace = folder + "/trace-again.json";
+  again.files.json = folder + "/run-again.json";
+  EXPECT_EQ(Perform(again), report);
+  EXPECT_EQ(ContentsOf(folder + "/trace-again.json"), ContentsOf(folder + "/trace.json"));
+  EXPECT_EQ(ContentsOf(folder + "/run-again.json"), ContentsOf(folder + "/run.json"));
+  again.slo = "e2e=0.000001";
+  EXPECT_THAT(Perform(again), HasSubstr("goals: e2e=0.000001"));
+}
+
+TEST(Load, WritesWhatItCanAndSaysWhatItCannot) {
+  LoadOptions options = TinySimulation();
+  options.files.trace = "/nonexistent/trace.json";
+  options.files.json = testing::TempDir() + "/load-beside.json";
+  std::filesystem::remove(options.files.json);
+  std::ostringstream out;
+  const absl::Status status = RunLoad(options, out);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent/trace.json"));
+  EXPECT_TRUE(std::filesystem::exists(options.files.json));
+  EXPECT_THAT(out.str(), HasSubstr("30 completed"));
+  // A folder that cannot be made is refused before anything runs.
+  options = TinySimulation();
+  options.files.folder = options.machine + "/folder";
+  std::ostringstream nothing;
+  EXPECT_FALSE(RunLoad(options, nothing).ok());
+  EXPECT_EQ(nothing.str(), "");
 }
 
 TEST(Load, OptionsThatDoNotFitAreRefused) {
@@ -182,6 +232,9 @@ TEST(Load, OptionsThatDoNotFitAreRefused) {
   options = TinySimulation();
   options.machine = "/nonexistent/profile";
   EXPECT_THAT(refused(options), HasSubstr("no machine profile"));
+  options = TinyLoad();
+  options.from = ProfilePath();
+  EXPECT_THAT(refused(options), HasSubstr("no file of a load test"));
   options = TinySimulation();
   options.replay = ProfilePath();
   EXPECT_THAT(refused(options), HasSubstr("no file of a load test"));

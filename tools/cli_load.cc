@@ -1,4 +1,6 @@
 // The options of `plumbline load`.
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -127,6 +129,36 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
       ->excludes(replicas);
 }
 
+void AddLoadOutput(CLI::App* app, LoadOptions& options) {
+  LoadFileOptions& files = options.files;
+  AddText(app, "--out", files.folder, "FOLDER", "all of these files in one folder");
+  AddText(app, "-o,--output-file", files.json, "FILE",
+          "every raw timestamp and all figures, as JSON");
+  AddText(app, "--csv", files.csv, "PREFIX", "PREFIX-requests.csv and PREFIX-steps.csv");
+  AddText(app, "--trace", files.trace, "FILE",
+          "timeline of steps and requests, for ui.perfetto.dev and chrome://tracing");
+  AddText(app, "--html", files.page, "FILE", "one page with pictures (needs gnuplot)");
+  AddText(app, "--from", options.from, "FILE",
+          "report the run that -o wrote again, and run nothing; --slo: other goals");
+  app->add_flag("--json", options.json, "print that JSON and nothing else");
+}
+
+// With --from nothing runs: what is said of a run would be passed over.
+std::string FromUsageError(const CLI::App& app) {
+  constexpr std::array<absl::string_view, 8> kAllowed = {
+      "--from", "--slo", "--out", "--output-file", "--csv", "--trace", "--html", "--json"};
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    const bool allowed = std::find_if(kAllowed.begin(), kAllowed.end(), [&](absl::string_view one) {
+                           return option->check_lname(std::string(one.substr(2)));
+                         }) != kAllowed.end();
+    if (option->count() > 0 && !allowed) {
+      return "--from runs nothing, so that " + name + " would say nothing: leave it out";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
@@ -144,10 +176,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
   AddPolicies(sub, options);
   AddMeasuring(sub, options);
   AddSimulation(sub, options);
-  AddText(sub, "-o,--output-file", options.output_file, "FILE",
-          "every raw timestamp and all figures, as JSON");
-  AddText(sub, "--csv", options.csv, "PREFIX", "PREFIX-requests.csv and PREFIX-steps.csv");
-  sub->add_flag("--json", options.json, "print that JSON and nothing else");
+  AddLoadOutput(sub, options);
   sub->footer(
       "Examples:\n"
       "  plumbline load                                      eight users, the toy model\n"
@@ -157,10 +186,12 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
       "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt normal:800,99\n"
       "  plumbline load --simulate --step-times run.json\n"
+      "  plumbline load --arrivals poisson:20 --requests 500 --out run\n"
+      "  plumbline load --from run/run.json --slo ttft=50ms --html page.html\n"
       "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"
       "    --replicas 4 --route least-loaded --arrivals poisson:2 --duration 3600\n"
       "Ctrl-C stops sending, gives what is in flight five seconds, and reports.");
-  sub->callback([&commands, &options, &streams] {
+  sub->callback([&commands, &options, &streams, sub] {
     if (options.find_max_rate && options.slo.empty()) {
       commands.usage_error = "--find-max-rate needs goals to keep: give --slo ttft=0.5,itl=0.05";
     }
@@ -173,6 +204,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
     if (commands.usage_error.empty()) {
       commands.usage_error = PreemptionUsageError(options.preempt);
     }
+    if (!options.from.empty()) commands.usage_error = FromUsageError(*sub);
     commands.run = [&options, &streams] { return RunLoad(options, streams.out); };
   });
 }

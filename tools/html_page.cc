@@ -33,6 +33,11 @@ td { border-bottom: 1px solid #ddd; }
 td.text { white-space: normal; }
 td.text:first-child { min-width: 7rem; }
 summary { cursor: pointer; }
+@media (max-width: 30rem) {
+  table { font-size: 0.68rem; }
+  th, td { padding-right: 0.25rem; }
+  td.text:first-child { min-width: 0; }
+}
 pre { overflow-x: auto; padding: 0.6rem; background: #f5f5f5; font-size: 0.8rem; line-height: 1.35; }
 @media print {
   @page { margin: 16mm; }

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/replacing_file.h"
 #include "tools/interrupt.h"
-#include "tools/load_csv.h"
+#include "tools/load_files.h"
 #include "tools/load_json.h"
 #include "tools/load_metrics.h"
 #include "tools/load_report.h"
@@ -20,18 +19,6 @@
 
 namespace plumbline {
 namespace {
-
-absl::Status WriteLoadFiles(const LoadOptions& options, const LoadRecord& record,
-                            const std::string& json) {
-  if (!options.output_file.empty()) {
-    ReplacingFile file(options.output_file);
-    absl::Status status = file.Create();
-    if (status.ok()) status = file.Write(json);
-    if (status.ok()) status = file.Commit();
-    if (!status.ok()) return status;
-  }
-  return options.csv.empty() ? absl::OkStatus() : WriteLoadCsv(record, options.csv);
-}
 
 // The first request that failed for another reason than the load itself.
 absl::Status FirstFailure(const LoadRecord& record) {
@@ -88,46 +75,77 @@ absl::Status CheckLoadOptions(const LoadOptions& options, const LoadSetup& setup
   return absl::OkStatus();
 }
 
-}  // namespace
+// A run, and what it is held against.
+struct LoadResult {
+  LoadRecord record;
+  LoadSlo slo;
+  std::optional<RateSearch> search;
+};
 
-absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
+absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptScope& interrupt) {
   absl::StatusOr<LoadSetup> setup = PrepareLoad(options);
   if (!setup.ok()) return setup.status();
   if (absl::Status status = CheckLoadOptions(options, *setup); !status.ok()) return status;
+  if (absl::Status status = PrepareLoadFiles(options.files); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<LoadBackend>> backend =
       options.simulate ? MakeSimulationBackend(options, *setup)
                        : MakeEngineBackend(options, *setup);
   if (!backend.ok()) return backend.status();
-  LoadRecord record = DescribeLoad(options, *setup);
-  const InterruptScope interrupt;
+  LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt};
   const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
                               [&interrupt] { return interrupt.interrupted(); },
                               options.priority_levels, options.deadline_seconds};
-  std::optional<RateSearch> search;
   if (options.find_max_rate) {
-    absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &record);
+    absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &result.record);
     if (!found.ok()) return found.status();
-    search = *std::move(found);
+    result.search = *std::move(found);
   } else {
     auto repetitions = RunRepetitions(run, *setup, **backend);
     if (!repetitions.ok()) return repetitions.status();
-    record.repetitions = *std::move(repetitions);
+    result.record.repetitions = *std::move(repetitions);
   }
-  const LoadMetrics metrics = ComputeMetrics(record, setup->slo);
-  const std::string json =
-      LoadJson(record, setup->slo, metrics, search.has_value() ? &*search : nullptr);
-  if (absl::Status status = WriteLoadFiles(options, record, json); !status.ok()) return status;
+  return result;
+}
+
+absl::StatusOr<LoadResult> ReadSavedRun(const LoadOptions& options) {
+  absl::StatusOr<LoadFile> file = ReadLoadFile(options.from);
+  if (!file.ok()) return file.status();
+  LoadResult result = {std::move(file->record), std::move(file->slo), std::nullopt};
+  if (!options.slo.empty()) {
+    absl::StatusOr<LoadSlo> slo = ParseSlo(options.slo);
+    if (!slo.ok()) return slo.status();
+    result.slo = *std::move(slo);
+  }
+  absl::Status status = PrepareLoadFiles(options.files);
+  if (!status.ok()) return status;
+  return result;
+}
+
+}  // namespace
+
+absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
+  const InterruptScope interrupt;
+  const absl::StatusOr<LoadResult> result =
+      options.from.empty() ? RunAnew(options, interrupt) : ReadSavedRun(options);
+  if (!result.ok()) return result.status();
+  const LoadRecord& record = result->record;
+  const RateSearch* search = result->search.has_value() ? &*result->search : nullptr;
+  const LoadMetrics metrics = ComputeMetrics(record, result->slo);
+  const std::string json = LoadJson(record, result->slo, metrics, search);
+  const absl::Status written = WriteLoadFiles(options.files, record, result->slo, metrics, json);
   if (options.json) {
     out << json;
   } else {
-    if (search.has_value()) out << SearchReport(*search, setup->slo, options.target_share);
-    out << LoadReport(record, setup->slo, metrics);
+    if (search != nullptr) out << SearchReport(*search, result->slo, options.target_share);
+    out << LoadReport(record, result->slo, metrics);
   }
   out.flush();
   if (!out) {
     return absl::DataLossError(
         "the output cannot be written: check that its disk has room and its reader still runs");
   }
+  if (!written.ok()) return written;
+  if (!options.from.empty()) return absl::OkStatus();
   if (absl::Status status = FirstFailure(record); !status.ok()) return status;
   return interrupt.interrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
 }

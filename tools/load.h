@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "tools/load_files.h"
 #include "tools/preempt_options.h"
 
 namespace plumbline {
@@ -65,14 +66,16 @@ struct LoadOptions {
   std::string replay;                 // file of a run whose step times are repeated; empty: none
   // Output.
   bool json = false;
-  std::string output_file;  // JSON too; empty: none
-  std::string csv;          // prefix of two files; empty: none
+  LoadFileOptions files;
+  std::string from;  // file of a run that is reported again, instead of one that runs; empty: none
 };
 
-// Runs the load, writes the files, and prints the report (or JSON) to `out`. Cancelled after
-// Ctrl-C, once what is in flight has drained and all of that was done for what there is; DataLoss
-// where `out` cannot be written; InvalidArgument, NotFound, ResourceExhausted and the like, before
-// anything runs, for what the options name; errors of the engine and of the files.
+// Runs the load (or reads a saved run), writes the files, and prints the report (or JSON) to `out`,
+// also where a file cannot be written. Of a saved run only `slo` (empty: its own goals) and the
+// output's options count. Cancelled after Ctrl-C, once what is in flight has drained and all of
+// that was done for what there is; DataLoss where `out` cannot be written; InvalidArgument,
+// NotFound, ResourceExhausted and the like, before anything runs, for what the options name; errors
+// of the engine and of the files.
 absl::Status RunLoad(const LoadOptions& options, std::ostream& out);
 
 }  // namespace plumbline

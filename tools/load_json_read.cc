@@ -1,4 +1,5 @@
 // Reads load tests' files. Every value is looked at before it is used: a file may hold anything.
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -17,7 +18,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kMostMagnitude = 1e18;  // of times and rates
+// Sums and differences of so large numbers stay finite, and sums of counts within 64 bits.
+constexpr double kLargestNumber = 1e30;
+constexpr int64_t kLargestCount = int64_t{1} << 38;
 
 // Takes values out of a file, and keeps the first fault.
 class LoadFileReader {
@@ -41,9 +44,8 @@ class LoadFileReader {
   void Number(const Json& json, const char* key, double* value) {
     if (!json.is_number()) return Fail(absl::StrCat("\"", key, "\" is no number"));
     *value = json.get<double>();
-    // So that no difference, sum or share of some of them overflows.
-    if (!(std::abs(*value) <= kMostMagnitude)) {
-      Fail(absl::StrCat("\"", key, "\" is beyond 1e18"));
+    if (!(std::abs(*value) <= kLargestNumber)) {
+      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
     }
   }
   void Number(const Json& json, const char* key, int64_t* value) {
@@ -52,6 +54,9 @@ class LoadFileReader {
       return Fail(absl::StrCat("\"", key, "\" is no whole number"));
     }
     *value = json.get<int64_t>();
+    if (*value < -kLargestCount || *value > kLargestCount) {
+      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
+    }
   }
   void Number(const Json& json, const char* key, uint64_t* value) {
     if (!json.is_number_unsigned()) return Fail(absl::StrCat("\"", key, "\" is no whole number"));
@@ -162,6 +167,26 @@ RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
   return repetition;
 }
 
+// Whether the bytes that reports compute from it stay within 64 bits.
+bool BytesFit(const LoadRecord& record) {
+  constexpr double kMostBytes = 4e18;
+  const auto size = [](int64_t value) { return std::abs(static_cast<double>(value)); };
+  const double slot_bytes =
+      size(record.block_bytes / std::max<int64_t>(std::abs(record.block_tokens), 1));
+  const double token_bytes =
+      std::max({size(record.token_bytes), size(record.article_token_bytes), slot_bytes});
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    for (const StepRecord& step : repetition.steps) {
+      const double tokens = size(step.cached_tokens) + size(step.waste_tokens);
+      if (std::max(tokens * token_bytes, size(step.blocks_used) * size(record.block_bytes)) >
+          kMostBytes) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
@@ -193,6 +218,7 @@ absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
   for (const Json& repetition : reader.Array(json, "repetitions")) {
     record.repetitions.push_back(TakeRepetition(reader, repetition));
   }
+  if (!BytesFit(record)) reader.Fail("its cache holds more bytes than 64 bits can count");
   std::string slo;
   reader.Text(reader.At(json, "slo"), "slo", &slo);
   if (!reader.status().ok()) return reader.status();

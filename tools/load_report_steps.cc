@@ -1,66 +1,16 @@
 // The part of a load test's report that has a formula beside it.
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "tools/load_report.h"
+#include "tools/load_tables.h"
 #include "tools/table.h"
 
 namespace plumbline {
 namespace {
-
-struct StepSums {
-  int64_t steps = 0;
-  int64_t tokens = 0;
-  double seconds = 0;
-  double longest = 0;
-  int64_t predicted_steps = 0;
-  double predicted_seconds = 0;  // of predicted_steps
-  double measured_seconds = 0;   // of the same
-  int64_t over_itl_target = 0;
-};
-
-void AddStep(const StepRecord& step, StepSums* sums) {
-  const double seconds = step.end_seconds - step.start_seconds;
-  ++sums->steps;
-  sums->tokens += step.prompt_tokens + step.decode_tokens;
-  sums->seconds += seconds;
-  sums->longest = std::max(sums->longest, seconds);
-  sums->over_itl_target += step.over_itl_target;
-  if (step.predicted_seconds < 0) return;
-  ++sums->predicted_steps;
-  sums->predicted_seconds += step.predicted_seconds;
-  sums->measured_seconds += seconds;
-}
-
-void AddLoadStepRow(const char* label, const StepSums& sums, Table* table) {
-  if (sums.steps == 0) return;
-  const auto mean = [](double sum, int64_t count) {
-    return count > 0 ? FormatSeconds(sum / static_cast<double>(count)) : std::string("-");
-  };
-  const std::string residual =
-      sums.predicted_seconds > 0
-          ? absl::StrFormat("%+.1f%%", 100 * (sums.measured_seconds / sums.predicted_seconds - 1))
-          : "-";
-  table->AddRow({{label, ""},
-                 Cell::Count(sums.steps),
-                 Cell::Text(absl::StrFormat(
-                     "%.1f", static_cast<double>(sums.tokens) / static_cast<double>(sums.steps))),
-                 Cell::Text(mean(sums.seconds, sums.steps)),
-                 Cell::Text(mean(sums.predicted_seconds, sums.predicted_steps)),
-                 Cell::Text(residual),
-                 Cell::Text(FormatSeconds(sums.longest))});
-}
-
-std::string OverTargetNote(const StepSums& sums) {
-  if (sums.over_itl_target == 0) return "";
-  return WrapText(absl::StrCat(FormatCount(sums.over_itl_target),
-                               " steps were predicted to miss --itl-target by their streams alone, "
-                               "and ran 16 prompt tokens"));
-}
 
 // At the fullest step. Measured: blocks that were held, in the store's bytes, and of them the part
 // that was not waste.
@@ -90,26 +40,21 @@ std::string CacheTable(const LoadRecord& record) {
 }  // namespace
 
 std::string LoadStepsReport(const LoadRecord& record) {
-  StepSums prompts;
-  StepSums decodes;
-  StepSums all;
-  for (const RepetitionRecord& repetition : record.repetitions) {
-    for (const StepRecord& step : repetition.steps) {
-      AddStep(step, step.prompt_tokens > 0 ? &prompts : &decodes);
-      AddStep(step, &all);
-    }
+  const std::vector<StepRow> rows = StepRows(record);
+  if (rows.empty()) return "The target tells no steps.\n";
+  std::vector<std::string> headings = {"Steps"};
+  for (std::string& column : StepColumns(record)) headings.push_back(std::move(column));
+  Table table(headings);
+  for (const StepRow& row : rows) {
+    std::vector<Cell> cells = {{absl::StrCat("  ", row.label), ""}};
+    for (const std::string& text : row.cells) cells.push_back(Cell::Text(text));
+    table.AddRow(std::move(cells));
   }
-  if (all.steps == 0) return "The target tells no steps.\n";
-  const bool real = record.target == "engine";
-  Table table({"Steps", "count", "tokens", real ? "measured" : "simulated", "predicted", "residual",
-               "longest"});
-  AddLoadStepRow("  with prompt tokens", prompts, &table);
-  AddLoadStepRow("  decode alone", decodes, &table);
-  AddLoadStepRow("  all", all, &table);
-  return absl::StrCat(
-      table.ToString(),
-      real ? "predicted: the forward pass alone; a step also plans and samples\n" : "",
-      OverTargetNote(all), "\n", CacheTable(record));
+  return absl::StrCat(table.ToString(),
+                      record.target == "engine"
+                          ? "predicted: the forward pass alone; a step also plans and samples\n"
+                          : "",
+                      "\n", CacheTable(record));
 }
 
 }  // namespace plumbline

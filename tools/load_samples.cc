@@ -208,7 +208,7 @@ class RoundCollector {
 
 }  // namespace
 
-LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo) {
+std::vector<const RepetitionRecord*> CountedRepetitions(const LoadRecord& record) {
   std::vector<const RepetitionRecord*> counted;
   for (const RepetitionRecord& repetition : record.repetitions) {
     if (AnchorDrift(repetition) <= kMostDrift) counted.push_back(&repetition);
@@ -217,6 +217,11 @@ LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo) {
   if (counted.empty()) {
     for (const RepetitionRecord& repetition : record.repetitions) counted.push_back(&repetition);
   }
+  return counted;
+}
+
+LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo) {
+  const std::vector<const RepetitionRecord*> counted = CountedRepetitions(record);
   const auto repetitions = static_cast<int64_t>(counted.size());
   const int64_t parts = repetitions >= kFewestRepetitions ? 1 : kTimeBlocks;
   RoundCollector collector(record, slo, repetitions * parts);

@@ -41,6 +41,10 @@ struct LoadRounds {
   int64_t discarded = 0;  // repetitions, for their drift
 };
 
+// Repetitions that figures are taken of: those whose anchors held still; all, where none's did.
+// They are not owned, and live as long as the record.
+std::vector<const RepetitionRecord*> CountedRepetitions(const LoadRecord& record);
+
 // Names of samples: ttft, queue, prefill, stalled, preempted, itl, tpot, e2e; of ratios: requests,
 // goodput, good, output, input, running, waiting, cache, waste, hits, preemptions, prediction.
 LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo);

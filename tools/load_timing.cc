@@ -2,46 +2,34 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "engine/quantile.h"
+#include "tools/load_spans.h"
 
 namespace plumbline {
 namespace {
 
-struct TimedPart {
-  double start;
-  double end;
-  double* sum;  // where its length belongs
-};
-
-// Walks from the first step to the first token; what is neither prefill nor preemption is a stall.
+// Sums the spans up to the first token, each kind in their order.
 void SplitFirstToken(const RequestRecord& request, absl::Span<const StepRecord> steps,
                      RequestTiming* timing) {
-  const double first_token = request.token_seconds.front();
-  timing->queue = request.first_scheduled_seconds - request.intended_seconds;
-  timing->prefill = timing->stalled = timing->preempted = 0;
-  std::vector<TimedPart> parts;
-  for (const ChunkRecord& chunk : request.chunks) {
-    const StepRecord& step = steps[static_cast<size_t>(chunk.step)];
-    if (step.end_seconds > first_token) break;
-    parts.push_back({step.start_seconds, step.end_seconds, &timing->prefill});
+  timing->queue = timing->prefill = timing->stalled = timing->preempted = 0;
+  for (const RequestSpan& span : FirstTokenSpans(request, steps)) {
+    const double seconds = span.end_seconds - span.start_seconds;
+    switch (span.kind) {
+      case LoadSpanKind::kQueue:
+        timing->queue += seconds;
+        break;
+      case LoadSpanKind::kPrefill:
+        timing->prefill += seconds;
+        break;
+      case LoadSpanKind::kPreempted:
+        timing->preempted += seconds;
+        break;
+      default:
+        timing->stalled += seconds;
+        break;
+    }
   }
-  for (const PreemptionRecord& gone : request.preemptions) {
-    if (gone.evicted_seconds >= first_token) break;
-    parts.push_back({gone.evicted_seconds, gone.resumed_seconds, &timing->preempted});
-  }
-  // An eviction ends where a step begins, so it comes before that step.
-  std::sort(parts.begin(), parts.end(), [](const TimedPart& a, const TimedPart& b) {
-    return std::pair(a.start, a.end) < std::pair(b.start, b.end);
-  });
-  double cursor = request.first_scheduled_seconds;
-  for (const TimedPart& part : parts) {
-    timing->stalled += part.start - cursor;
-    *part.sum += part.end - part.start;
-    cursor = part.end;
-  }
-  timing->stalled += first_token - cursor;
 }
 
 }  // namespace
