@@ -122,6 +122,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   app.fallthrough();
   AddGenerate(app, commands, streams);
   AddLoad(app, commands, streams);
+  AddBench(app, commands, streams);
   AddInspect(app, commands, streams);
   AddPlan(app, commands, streams);
   AddTokenize(app, commands, streams);
