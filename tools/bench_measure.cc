@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<BenchRig>> BenchRig::Load(const TensorSource& sou
                                                          BenchCancelled cancelled) {
   StepRigOptions options;
   options.seed = how.seed;
+  options.shuffle_blocks = how.shuffle_blocks;
   options.cache_tokens = room.cache_tokens;
   options.model.weights = setup.weights;
   options.model.kv_dtype = setup.kv_dtype;

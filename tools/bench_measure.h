@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,7 +22,8 @@ struct BenchHow {
   int chunk_tokens = 512;  // prompt tokens of a step
   int block_tokens = 16;
   int repetitions = 5;
-  uint64_t seed = 1;  // of the cache's values and the tokens
+  uint64_t seed = 1;            // of the cache's values and the tokens
+  bool shuffle_blocks = false;  // else a sequence's blocks follow one another in memory
 };
 
 // Asked between steps and while weights are read; true ends the work with Cancelled. May be empty.

@@ -17,11 +17,11 @@ std::string BenchRateText(const BenchResult& result) {
   return absl::StrFormat("%.2f ± %.2f", rate.mean, rate.deviation);
 }
 
-// "89% (88 to 90)": median and quartiles.
+// "89.1% (88 to 90.3)": median and quartiles.
 std::string BenchShareText(const BenchResult& result) {
   if (result.samples.empty()) return "-";
   const BenchSpread share = AttainableShare(result);
-  return absl::StrFormat("%.0f%% (%.0f to %.0f)", 100 * share.median, 100 * share.first_quartile,
+  return absl::StrFormat("%.3g%% (%.3g to %.3g)", 100 * share.median, 100 * share.first_quartile,
                          100 * share.third_quartile);
 }
 
@@ -122,6 +122,7 @@ std::string MarkdownRow(const std::vector<std::string>& cells) {
 std::string BenchTable(const BenchRun& run) {
   std::string out;
   for (const BenchGroup& group : run.groups) {
+    if (group.results.empty() && group.left_out.empty()) continue;  // interrupted before it began
     absl::StrAppend(&out, BenchTitle(group));
     if (!group.results.empty()) absl::StrAppend(&out, BenchGroupTable(group));
     if (const std::string limits = BenchLimitsText(group); !limits.empty()) {

@@ -69,7 +69,7 @@ void AddPromptGenerate(CLI::App* app, std::vector<BenchTest>& tests) {
     }
     return true;
   };
-  AddList(app, "--pg", take, "P,N", "a prompt of P tokens, then N decoded (also -pg); repeats")
+  AddList(app, "--pg", take, "P,N", "a prompt of P tokens, then N decoded; -pg too")
       ->check(CLI::Validator(check, ""));
 }
 
@@ -110,11 +110,11 @@ void AddBench(CLI::App& app, Commands& commands, const Streams& streams) {
       "bench",
       "Measures tokens per second as llama-bench does, beside what is attainable.\n"
       "Tests are named as there: pp512 feeds a prompt of 512 tokens, tg128 decodes 128,\n"
-      "\"@ d4096\" behind 4,096 tokens of context, \"x8\" in 8 sequences together. Before\n"
-      "and after every repetition the machine's matmul rate and memory rate are measured;\n"
+      "\"@ d4096\" behind 4,096 tokens of context, \"x8\" in 8 sequences together. The\n"
+      "machine's matmul rate and memory rate are measured around every repetition;\n"
       "\"attainable\" is the time that the test would take at these (the larger of bytes\n"
-      "over the memory rate and operations over the matmul rate, by closed formulas) over\n"
-      "the time it took. Depths are set up by filling the cache with seeded values.\n");
+      "over the memory rate and operations over the matmul rate, by closed formulas)\n"
+      "over the time it took. Depths are set up by filling the cache with seeded values.\n");
   AddTexts(sub, "-m,--model", options.models, "GGUF file or synthetic:NAME...; may be repeated",
            "MODEL")
       ->check(NotEmpty());
@@ -126,16 +126,17 @@ void AddBench(CLI::App& app, Commands& commands, const Streams& streams) {
          "--json", [&options] { options.output = "json"; }, "the same as -o json")
       ->excludes(output);
   sub->footer(
-      "Lists take commas, and options that are given again add to them. Every combination\n"
-      "runs; what does not fit the context or the memory is listed with the reason. Unlike\n"
-      "llama-bench's, -b counts sequences that decode together; its -b and -ub are\n"
-      "--chunk-tokens here.\n"
+      "Lists take commas, and an option that is given again adds to its list. Every\n"
+      "combination runs; what does not fit the context or the memory is listed with the\n"
+      "reason. Unlike llama-bench's, -b counts sequences that decode together; what it\n"
+      "calls -b and -ub is --chunk-tokens here.\n"
       "JSON: {version, cpu_info, block_tokens, filled, interrupted, results, left_out}.\n"
-      "Results have llama-bench's fields (model_filename, n_prompt, n_gen, n_depth, avg_ns,\n"
-      "stddev_ts, samples_ts, ...) and n_streams, test, weights, median_ts, q1_ts, q3_ts,\n"
-      "attainable {median, q1, q3, bound}, attainable_by_class (the roofline of each class\n"
-      "of work, added up), bytes_per_token, macs_per_token, counts_equal_formulas, classes\n"
-      "{seconds, measured and formula macs and bytes}, and the limits around each sample.\n"
+      "Results have llama-bench's fields (model_filename, n_prompt, n_gen, n_depth,\n"
+      "avg_ns, stddev_ts, samples_ts, ...) and test, n_streams, weights, median_ts, q1_ts,\n"
+      "q3_ts, attainable {median, q1, q3, bound}, attainable_by_class (the roofline of\n"
+      "each class of work, added up), bytes_per_token, macs_per_token,\n"
+      "counts_equal_formulas, the limits around each sample, and classes {median_seconds,\n"
+      "macs and bytes, measured and by formula}.\n"
       "Examples:\n"
       "  plumbline bench\n"
       "  plumbline bench -m model.gguf -p 512 -n 32 -d 0,4096 -b 1,8 -t 2 -r 5\n"
