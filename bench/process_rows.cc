@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -32,38 +31,6 @@ constexpr int64_t kMemoryCacheTokens = 2048;
 constexpr double kMemoryShare = 1.1;
 constexpr double kMemoryRest = 256.0 * 1024 * 1024;
 
-// The file of these rows, removed again where it was written here.
-class RowFile {
- public:
-  static absl::StatusOr<std::unique_ptr<RowFile>> Open(const std::string& given) {
-    if (!given.empty()) return std::unique_ptr<RowFile>(new RowFile(given, false));
-    std::error_code error;
-    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-    if (error) return absl::NotFoundError("there is no folder for temporary files: use --file");
-    const std::string path = (folder / absl::StrCat("rows_bench-", getpid(), ".gguf")).string();
-    auto file = std::unique_ptr<RowFile>(new RowFile(path, true));
-    SynthOptions synth;
-    synth.model = "synthetic:tinyllama-1.1b";
-    synth.output = path;
-    if (absl::Status status = RunSynth(synth); !status.ok()) return status;
-    return file;
-  }
-  ~RowFile() {
-    std::error_code ignored;
-    if (ours_) std::filesystem::remove(path_, ignored);
-  }
-  RowFile(const RowFile&) = delete;
-  RowFile& operator=(const RowFile&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  RowFile(std::string path, bool ours) : path_(std::move(path)), ours_(ours) {}
-
-  const std::string path_;
-  const bool ours_;
-};
-
 class Descriptor {
  public:
   explicit Descriptor(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
@@ -76,6 +43,35 @@ class Descriptor {
 
  private:
   const int fd_;
+};
+
+// The file of these rows. One that is written here has no name any more once it is whole, so that
+// nothing is left behind however this ends; it is reached through this process's descriptor.
+class RowFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<RowFile>> Open(const std::string& given) {
+    if (!given.empty()) return std::make_unique<RowFile>(given, nullptr);
+    std::error_code error;
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+    if (error) return absl::NotFoundError("there is no folder for temporary files: use --file");
+    SynthOptions synth;
+    synth.model = "synthetic:tinyllama-1.1b";
+    synth.output = (folder / absl::StrCat("rows_bench-", getpid(), ".gguf")).string();
+    if (absl::Status status = RunSynth(synth); !status.ok()) return status;
+    auto descriptor = std::make_unique<Descriptor>(synth.output);
+    std::filesystem::remove(synth.output, error);
+    std::string path = absl::StrCat("/proc/", getpid(), "/fd/", descriptor->get());
+    return std::make_unique<RowFile>(std::move(path), std::move(descriptor));
+  }
+  // `descriptor`: what `path` goes through; may be null.
+  RowFile(std::string path, std::unique_ptr<Descriptor> descriptor)
+      : path_(std::move(path)), descriptor_(std::move(descriptor)) {}
+
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+  const std::unique_ptr<Descriptor> descriptor_;
 };
 
 // Written pages cannot be dropped before they are on the disk.
@@ -139,8 +135,6 @@ double PeakResidentBytes() {
   return 0;
 }
 
-std::string Seconds(double seconds) { return FormatSeconds(seconds); }
-
 }  // namespace
 
 absl::Status RunRowChild(const std::string& file, int threads, int64_t prompt) {
@@ -188,8 +182,8 @@ absl::Status LoadRow(const RowOptions& options, const RowSink& sink) {
     before = after;
   }
   if (!before.ok()) return before.status();
-  sink({"1.1B bf16 file", Seconds(SpreadOf(limits).median), Seconds(SpreadOf(times).median),
-        SpreadOf(ratios), "<= 2, or 2 s"});
+  sink({"1.1B bf16 file", FormatSeconds(SpreadOf(limits).median),
+        FormatSeconds(SpreadOf(times).median), SpreadOf(ratios), "<= 2, or 2 s"});
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/machine.h"
+#include "spdlog/spdlog.h"
 #include "tools/interrupt.h"
 #include "tools/numeric_options.h"
 #include "tools/progress.h"
@@ -37,8 +38,9 @@ absl::StatusOr<std::vector<std::string>> BenchModels(const BenchOptions& options
 // Measures one setup.
 class BenchGroupRunner {
  public:
-  BenchGroupRunner(const BenchHow& how, BenchCancelled cancelled, BenchGroup& group)
-      : how_(how), cancelled_(std::move(cancelled)), group_(group) {}
+  BenchGroupRunner(const BenchHow& how, BenchLimitSizes limits, BenchCancelled cancelled,
+                   BenchGroup& group)
+      : how_(how), limits_(limits), cancelled_(std::move(cancelled)), group_(group) {}
 
   // Cancelled as it comes; errors that speak of this machine's means leave the tests out.
   absl::Status Run() {
@@ -64,8 +66,7 @@ class BenchGroupRunner {
     group_.name = (*source)->config().name;
     group_.architecture = (*source)->config().architecture;
     // First, so that its memory does not count as free.
-    const auto limits =
-        AnchorProbe::Create(group_.setup.threads, BenchLimits(group_.setup.weights));
+    const auto limits = AnchorProbe::Create(group_.setup.threads, limits_(group_.setup.weights));
     if (!limits.ok()) return limits.status();
     BenchRoom room;
     todo_ = ChooseBenchTests((*source)->config(), group_.setup, how_,
@@ -97,7 +98,9 @@ class BenchGroupRunner {
     }
     Progress progress("benchmarking", all);
     for (size_t i = 0; i < todo_.size(); ++i) {
-      progress.SetWhat(absl::StrCat("benchmarking ", BenchTestName(todo_[i])));
+      const std::string name = BenchTestName(todo_[i]);
+      progress.SetWhat(absl::StrCat("benchmarking ", name));
+      spdlog::debug("benchmarking {}", name);
       group_.results.push_back({todo_[i], {}, {}});
       absl::Status status = MeasureBenchTest(
           rig, limits, how_.repetitions, [&] { progress.Add(units[i]); }, group_.results.back());
@@ -107,6 +110,7 @@ class BenchGroupRunner {
   }
 
   const BenchHow& how_;
+  const BenchLimitSizes limits_;
   const BenchCancelled cancelled_;
   BenchGroup& group_;
   std::vector<BenchTest> todo_;
@@ -137,7 +141,8 @@ absl::StatusOr<std::vector<BenchSetup>> MakeBenchSetups(const BenchOptions& opti
   return setups;
 }
 
-absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, const BenchHow& how) {
+absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, const BenchHow& how,
+                                      BenchLimitSizes limits) {
   for (const BenchSetup& setup : setups) {
     const auto source = OpenModel(setup.model);
     if (!source.ok()) return source.status();
@@ -155,7 +160,7 @@ absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, con
     if (cancelled()) break;
     run.groups.push_back({});
     run.groups.back().setup = setup;
-    absl::Status status = BenchGroupRunner(how, cancelled, run.groups.back()).Run();
+    absl::Status status = BenchGroupRunner(how, limits, cancelled, run.groups.back()).Run();
     if (!status.ok() && !absl::IsCancelled(status)) return status;
   }
   run.interrupted = cancelled();

@@ -39,7 +39,10 @@ absl::StatusOr<std::vector<BenchSetup>> MakeBenchSetups(const BenchOptions& opti
 // Runs the setups. Tests that do not fit, or whose numeric type this CPU lacks, are left out with
 // the reason. After Ctrl-C `interrupted` is set and what is whole is there. Errors of OpenModel,
 // found before anything runs, and of loading and running a model but for those above.
-absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, const BenchHow& how);
+// `limits`: what the machine's rates are measured with for weights of each dtype.
+using BenchLimitSizes = AnchorSizes (*)(WeightDtype dtype);
+absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, const BenchHow& how,
+                                      BenchLimitSizes limits = &BenchLimits);
 
 // For a terminal, 80 columns; a GitHub table; one line of JSON; RFC 4180.
 std::string BenchTable(const BenchRun& run);

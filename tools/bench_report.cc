@@ -34,8 +34,9 @@ std::string BenchModelName(const BenchGroup& group) {
 }
 
 std::string BenchTitle(const BenchGroup& group) {
-  std::string title =
-      absl::StrCat(BenchModelName(group), ", weights ", WeightDtypeName(group.setup.weights));
+  // One word, which would not be wrapped.
+  std::string title = absl::StrCat(CutText(BenchModelName(group), kTerminalColumns - 1),
+                                   ", weights ", WeightDtypeName(group.setup.weights));
   if (group.weight_bytes > 0) {
     absl::StrAppend(&title, " ", FormatSi(static_cast<double>(group.weight_bytes)), "B, ",
                     FormatSi(static_cast<double>(group.parameters)), " parameters");
