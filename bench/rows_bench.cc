@@ -15,7 +15,8 @@ namespace {
 
 void PrintHeading() {
   std::cout << absl::StrFormat("%-26s %13s %13s %7s %14s\n", "case", "limit", "measured", "ratio",
-                               "quartiles");
+                               "quartiles")
+            << std::flush;
 }
 
 void PrintFigure(const RowFigure& figure) {

@@ -2,15 +2,18 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/run_binary.h"
 #include "tests/support/tensor_sources.h"
+#include "tools/table.h"
 
 namespace plumbline::bench_cli_test {
 namespace {
 
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
@@ -23,6 +26,15 @@ TEST(BenchCliTest, BadUsageIsTwo) {
     const BinaryResult result = RunPlumbline(use);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use) << result.err;
     EXPECT_THAT(result.err, Not(IsEmpty()));
+  }
+}
+
+TEST(BenchCliTest, HelpTeachesWithinTheTerminal) {
+  const BinaryResult result = RunPlumbline({"bench", "--help"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, HasSubstr("Examples"));
+  for (const absl::string_view line : absl::StrSplit(result.out, '\n')) {
+    EXPECT_LE(DisplayWidth(line), kTerminalColumns) << line;
   }
 }
 

@@ -42,10 +42,11 @@ class BenchGroupRunner {
                    BenchGroup& group)
       : how_(how), limits_(limits), cancelled_(std::move(cancelled)), group_(group) {}
 
-  // Cancelled as it comes; errors that speak of this machine's means leave the tests out.
+  // An error leaves the tests out that were not measured, and is returned where it does not speak
+  // of this machine's means. Cancelled as it comes.
   absl::Status Run() {
     absl::Status status = Measure();
-    if (!absl::IsResourceExhausted(status) && !absl::IsFailedPrecondition(status)) return status;
+    if (status.ok() || absl::IsCancelled(status)) return status;
     for (const BenchTest& test : todo_) {
       const auto done = [&test](const BenchResult& result) {
         return result.test == test && !result.samples.empty();
@@ -55,7 +56,8 @@ class BenchGroupRunner {
                     [&test](const BenchResult& result) { return result.test == test; });
       group_.left_out.push_back({test, std::string(status.message())});
     }
-    return absl::OkStatus();
+    const bool means = absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status);
+    return means ? absl::OkStatus() : status;
   }
 
  private:
@@ -161,7 +163,7 @@ absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, con
     run.groups.push_back({});
     run.groups.back().setup = setup;
     absl::Status status = BenchGroupRunner(how, limits, cancelled, run.groups.back()).Run();
-    if (!status.ok() && !absl::IsCancelled(status)) return status;
+    if (!absl::IsCancelled(status)) run.fault.Update(status);
   }
   run.interrupted = cancelled();
   return run;
@@ -185,7 +187,7 @@ absl::Status RunBench(const BenchOptions& options, bool out_is_terminal, std::os
     return absl::DataLossError(
         "the output cannot be written: check that its disk has room and its reader still runs");
   }
-  return run->interrupted ? absl::CancelledError("interrupted") : absl::OkStatus();
+  return run->interrupted ? absl::CancelledError("interrupted") : run->fault;
 }
 
 }  // namespace plumbline

@@ -36,9 +36,9 @@ struct BenchOptions {
 // cache and threads. InvalidArgument as MakeBenchTests; errors of ModelOrToy.
 absl::StatusOr<std::vector<BenchSetup>> MakeBenchSetups(const BenchOptions& options);
 
-// Runs the setups. Tests that do not fit, or whose numeric type this CPU lacks, are left out with
-// the reason. After Ctrl-C `interrupted` is set and what is whole is there. Errors of OpenModel,
-// found before anything runs, and of loading and running a model but for those above.
+// Runs the setups. Tests that do not fit, whose numeric type this CPU lacks or whose model has a
+// fault are left out with the reason. After Ctrl-C `interrupted` is set and what is whole is there.
+// Errors of OpenModel and KvGeometry::Validate, found before anything runs.
 // `limits`: what the machine's rates are measured with for weights of each dtype.
 using BenchLimitSizes = AnchorSizes (*)(WeightDtype dtype);
 absl::StatusOr<BenchRun> MeasureBench(const std::vector<BenchSetup>& setups, const BenchHow& how,
@@ -50,8 +50,8 @@ std::string BenchMarkdown(const BenchRun& run);
 std::string BenchJson(const BenchRun& run);
 std::string BenchCsv(const BenchRun& run);
 
-// Results go to `out`. Cancelled after Ctrl-C, once what there is has been printed; DataLoss where
-// `out` cannot be written; errors of the above.
+// Results go to `out`. Cancelled after Ctrl-C, and the run's fault, once what there is has been
+// printed; DataLoss where `out` cannot be written; errors of the above.
 absl::Status RunBench(const BenchOptions& options, bool out_is_terminal, std::ostream& out);
 
 }  // namespace plumbline

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "cache/kv_geometry.h"
 #include "engine/machine_profile.h"
@@ -74,6 +75,7 @@ struct BenchRun {
   int block_tokens = 0;
   std::vector<BenchGroup> groups;
   bool interrupted = false;
+  absl::Status fault;  // the first that is not for want of means; its tests are left out too
 };
 
 // Of one figure over the repetitions. Deviation: of a sample (n - 1), 0 for a single one. All NaN

@@ -82,7 +82,7 @@ void AddBenchTests(CLI::App* app, BenchOptions& options) {
   AddNumbers(app, "-d,--n-depth", options.depths, 0, kMostBenchTokens,
              "tokens that are in the cache before (default: 0)");
   AddNumbers(app, "-b,--streams", options.streams, 1, kMostBenchStreams,
-             "sequences that decode together, for tgN (default: 1)");
+             "sequences decoding together, for tgN (default: 1)");
 }
 
 void AddBenchHow(CLI::App* app, BenchOptions& options) {
@@ -114,7 +114,8 @@ void AddBench(CLI::App& app, Commands& commands, const Streams& streams) {
       "machine's matmul rate and memory rate are measured around every repetition;\n"
       "\"attainable\" is the time that the test would take at these (the larger of bytes\n"
       "over the memory rate and operations over the matmul rate, by closed formulas)\n"
-      "over the time it took. Depths are set up by filling the cache with seeded values.\n");
+      "over the time it took. Depths are set up by filling the cache with seeded\n"
+      "values.\n");
   AddTexts(sub, "-m,--model", options.models, "GGUF file or synthetic:NAME...; may be repeated",
            "MODEL")
       ->check(NotEmpty());
@@ -132,11 +133,11 @@ void AddBench(CLI::App& app, Commands& commands, const Streams& streams) {
       "calls -b and -ub is --chunk-tokens here.\n"
       "JSON: {version, cpu_info, block_tokens, filled, interrupted, results, left_out}.\n"
       "Results have llama-bench's fields (model_filename, n_prompt, n_gen, n_depth,\n"
-      "avg_ns, stddev_ts, samples_ts, ...) and test, n_streams, weights, median_ts, q1_ts,\n"
-      "q3_ts, attainable {median, q1, q3, bound}, attainable_by_class (the roofline of\n"
-      "each class of work, added up), bytes_per_token, macs_per_token,\n"
-      "counts_equal_formulas, the limits around each sample, and classes {median_seconds,\n"
-      "macs and bytes, measured and by formula}.\n"
+      "avg_ns, stddev_ts, samples_ts, ...) and test, n_streams, weights, median_ts,\n"
+      "q1_ts, q3_ts, attainable {median, q1, q3, bound}, attainable_by_class (the\n"
+      "roofline of each class of work, added up), bytes_per_token, macs_per_token,\n"
+      "counts_equal_formulas, the limits around each sample, and classes\n"
+      "{median_seconds, macs and bytes, measured and by formula}.\n"
       "Examples:\n"
       "  plumbline bench\n"
       "  plumbline bench -m model.gguf -p 512 -n 32 -d 0,4096 -b 1,8 -t 2 -r 5\n"
