@@ -12,10 +12,6 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kAnchorRows = 512;
-constexpr int64_t kAnchorOutputs = 1024;
-constexpr int64_t kAnchorInputs = 2048;
-constexpr int64_t kAnchorReadBytes = int64_t{256} << 20;
 constexpr int64_t kLineWords = 8;  // of a cache line
 
 }  // namespace
@@ -85,13 +81,14 @@ double ReadProbe::Rate(int threads, int64_t bytes) {
   return static_cast<double>(words * static_cast<int64_t>(sizeof(uint64_t))) / seconds;
 }
 
-absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads) {
+absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads,
+                                                                 const AnchorSizes& sizes) {
   auto probe = std::unique_ptr<AnchorProbe>(new AnchorProbe());
-  auto matmul =
-      MatmulProbe::Create(threads, WeightDtype::kF32, kAnchorOutputs, kAnchorInputs, kAnchorRows);
+  probe->best_of_ = sizes.best_of;
+  auto matmul = MatmulProbe::Create(threads, sizes.dtype, sizes.outputs, sizes.inputs, sizes.rows);
   if (!matmul.ok()) return matmul.status();
   probe->matmul_ = *std::move(matmul);
-  auto read = ReadProbe::Create(threads, kAnchorReadBytes);
+  auto read = ReadProbe::Create(threads, sizes.read_bytes);
   if (!read.ok()) return read.status();
   probe->read_ = *std::move(read);
   probe->Measure();  // touches everything once
@@ -100,7 +97,7 @@ absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads) {
 
 Anchors AnchorProbe::Measure() {
   Anchors anchors;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < best_of_; ++i) {
     anchors.matmul_flops_per_second = std::max(anchors.matmul_flops_per_second, matmul_->Rate());
     anchors.read_bytes_per_second = std::max(anchors.read_bytes_per_second, read_->Rate());
   }

@@ -56,19 +56,38 @@ class ReadProbe {
   std::vector<uint64_t> sums_;  // one cache line for each thread
 };
 
-// Keeps its buffers (about 280 MiB), so that repeated anchors cost some 30 milliseconds each. One
-// thread at a time.
+// What a pair of anchors is measured with. The defaults are the anchors of a profile, to which
+// predictions are scaled: the best of two, because what a neighbour took away is not what the
+// machine can do.
+struct AnchorSizes {
+  WeightDtype dtype = WeightDtype::kF32;
+  int64_t rows = 512;  // of the matmul: [rows, inputs] x [inputs, outputs]
+  int64_t outputs = 1024;
+  int64_t inputs = 2048;
+  int64_t read_bytes = int64_t{256} << 20;
+  int best_of = 2;
+};
+
+// The limits that `plumbline bench` and bench/ hold everything against: one 512 x 4096 x 4096
+// matmul of the weights' dtype, and one plain read of 512 MiB by all threads.
+inline AnchorSizes BenchLimits(WeightDtype dtype) {
+  return {dtype, 512, 4096, 4096, int64_t{512} << 20, 1};
+}
+
+// Keeps its buffers (about 280 MiB for the anchors of a profile, 600 for the limits of a
+// benchmark), so that repeated anchors cost some 30 to 150 milliseconds each. One thread at a time.
 class AnchorProbe {
  public:
   // ResourceExhausted for memory; errors of PackedMatrix::Create.
-  static absl::StatusOr<std::unique_ptr<AnchorProbe>> Create(int threads);
-  // The best of two matmuls and the best of two reads: what a neighbour took away is not what the
-  // machine can do.
+  static absl::StatusOr<std::unique_ptr<AnchorProbe>> Create(int threads,
+                                                             const AnchorSizes& sizes = {});
+  // The best of a few matmuls and of a few reads, as the sizes say.
   Anchors Measure();
 
  private:
   AnchorProbe() = default;
 
+  int best_of_ = 1;
   std::unique_ptr<MatmulProbe> matmul_;
   std::unique_ptr<ReadProbe> read_;
 };

@@ -136,7 +136,7 @@ TEST(CompareCli, BadFilesAreErrorsAndWrongUsageIsTwo) {
            {testing::TempDir() + "/no-such-file.json", "cannot be read"},
            {WriteText("compare-no-json.json", "{"), "is missing"},
            {WriteText("compare-version.json", "{\"plumbline_load\": 99}"), "version 99"},
-           {huge, "beyond 1e18"},
+           {huge, "larger than any run has it"},
            {WriteLoad("compare-empty.json", LoadFile()), "holds no repetition"}}) {
     for (const std::vector<std::string>& use :
          {std::vector<std::string>{"compare", path, good}, {"compare", good, path}}) {

@@ -5,8 +5,10 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/string_view.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
 #include "tools/cli_commands.h"
@@ -27,6 +29,16 @@ int Finish(const absl::Status& status, std::ostream& err) {
   if (absl::IsCancelled(status)) return kExitInterrupted;
   err << "plumbline: error: " << status.message() << "\n" << std::flush;
   return kExitError;
+}
+
+// In the library's order, the last one first. llama-bench's -pg would be read as -p g.
+std::vector<std::string> ReversedArguments(int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {
+    const bool of_bench = absl::string_view(argv[1]) == "bench";
+    arguments.emplace_back(of_bench && absl::string_view(argv[i]) == "-pg" ? "--pg" : argv[i]);
+  }
+  return arguments;
 }
 
 // The library's own words for errors, help and version; its exit codes become ours.
@@ -59,7 +71,7 @@ int RunCli(int argc, const char* const* argv, const Streams& streams) {
     Commands commands;
     AddCommands(app, commands, streams);
     try {
-      app.parse(argc, argv);
+      app.parse(ReversedArguments(argc, argv));
     } catch (const CLI::ParseError& error) {
       return FinishParse(app, error, argc < 2, streams);
     }

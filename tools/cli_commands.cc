@@ -123,6 +123,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   AddGenerate(app, commands, streams);
   AddLoad(app, commands, streams);
   AddCompare(app, commands, streams);
+  AddBench(app, commands, streams);
   AddInspect(app, commands, streams);
   AddPlan(app, commands, streams);
   AddTokenize(app, commands, streams);

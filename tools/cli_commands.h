@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "tools/bench.h"
 #include "tools/calibrate.h"
 #include "tools/cli.h"
 #include "tools/compare.h"
@@ -22,6 +23,7 @@ namespace plumbline {
 
 // What a command line said.
 struct Commands {
+  BenchOptions bench;
   GenerateOptions generate;
   InspectOptions inspect;
   LoadOptions load;
@@ -48,6 +50,7 @@ void AddCompare(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);
+void AddBench(CLI::App& app, Commands& commands, const Streams& streams);
 
 }  // namespace plumbline
 

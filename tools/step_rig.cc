@@ -35,8 +35,8 @@ StepRig::StepRig(const StepRigOptions& options, std::unique_ptr<Model> model,
     : seed_(options.seed),
       model_(std::move(model)),
       store_(std::move(store)),
-      shape_(CostShape::From(model_->config(), model_->options().weights,
-                             model_->options().kv_dtype, model_->options().block_tokens)),
+      executor_(*model_, *store_),
+      shape_(executor_.cost_shape()),
       tokens_(model_->config().context),
       blocks_(store_->num_blocks()) {
   std::mt19937_64 random(seed_);
@@ -103,7 +103,7 @@ absl::StatusOr<StepSample> StepRig::Run(absl::Span<const SpanShape> spans) {
   }
   StepSample sample;
   const auto start = std::chrono::steady_clock::now();
-  const auto logits = model_->Forward(batch_, *store_, &sample.work);
+  const auto logits = executor_.Run(batch_, &sample.work);
   sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!logits.ok()) return logits.status();
   sample.logits = *logits;

@@ -1,6 +1,6 @@
-// Runs single steps of a model at any contexts, for measurement: the cache is filled with seeded
-// values instead of being computed, so a step at context 16,384 needs no prefill. Reports that use
-// it say `filled`.
+// Runs single steps of a model at any contexts, for measurement, through the executor that serves
+// `generate` and `load`. The cache is filled with seeded values instead of being computed, so a
+// step at context 16,384 needs no prefill. Reports that use it say `filled`.
 #ifndef PLUMBLINE_TOOLS_STEP_RIG_H_
 #define PLUMBLINE_TOOLS_STEP_RIG_H_
 
@@ -15,6 +15,7 @@
 #include "engine/model.h"
 #include "engine/step_batch.h"
 #include "engine/tensor_source.h"
+#include "scheduler/executor.h"
 
 namespace plumbline {
 
@@ -58,6 +59,7 @@ class StepRig {
   const uint64_t seed_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> store_;
+  ModelExecutor executor_;  // of both
   CostShape shape_;
   std::vector<int32_t> tokens_;  // [context]: what every sequence feeds
   std::vector<BlockId> blocks_;  // all of them: sequences take runs of it

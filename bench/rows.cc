@@ -1,0 +1,31 @@
+#include "bench/rows.h"
+
+namespace plumbline {
+
+const std::vector<BenchRow>& BenchRows() {
+  static const std::vector<BenchRow> rows = {
+      {"prefill", "512 tokens, 1.1B: operations of the whole pass against the matmul rate",
+       &PrefillRow},
+      {"prefill_deep",
+       "512 tokens behind 16k, 160M, bf16 cache: operations of attention over its own time, "
+       "against "
+       "the matmul rate",
+       &PrefillDeepRow},
+      {"decode",
+       "one stream, context to 256, 1.1B: bytes of the whole step against the memory rate",
+       &DecodeRow},
+      {"decode_deep",
+       "one stream behind 16k, 160M, 4 KV heads and 1: the roofline (by class the larger of bytes "
+       "and operations over their rates) against the step's time",
+       &DecodeDeepRow},
+      {"paged", "blocks of 16 tokens, shuffled, against one block for the whole context",
+       &PagedRow},
+      {"other", "what is neither matmul nor attention, 160M: its share of a step", &OtherRow},
+      {"load", "process start to first token, 1.1B file, against a plain read of the file",
+       &LoadRow},
+      {"memory", "peak resident memory against 1.1 x (weights + cache) + 256 MiB", &MemoryRow},
+  };
+  return rows;
+}
+
+}  // namespace plumbline
