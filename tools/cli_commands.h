@@ -12,6 +12,7 @@
 #include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/load.h"
+#include "tools/perplexity.h"
 #include "tools/plan.h"
 #include "tools/scale.h"
 #include "tools/synth.h"
@@ -29,6 +30,7 @@ struct Commands {
   SynthOptions synth;
   PlanOptions plan;
   CalibrateOptions calibrate;
+  PerplexityOptions perplexity;
   bool no_bos = false;
   std::string log_level = "info";
   std::string usage_error;            // what the library cannot check; empty: none
@@ -42,6 +44,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 // The subcommands that have a file of their own (cli_generate.cc, ...), as AddCommands adds them.
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddLoad(CLI::App& app, Commands& commands, const Streams& streams);
+void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);

@@ -12,6 +12,8 @@ namespace plumbline {
 struct NumericTypes {
   WeightDtype weights = WeightDtype::kF32;
   KvDtype kv_dtype = KvDtype::kF32;
+
+  bool operator==(const NumericTypes&) const = default;
 };
 
 // `weights`: "f32", "bf16", or "auto" (bf16 where this CPU has bf16 products, else f32, with a
