@@ -9,7 +9,6 @@
 #ifndef PLUMBLINE_CACHE_KV_GEOMETRY_H_
 #define PLUMBLINE_CACHE_KV_GEOMETRY_H_
 
-#include <array>
 #include <cstdint>
 
 #include "absl/container/inlined_vector.h"
@@ -19,8 +18,6 @@
 namespace plumbline {
 
 enum class KvDtype : uint8_t { kF32, kF16, kBf16 };
-// Every dtype, in the order of the enumeration: lists of options and reports run over it.
-inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
 
 // Bytes of one element.
 int KvDtypeBytes(KvDtype dtype);

@@ -2,7 +2,6 @@
 #ifndef PLUMBLINE_ENGINE_WEIGHT_DTYPE_H_
 #define PLUMBLINE_ENGINE_WEIGHT_DTYPE_H_
 
-#include <array>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
@@ -11,8 +10,6 @@ namespace plumbline {
 
 // Sums are f32 in both.
 enum class WeightDtype : uint8_t { kF32, kBf16 };
-// Every dtype, in the order of the enumeration: lists of options and reports run over it.
-inline constexpr std::array kWeightDtypes = {WeightDtype::kF32, WeightDtype::kBf16};
 
 constexpr int WeightDtypeBytes(WeightDtype dtype) { return dtype == WeightDtype::kF32 ? 4 : 2; }
 constexpr absl::string_view WeightDtypeName(WeightDtype dtype) {

@@ -2,12 +2,17 @@
 #ifndef PLUMBLINE_TOOLS_NUMERIC_OPTIONS_H_
 #define PLUMBLINE_TOOLS_NUMERIC_OPTIONS_H_
 
+#include <array>
 #include <string>
 
 #include "cache/kv_geometry.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
+
+// Every dtype there is: commands that compare dtypes run over these.
+inline constexpr std::array kWeightDtypes = {WeightDtype::kF32, WeightDtype::kBf16};
+inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
 
 struct NumericTypes {
   WeightDtype weights = WeightDtype::kF32;
