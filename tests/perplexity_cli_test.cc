@@ -26,7 +26,7 @@ std::string Verses(int times) {
   return text;
 }
 
-BinaryResult Run(std::vector<std::string> arguments, const std::string& text) {
+BinaryResult Perplexity(std::vector<std::string> arguments, const std::string& text) {
   BinaryRun run;
   run.arguments = {"--log-level", "error", "perplexity", "-f", "-"};
   run.arguments.insert(run.arguments.end(), arguments.begin(), arguments.end());
@@ -35,7 +35,7 @@ BinaryResult Run(std::vector<std::string> arguments, const std::string& text) {
 }
 
 TEST(PerplexityCliTest, EveryDtypeThatRunsIsInTheTable) {
-  const BinaryResult text = Run({"--context", "64"}, Verses(2));
+  const BinaryResult text = Perplexity({"--context", "64"}, Verses(2));
   ASSERT_EQ(text.exit_code, 0) << text.err;
   std::istringstream lines(text.out);
   for (std::string line; std::getline(lines, line);) {
@@ -45,7 +45,7 @@ TEST(PerplexityCliTest, EveryDtypeThatRunsIsInTheTable) {
   EXPECT_THAT(text.out, HasSubstr("the last window has"));
   EXPECT_THAT(text.out, HasSubstr("counts equal their formulas"));
 
-  const BinaryResult result = Run({"--context", "64", "--json"}, Verses(2));
+  const BinaryResult result = Perplexity({"--context", "64", "--json"}, Verses(2));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto json = nlohmann::json::parse(result.out);
   const size_t weights = kWeightDtypes.size() - json.at("left_out").size();
@@ -65,9 +65,9 @@ TEST(PerplexityCliTest, EveryDtypeThatRunsIsInTheTable) {
 }
 
 TEST(PerplexityCliTest, ListsChooseAndTheReferenceIsRunOnce) {
-  const BinaryResult result = Run({"--context", "32", "--json", "--weights", "f32", "--kv-dtype",
-                                   "bf16,f32", "--against", "f32/bf16"},
-                                  Verses(1));
+  const BinaryResult result = Perplexity({"--context", "32", "--json", "--weights", "f32",
+                                          "--kv-dtype", "bf16,f32", "--against", "f32/bf16"},
+                                         Verses(1));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_EQ(json.at("reference").at("kv_dtype"), "bf16");
@@ -83,7 +83,7 @@ TEST(PerplexityCliTest, WrongUseAndErrors) {
                                              {"--context", "1"},
                                              {"--stride", "0"},
                                              {"--threads", "0"}}) {
-    EXPECT_EQ(Run(use, Verses(1)).exit_code, 2) << testing::PrintToString(use);
+    EXPECT_EQ(Perplexity(use, Verses(1)).exit_code, 2) << testing::PrintToString(use);
   }
   EXPECT_EQ(RunPlumbline({"perplexity"}).exit_code, 2);
   EXPECT_EQ(RunPlumbline({"perplexity", "--help"}).exit_code, 0);

@@ -13,6 +13,7 @@
 #include "tests/support/forward_harness.h"
 #include "tests/support/map_source.h"
 #include "tests/support/tensor_sources.h"
+#include "tools/numeric_options.h"
 #include "tools/perplexity_run.h"
 #include "tools/toy_path.h"
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
+#include "tools/numeric_options.h"
 #include "tools/perplexity_setup.h"
 
 namespace plumbline {

@@ -17,13 +17,18 @@ namespace {
 using PerplexityObject = nlohmann::ordered_json;
 
 constexpr double kHundred = 100;  // per cent
-constexpr size_t kColumns = 9;
+constexpr size_t kColumns = 8;
 
 Cell Shown(const std::string& text) { return Cell::Text(text); }
 
 // What a table has no room for, or nobody knows, is "-".
 Cell Significant(double value) {
   return std::isfinite(value) ? Shown(absl::StrFormat("%.4g", value)) : Cell::None();
+}
+
+// They span many powers of ten.
+Cell DivergenceCell(double value) {
+  return std::isfinite(value) ? Shown(absl::StrFormat("%.2e", value)) : Cell::None();
 }
 
 // Two digits tell how far a figure may be off.
@@ -49,9 +54,8 @@ void AddTo(const PerplexityRow& row, bool is_reference, Table* table) {
       cells.push_back(Cell::Text("reference"));
     } else {
       cells.push_back(ChangeCell(summary.ratio.value));
-      cells.push_back(Significant(summary.mean_divergence.value));
-      cells.push_back(ErrorCell(summary.mean_divergence.error));
-      cells.push_back(Significant(summary.divergence_p99));
+      cells.push_back(DivergenceCell(summary.mean_divergence.value));
+      cells.push_back(DivergenceCell(summary.divergence_p99));
       cells.push_back(ShareCell(summary.equal_top_share));
     }
   }
@@ -99,7 +103,7 @@ std::string Foot(const PerplexityResult& result) {
   }
   line("+-: one standard error, over windows (tokens depend on their neighbours)");
   line("change: of the perplexity, against the reference over the same tokens");
-  line("KL: divergence KL(reference || this) of the next token, nats; 99%: of tokens lie below");
+  line("KL: divergence KL(reference || this) of the next token, nats; 99% lie below it");
   line("equal top: tokens where both find the same one likeliest");
   const CountCheck& check = result.count_check;
   line(check.equal == check.counts
@@ -133,8 +137,7 @@ PerplexityObject RowJson(const PerplexityRow& row) {
 }  // namespace
 
 std::string PerplexityReport(const PerplexityResult& result) {
-  Table table(
-      {"Weights", "cache", "perplexity", "+-", "change", "mean KL", "+-", "99% KL", "equal top"});
+  Table table({"Weights", "cache", "perplexity", "+-", "change", "mean KL", "99% KL", "equal top"});
   AddTo(result.reference, true, &table);
   for (const PerplexityRow& row : result.rows) AddTo(row, false, &table);
   return absl::StrCat(Head(result), "\n", table.ToString(), "\n", Foot(result));

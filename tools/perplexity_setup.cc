@@ -12,6 +12,7 @@
 #include "engine/machine.h"
 #include "engine/matmul_probe.h"
 #include "engine/memory_plan.h"
+#include "tools/numeric_options.h"
 #include "tools/table.h"
 #include "tools/toy_path.h"
 
