@@ -99,7 +99,7 @@ TEST(PerplexityCliTest, WrongUseAndErrors) {
       {{"--context", "8", "--stride", "8"}, Verses(1), "from 1 to 7"},
       {{"-f", "no/such/text.txt"}, "", "no/such/text.txt"},
       {{"-f", "/"}, "", "read"},
-      {{"-m", "synthetic:13b,layers=4000"}, Verses(30), "--chunk-tokens"},
+      {{"-m", "synthetic:13b,layers=4000", "--context", "16"}, Verses(1), "--chunk-tokens"},
   };
   for (const Case& test : cases) {
     std::vector<std::string> arguments = {"--log-level", "error", "perplexity"};

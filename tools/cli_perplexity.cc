@@ -74,7 +74,8 @@ void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline perplexity -f text.txt\n"
       "  plumbline perplexity -m model.gguf -f text.txt --weights bf16 --kv-dtype f16,bf16\n"
       "  plumbline perplexity -m model.gguf -f text.txt --against bf16/bf16 --json\n"
-      "  head -c 20000 text.txt | plumbline perplexity -m synthetic:gpt2-small -f -\n"
+      "  plumbline perplexity -m synthetic:gpt2-small,context=512 -f text.txt\n"
+      "  head -c 20000 text.txt | plumbline perplexity -f -\n"
       "Ctrl-C prints the windows that are done.");
   sub->callback([&commands, &options, &streams] {
     commands.run = [&options, &streams] { return RunPerplexity(options, streams.in, streams.out); };
