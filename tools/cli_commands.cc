@@ -130,6 +130,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams) {
   AddSynth(app, commands);
   AddCalibrate(app, commands, streams);
   AddScale(app, commands, streams);
+  AddPerplexity(app, commands, streams);
   AddFormulas(app, commands, streams);
   app.footer(
       "Start with:          plumbline generate -p \"ROMEO:\"\n"

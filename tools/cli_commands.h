@@ -14,6 +14,7 @@
 #include "tools/generate.h"
 #include "tools/inspect.h"
 #include "tools/load.h"
+#include "tools/perplexity.h"
 #include "tools/plan.h"
 #include "tools/scale.h"
 #include "tools/synth.h"
@@ -33,6 +34,7 @@ struct Commands {
   SynthOptions synth;
   PlanOptions plan;
   CalibrateOptions calibrate;
+  PerplexityOptions perplexity;
   bool no_bos = false;
   std::string log_level = "info";
   std::string usage_error;            // what the library cannot check; empty: none
@@ -47,6 +49,7 @@ void AddCommands(CLI::App& app, Commands& commands, const Streams& streams);
 void AddGenerate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddLoad(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCompare(CLI::App& app, Commands& commands, const Streams& streams);
+void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams);
 void AddPlan(CLI::App& app, Commands& commands, const Streams& streams);
 void AddCalibrate(CLI::App& app, Commands& commands, const Streams& streams);
 void AddScale(CLI::App& app, Commands& commands, const Streams& streams);
