@@ -14,8 +14,12 @@ struct NumericTypes {
   KvDtype kv_dtype = KvDtype::kF32;
 };
 
-// `weights`: "f32", "bf16", or "auto" (bf16 where this CPU has bf16 products, else f32, with a
-// warning). `kv_dtype`: "f32", "f16", "bf16", or "auto" (bf16 with bf16 weights, else f32).
+// "f32", "bf16", "int8", or "auto": bf16 where this CPU has bf16 products, else f32. Never int8: it
+// rounds more, so it is for the user to choose.
+WeightDtype ChooseWeights(const std::string& weights);
+
+// `weights` as above, with a warning where auto is f32. `kv_dtype`: "f32", "f16", "bf16", or "auto"
+// (f32 with f32 weights, else bf16).
 NumericTypes ChooseNumericTypes(const std::string& weights, const std::string& kv_dtype);
 
 }  // namespace plumbline
