@@ -128,8 +128,12 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
   bytes[cutting::Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
   const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
-  bytes[cutting::Index(WorkClass::kOther)] = (s.L * s.layer_small_elements + last) * kVectorBytes +
-                                             tokens * s.embedding_elements * s.weight_bytes;
+  // The last layer's feed-forward output is finished only where a row wants logits, too.
+  const int64_t last_outputs = logit_rows > 0 ? s.V : -s.d;
+  bytes[cutting::Index(WorkClass::kOther)] =
+      (s.L * s.layer_small_elements + last) * kVectorBytes +
+      (s.L * s.layer_outputs() + last_outputs) * s.channel_bytes() +
+      tokens * s.embedding_elements * s.embedding_bytes();
   return bytes;
 }
 

@@ -27,13 +27,19 @@ struct CostShape {
   int64_t cache_bytes = 4;   // b, of a cached element
   int64_t block_tokens = 16;
   // Elements of one layer's norm gains and biases; of the final norm; of one token's embedding and
-  // position rows. Bytes: norms and biases are f32, embedding rows have weight_bytes.
+  // position rows. Bytes: norms and biases are f32, embedding rows have embedding_bytes().
   int64_t layer_small_elements = 0;
   int64_t final_small_elements = 0;
   // Of the last layer's feed-forward output, counted in layer_small_elements: like the final norm
   // it is read only where a row wants logits.
   int64_t last_bias_elements = 0;
   int64_t embedding_elements = 0;
+
+  // Of an embedding element; of a matrix's output, beside its elements (int8's scale and offset).
+  int64_t embedding_bytes() const { return WeightDtypeBytes(EmbeddingDtype(weight_dtype)); }
+  int64_t channel_bytes() const { return WeightChannelBytes(weight_dtype); }
+  // Outputs of one layer's matrices together.
+  int64_t layer_outputs() const { return (h + 2 * g) * e + d + (m - 1) * F + d; }
 
   static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);

@@ -87,7 +87,7 @@ ByteCounts TiledAttentionBytes(const CostShape& s, int64_t n) {
 }
 
 int64_t FusedActivationBytes(const CostShape& s, int64_t n) {
-  return n * ((s.m - 1) * s.F * cutting::kFloatBytes + s.F * s.weight_bytes);
+  return n * ((s.m - 1) * s.F * cutting::kFloatBytes + s.F * s.embedding_bytes());
 }
 
 int64_t UnfusedActivationBytes(const CostShape& s, int64_t n) {

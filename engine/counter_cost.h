@@ -37,7 +37,8 @@ MacCounts TiledAttentionMacs(const CostShape& shape, int64_t n);
 ByteCounts TiledAttentionBytes(const CostShape& shape, int64_t n);
 
 // Traffic of bias + activation over n tokens: the products of the up matrix read, the activations
-// written; and where bias is a pass of its own the products read and written once more.
+// written (in int8 as bf16, since a row's scale takes one more pass in either form); and where bias
+// is a pass of its own the products read and written once more.
 int64_t FusedActivationBytes(const CostShape& shape, int64_t n);
 int64_t UnfusedActivationBytes(const CostShape& shape, int64_t n);
 

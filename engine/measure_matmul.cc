@@ -139,6 +139,7 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
                            }});
   std::vector<WeightDtype> dtypes = {WeightDtype::kF32};
   if (HasFastBf16()) dtypes.push_back(WeightDtype::kBf16);
+  dtypes.push_back(WeightDtype::kInt8);
   for (const WeightDtype dtype : dtypes) {
     for (const int64_t rows : kMatmulRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
   }

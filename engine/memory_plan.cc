@@ -124,8 +124,10 @@ int64_t Total(const ScratchSizes& sizes) {
 
 int64_t PackedBytes(int64_t outputs, int64_t inputs, WeightDtype dtype, bool blocked) {
   const int64_t element_bytes = WeightDtypeBytes(dtype);
-  if (!blocked) return outputs * inputs * element_bytes;
-  return RoundUp(outputs, kPackedOutputs) * RoundUp(inputs * element_bytes, kPackedInputBytes);
+  const int64_t channels = outputs * WeightChannelBytes(dtype);
+  if (!blocked) return outputs * inputs * element_bytes + channels;
+  return RoundUp(outputs, kPackedOutputs) * RoundUp(inputs * element_bytes, kPackedInputBytes) +
+         channels;
 }
 
 WeightPlan PlanWeights(const MemoryShape& shape) {
@@ -137,10 +139,10 @@ WeightPlan PlanWeights(const MemoryShape& shape) {
   plan.feed_forward = s.L * (Packed(shape, m.up) + Packed(shape, m.down));
   plan.head = Packed(shape, m.head);
   const int64_t positions = c.position == PositionKind::kLearned ? c.context : 0;
-  plan.embedding = (s.V + positions) * s.d * s.weight_bytes;
+  plan.embedding = (s.V + positions) * s.d * s.embedding_bytes();
   plan.vectors = (s.L * s.layer_small_elements + s.final_small_elements) * cutting::kFloatBytes;
   const auto padding = [&](const Matrix& matrix) {
-    return Packed(shape, matrix) - matrix.outputs * matrix.inputs * s.weight_bytes;
+    return Packed(shape, matrix) - PackedBytes(matrix.outputs, matrix.inputs, shape.weights, false);
   };
   plan.padding = s.L * (padding(m.qkv) + padding(m.output) + padding(m.up) + padding(m.down)) +
                  padding(m.head);
@@ -150,16 +152,20 @@ WeightPlan PlanWeights(const MemoryShape& shape) {
 ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t logit_rows) {
   const ModelConfig& c = shape.config;
   const int64_t b = WeightDtypeBytes(shape.weights);
+  const bool int8 = shape.weights == WeightDtype::kInt8;
   const Matrices m(c);
   const int64_t pairs = c.position == PositionKind::kLearned ? 0 : c.rope_dims / 2;
   // Residual and what a sublayer adds; normed; QKV; heads' output; up and its activation; angles.
   const int64_t row = 2 * c.width * cutting::kFloatBytes + c.width * b +
                       m.qkv.outputs * cutting::kFloatBytes + c.query_width() * b +
                       m.up.outputs * cutting::kFloatBytes + c.ffn * b +
-                      2 * pairs * cutting::kFloatBytes + kRowBookBytes;
+                      2 * pairs * cutting::kFloatBytes + kRowBookBytes +
+                      // int8: heads' output before it is rounded, and a scale.
+                      (int8 ? (c.query_width() + 1) * cutting::kFloatBytes : 0);
   ScratchSizes sizes;
   sizes.activations = step_tokens * row + pairs * kFrequencyBytes;
-  sizes.logits = logit_rows * (c.width * b + c.vocab * cutting::kFloatBytes + kLogitBookBytes);
+  sizes.logits = logit_rows * (c.width * b + c.vocab * cutting::kFloatBytes + kLogitBookBytes +
+                               (int8 ? cutting::kFloatBytes : 0));
   sizes.attention = AttentionScratchBytes(shape);
   sizes.matmul = shape.matmul.scratch_bytes;
   return sizes;
@@ -191,7 +197,7 @@ MemoryPlan PlanMemory(const MemoryShape& shape, int64_t context, int64_t request
   plan.cache.used_bytes = Times(Times(requests, context), plan.cache.token_bytes);
   const ModelConfig& c = shape.config;
   if (c.position == PositionKind::kLearned && context > c.context) {
-    const int64_t row_bytes = int64_t{c.width} * WeightDtypeBytes(shape.weights);
+    const int64_t row_bytes = int64_t{c.width} * WeightDtypeBytes(EmbeddingDtype(shape.weights));
     const int64_t more = Times(context - c.context, row_bytes);
     plan.weights.embedding = Plus(plan.weights.embedding, more);
     plan.load_peak_bytes = Plus(plan.load_peak_bytes, more);

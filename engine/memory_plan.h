@@ -17,7 +17,7 @@
 namespace plumbline {
 
 // oneDNN's layout of weights for its blocked (brg) matmuls: columns of 64 outputs, and rows of 64
-// bytes of inputs (16 f32 or 32 bf16). Elsewhere weights lie without padding.
+// bytes of inputs (16 f32, 32 bf16 or 64 int8). Elsewhere weights lie without padding.
 inline constexpr int64_t kPackedOutputs = 64;
 inline constexpr int64_t kPackedInputBytes = 64;
 
@@ -38,7 +38,7 @@ struct WeightPlan {
   int64_t projections = 0;
   int64_t feed_forward = 0;
   int64_t head = 0;
-  int64_t embedding = 0;  // and learned positions, in the weights' dtype
+  int64_t embedding = 0;  // and learned positions, in EmbeddingDtype
   int64_t vectors = 0;    // norms and biases, f32
   int64_t padding = 0;    // of the packed layout; contained in the classes above
 
@@ -73,7 +73,7 @@ struct MemoryPlan {
 // Whether the memory holds it, and a block's id each of its blocks.
 bool Fits(const MemoryPlan& plan, int64_t memory_bytes);
 
-// [outputs, inputs] in the library's layout.
+// [outputs, inputs] in the library's layout, with int8's scales and offsets.
 int64_t PackedBytes(int64_t outputs, int64_t inputs, WeightDtype dtype, bool blocked);
 WeightPlan PlanWeights(const MemoryShape& shape);
 // Scratch of steps of `step_tokens` rows and `logit_rows` rows of logits.

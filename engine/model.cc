@@ -41,7 +41,7 @@ absl::Status CheckMemory(const ModelConfig& config, const ModelOptions& options)
   return absl::ResourceExhaustedError(
       absl::StrCat("the weights need ", needed, " bytes as ", WeightDtypeName(options.weights),
                    " and ", machine.free_memory_bytes, " are free (", machine.memory_limit,
-                   "): free some memory, or run a smaller model or --weights bf16"));
+                   "): free some memory, or run a smaller model or --weights int8"));
 }
 
 bool SameGeometry(const KvGeometry& a, const KvGeometry& b) {
@@ -167,7 +167,8 @@ absl::Status Transformer::Check(const StepBatch& batch, const KvStore& store) co
 int64_t Transformer::RowBytes() const {
   const Buffers& b = buffers_;
   return b.residual.bytes() + b.normed.bytes() + b.qkv.bytes() + b.mixed.bytes() + b.delta.bytes() +
-         b.hidden.bytes() + b.active.bytes() + b.cosines.bytes() + b.sines.bytes();
+         b.hidden.bytes() + b.active.bytes() + b.attended.bytes() + b.scales.bytes() +
+         b.cosines.bytes() + b.sines.bytes();
 }
 
 ScratchSizes Transformer::scratch_sizes() const {
@@ -176,7 +177,7 @@ ScratchSizes Transformer::scratch_sizes() const {
   sizes.activations += static_cast<int64_t>(
       frequencies_.size() * sizeof(double) + row_span_.capacity() * sizeof(int) +
       written_.capacity() * sizeof(PagedAttention::WrittenBytes));
-  sizes.logits = buffers_.last.bytes() + buffers_.logits.bytes() +
+  sizes.logits = buffers_.last.bytes() + buffers_.logits.bytes() + buffers_.last_scales.bytes() +
                  static_cast<int64_t>(logit_rows_.capacity() * sizeof(int));
   sizes.attention = attention_.reserved_bytes();
   sizes.matmul = context_->scratch_bytes();
@@ -185,7 +186,8 @@ ScratchSizes Transformer::scratch_sizes() const {
 
 void Transformer::TouchScratch() {
   Buffers& b = buffers_;
-  for (auto* floats : {&b.residual, &b.qkv, &b.delta, &b.hidden, &b.cosines, &b.sines, &b.logits}) {
+  for (auto* floats : {&b.residual, &b.qkv, &b.delta, &b.hidden, &b.attended, &b.scales, &b.cosines,
+                       &b.sines, &b.logits, &b.last_scales}) {
     floats->Touch();
   }
   for (auto* bytes : {&b.normed, &b.mixed, &b.active, &b.last}) bytes->Touch();
@@ -222,7 +224,8 @@ void Transformer::MeasureWeights() {
   at(WorkClass::kOther) += weights_.embedding_bytes;
   for (const PackedMatrix* m : Matrices()) sizes_.parameters += m->outputs() * m->inputs();
   // A tied head is the embedding: counted once.
-  const int64_t table = weights_.embedding_bytes / WeightDtypeBytes(options_.weights);
+  const int64_t table =
+      weights_.embedding_bytes / WeightDtypeBytes(EmbeddingDtype(options_.weights));
   sizes_.parameters += table;
   if (config_.tied_head) sizes_.parameters -= int64_t{1} * config_.vocab * config_.width;
 }

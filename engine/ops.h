@@ -20,12 +20,14 @@ struct NormParams {
 };
 
 // First x += delta + delta_bias (each may be null), then out = norm(x), rounded to `out_dtype`
-// (nearest even). x: [width], updated. out: [width]; null: only the addition is done.
+// (nearest even). x: [width], updated. out: [width]; null: only the addition is done; as f32 it may
+// be `delta`. No function here writes int8: see int8_rows.h.
 void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
                 float* x, WeightDtype out_dtype, std::byte* out);
 
 // SwiGLU (Shazeer 2020): in [2 * ffn], gate then up: out = silu(gate) * up. GELU, tanh form
 // (Hendrycks and Gimpel 2016): in [ffn]. `bias`, as long as `in`, is added first; may be null.
+// `out` as f32 may be `in`.
 void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
               WeightDtype out_dtype, std::byte* out);
 

@@ -47,9 +47,13 @@ double RateTables::MemoryShare(double working_set_bytes) const {
 }
 
 MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
-  const bool known = std::any_of(profile_.matmuls.begin(), profile_.matmuls.end(),
-                                 [&](const MatmulRates& m) { return m.dtype == dtype; });
-  const WeightDtype looked_up = known ? dtype : WeightDtype::kF32;
+  const auto known = [this](WeightDtype of) {
+    return std::any_of(profile_.matmuls.begin(), profile_.matmuls.end(),
+                       [of](const MatmulRates& m) { return m.dtype == of; });
+  };
+  WeightDtype looked_up = dtype;
+  if (!known(looked_up)) looked_up = WeightDtype::kBf16;
+  if (!known(looked_up)) looked_up = WeightDtype::kF32;
   const MatmulRates* first = nullptr;
   const MatmulRates* below = nullptr;
   const MatmulRates* above = nullptr;

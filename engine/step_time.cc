@@ -214,18 +214,28 @@ void AddRows(const Step& step, StepTime& time) {
   const double rotate = rotated ? Real((s.h + s.g) * s.e) / rates.rotate.per_second : 0;
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
-  const double layer = 2 * norm + active + rotate + WriteSeconds(step);
+  const bool int8 = s.weight_dtype == WeightDtype::kInt8;
+  // Sums become floats in one pass, and rows 8-bit numbers in two: each moves as many elements as
+  // widening does.
+  const double pass = int8 ? 1 / rates.widen.per_second : 0;
+  const double quantised = Real(2 * s.d + s.h * s.e + s.F);
+  const double layer = 2 * norm + active + rotate + WriteSeconds(step) +
+                       pass * (Real(s.layer_outputs()) + 2 * quantised);
   const double rows = Real(cutting::CeilDiv(step.tokens, step.profile.threads));
   const double logit_rows = Real(cutting::CeilDiv(step.logit_rows, step.profile.threads));
-  other.compute_seconds = rows * (once + Real(s.L) * layer) + logit_rows * norm;
+  other.compute_seconds =
+      rows * (once + Real(s.L) * layer) + logit_rows * (norm + pass * Real(s.V + 2 * s.d));
   // What the rows' elements take to pass through the caches, where they are too many for them.
   const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.weight_bytes) +
                            Real((s.h + 2 * s.g) * s.e) * 8 + Real((s.m - 1) * s.F) * 4 +
-                           Real(s.F * s.weight_bytes);
+                           Real(s.F * s.weight_bytes) +
+                           (int8 ? Real(s.h * s.e) * Real(8 + s.weight_bytes) : 0);
   const double layer_bytes = row_bytes * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  const int64_t regions =
-      (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + 4 * s.L : 0) + (step.logit_rows > 1 ? 1 : 0);
+  const int64_t in_layer = int8 ? 5 : 4;
+  const int64_t in_head = int8 ? 2 : 1;
+  const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
+                          (step.logit_rows > 1 ? in_head : 0);
   other.overhead_seconds = Real(regions) / step.profile.parallel_regions.per_second;
 }
 

@@ -41,10 +41,21 @@ class Transformer final : public Model {
     UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer adds
     UntouchedArray<float> hidden;      // [max_step_tokens, up outputs]
     UntouchedArray<std::byte> active;  // [max_step_tokens, ffn]
-    UntouchedArray<float> cosines;     // [max_step_tokens, rope_dims / 2]
+    // int8 alone: the heads' outputs before they become `mixed`, since a row's scale needs them
+    // all; and the scale of each row of the operand written last (normed, mixed or active), which
+    // is read before the next is written.
+    UntouchedArray<float> attended;  // [max_step_tokens, query width]
+    UntouchedArray<float> scales;    // [max_step_tokens]
+    UntouchedArray<float> cosines;   // [max_step_tokens, rope_dims / 2]
     UntouchedArray<float> sines;
-    UntouchedArray<std::byte> last;  // [max_logit_rows, width]: rows that want logits
-    UntouchedArray<float> logits;    // [max_logit_rows, vocab]
+    UntouchedArray<std::byte> last;     // [max_logit_rows, width]: rows that want logits
+    UntouchedArray<float> logits;       // [max_logit_rows, vocab]
+    UntouchedArray<float> last_scales;  // [max_logit_rows], int8 alone
+  };
+  // What the sublayer before left in `delta`. Null: nothing.
+  struct Delta {
+    const PackedMatrix* matrix = nullptr;  // whose product it is, not finished yet
+    const std::vector<float>* bias = nullptr;
   };
   // One step as its parts see it.
   struct Step {
@@ -58,8 +69,14 @@ class Transformer final : public Model {
   void Embed(const Step& step);
   void ComputeAngles(const StepBatch& batch);
   // residual += delta (+ bias), then normed = norm(residual), for every row.
-  void NormRows(const Step& step, const float* delta, const std::vector<float>& delta_bias,
-                const std::vector<float>& gain, const std::vector<float>& bias);
+  void NormRows(const Step& step, const Delta& delta, const std::vector<float>& gain,
+                const std::vector<float>& bias);
+  // For one row; the result in the computing dtype. In int8 `delta` is overwritten.
+  void NormRow(const NormParams& norm, int64_t row, const Delta& delta, std::byte* out,
+               float* out_scale);
+  void ActivateRow(const LayerWeights& weights, int64_t row);
+  // mixed = the heads' outputs in the computing dtype, where attention did not write them so.
+  void QuantizeAttended(const Step& step);
   absl::Status Attend(const Step& step, int layer);
   void RotateAndStore(const Step& step, int layer);
   absl::Status FeedForward(const Step& step, int layer);
@@ -67,6 +84,14 @@ class Transformer final : public Model {
   absl::Status Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
                         const std::byte* in, float* out);
   void CountVector(const Step& step, const std::vector<float>& vector);
+  void CountDelta(const Step& step, const Delta& delta);
+  void CountChannels(const Step& step, const PackedMatrix& matrix);
+  bool int8() const { return options_.weights == WeightDtype::kInt8; }
+  // Of the operand written last; nothing but in int8.
+  float* ScaleOf(int64_t row) { return int8() ? buffers_.scales.get() + row : &no_scale_; }
+  static const float* OrNull(const std::vector<float>& vector) {
+    return vector.empty() ? nullptr : vector.data();
+  }
   NormParams Norm(const std::vector<float>& gain, const std::vector<float>& bias) const;
   void MeasureWeights();
   int64_t RowBytes() const;  // of all buffers with max_step_tokens rows
@@ -80,6 +105,7 @@ class Transformer final : public Model {
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;
+  float no_scale_ = 1.0f;
   std::vector<int> row_span_;                          // [num_tokens]: the span of each row
   std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
   std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits

@@ -11,6 +11,9 @@
 namespace plumbline {
 namespace {
 
+constexpr char kEmbeddingName[] = "token_embd.weight";
+constexpr char kPositionsName[] = "position_embd.weight";
+
 // One tensor that gives some rows of a packed matrix.
 using Parts = std::vector<TensorShape>;
 
@@ -47,10 +50,11 @@ class Loader {
     *out = *std::move(packed);
   }
 
-  // Reads a table of rows as it is, rounded to the dtype.
+  // Reads a table of rows as it is, rounded to EmbeddingDtype.
   void Table(const TensorShape& shape, std::unique_ptr<std::byte[]>* out, int64_t* bytes) {
     if (!status_.ok()) return;
-    const int64_t row_bytes = shape.row_elements * WeightDtypeBytes(dtype_);
+    const WeightDtype dtype = EmbeddingDtype(dtype_);
+    const int64_t row_bytes = shape.row_elements * WeightDtypeBytes(dtype);
     out->reset(new (std::nothrow) std::byte[shape.rows * row_bytes]);
     if (*out == nullptr) {
       status_ = absl::ResourceExhaustedError(
@@ -60,8 +64,7 @@ class Loader {
     std::vector<float> row(shape.row_elements);
     for (int64_t i = 0; i < shape.rows && status_.ok(); ++i) {
       status_ = source_.ReadRows(shape, i, 1, row.data());
-      RoundRow(static_cast<int>(shape.row_elements), row.data(), dtype_,
-               out->get() + i * row_bytes);
+      RoundRow(static_cast<int>(shape.row_elements), row.data(), dtype, out->get() + i * row_bytes);
     }
     *bytes += shape.rows * row_bytes;
     source_.Release(shape.name);
@@ -142,10 +145,10 @@ absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype
   const ModelConfig& c = source.config();
   Loader loader(source, dtype, context);
   ModelWeights weights;
-  const TensorShape embedding = {"token_embd.weight", c.vocab, c.width};
+  const TensorShape embedding = {kEmbeddingName, c.vocab, c.width};
   loader.Table(embedding, &weights.embedding, &weights.embedding_bytes);
   if (c.position == PositionKind::kLearned) {
-    loader.Table({"position_embd.weight", c.context, c.width}, &weights.positions,
+    loader.Table({kPositionsName, c.context, c.width}, &weights.positions,
                  &weights.embedding_bytes);
   }
   for (int i = 0; i < c.layers && loader.status().ok(); ++i) {
@@ -163,13 +166,21 @@ absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype
 }
 
 int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype) {
+  const auto matrix = [dtype](int64_t outputs, int64_t inputs) {
+    return outputs * (inputs * WeightDtypeBytes(dtype) + WeightChannelBytes(dtype));
+  };
   int64_t bytes = 0;
   for (const TensorShape& shape : ExpectedTensors(config)) {
-    const int element_bytes = shape.rows > 1 ? WeightDtypeBytes(dtype) : 4;
-    bytes += shape.rows * shape.row_elements * element_bytes;
+    if (shape.rows == 1) {
+      bytes += shape.row_elements * static_cast<int64_t>(sizeof(float));
+    } else if (shape.name == kEmbeddingName || shape.name == kPositionsName) {
+      bytes += shape.rows * shape.row_elements * WeightDtypeBytes(EmbeddingDtype(dtype));
+    } else {
+      bytes += matrix(shape.rows, shape.row_elements);
+    }
   }
   // A tied head is packed beside the rows that the embedding is read from.
-  if (config.tied_head) bytes += int64_t{1} * config.vocab * config.width * WeightDtypeBytes(dtype);
+  if (config.tied_head) bytes += matrix(config.vocab, config.width);
   return bytes;
 }
 

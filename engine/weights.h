@@ -1,5 +1,5 @@
 // A model's weights as the forward pass uses them: matrices packed for this machine, vectors in
-// f32, embedding rows in the computing dtype.
+// f32, embedding rows in the computing dtype (bf16 in int8).
 #ifndef PLUMBLINE_ENGINE_WEIGHTS_H_
 #define PLUMBLINE_ENGINE_WEIGHTS_H_
 
@@ -31,7 +31,7 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  std::unique_ptr<std::byte[]> embedding;  // [vocab, width] in the computing dtype
+  std::unique_ptr<std::byte[]> embedding;  // [vocab, width] in EmbeddingDtype
   std::unique_ptr<std::byte[]> positions;  // [context, width]; null for rotary models
   std::vector<LayerWeights> layers;
   std::vector<float> final_norm, final_norm_bias;  // [width]
@@ -43,7 +43,7 @@ struct ModelWeights {
 absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype dtype,
                                          MatmulContext& context);
 
-// Bytes of all weights in this dtype, without padding.
+// Bytes of all weights in this dtype, int8's scales and offsets included, without padding.
 int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype);
 
 }  // namespace plumbline

@@ -59,7 +59,9 @@ struct Case {
 // Nothing but a skip where the CPU cannot multiply in the weights' dtype.
 absl::StatusOr<Case> MakeCase(const ModelConfig& config, const ModelOptions& options) {
   MapSource source = MapSource::Random(config, 9);
-  absl::StatusOr<ReferenceModel> reference = ReferenceModel::Load(source);
+  ReferenceOptions as_loaded;
+  as_loaded.int8_weights = options.weights == WeightDtype::kInt8;
+  absl::StatusOr<ReferenceModel> reference = ReferenceModel::Load(source, as_loaded);
   if (!reference.ok()) return reference.status();
   absl::StatusOr<std::unique_ptr<Model>> model = Model::Load(source, options);
   if (!model.ok()) return model.status();
@@ -155,7 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(Dtypes{WeightDtype::kF32, KvDtype::kF32},
                                      Dtypes{WeightDtype::kF32, KvDtype::kF16},
                                      Dtypes{WeightDtype::kF32, KvDtype::kBf16},
-                                     Dtypes{WeightDtype::kBf16, KvDtype::kBf16})),
+                                     Dtypes{WeightDtype::kBf16, KvDtype::kBf16},
+                                     Dtypes{WeightDtype::kInt8, KvDtype::kBf16})),
     ParamName);
 
 // Contexts past a segment's edge; fewer models, as the reference takes its time.
@@ -175,7 +178,8 @@ INSTANTIATE_TEST_SUITE_P(
     Models, LongForwardTest,
     testing::Values(Param{Family::kLlamaNeighbours, {6, 2}, {WeightDtype::kF32, KvDtype::kF32}},
                     Param{Family::kGpt2, {6, 6}, {WeightDtype::kF32, KvDtype::kF16}},
-                    Param{Family::kQwen2, {8, 1}, {WeightDtype::kBf16, KvDtype::kBf16}}),
+                    Param{Family::kQwen2, {8, 1}, {WeightDtype::kBf16, KvDtype::kBf16}},
+                    Param{Family::kLlamaHalves, {6, 2}, {WeightDtype::kInt8, KvDtype::kF32}}),
     ParamName);
 
 }  // namespace

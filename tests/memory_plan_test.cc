@@ -108,6 +108,12 @@ TEST_P(MemoryPlanTest, EqualsTheRealBuffersInBf16) {
   ExpectPlanIsReal(source->config(), *source, WeightDtype::kBf16, 2);
 }
 
+TEST_P(MemoryPlanTest, EqualsTheRealBuffersInInt8) {
+  const auto source = OpenSource(GetParam().model);
+  ASSERT_NE(source, nullptr);
+  ExpectPlanIsReal(source->config(), *source, WeightDtype::kInt8, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, MemoryPlanTest, testing::ValuesIn(kCases),
                          [](const auto& test) { return std::string(test.param.name); });
 
@@ -126,6 +132,8 @@ TEST(MemoryPlanPackingTest, PadsOutputsAndInputs) {
   EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kBf16, true), 128 * 32 * 2);
   EXPECT_EQ(PackedBytes(64, 64, WeightDtype::kF32, true), 64 * 64 * 4);
   EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kBf16, false), 65 * 17 * 2);
+  EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kInt8, true), 128 * 64 + 65 * 8);
+  EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kInt8, false), 65 * 17 + 65 * 8);
 }
 
 TEST(MemoryPlanPackingTest, PaddingIsWhatPackingAdds) {

@@ -136,10 +136,13 @@ std::vector<Case> Cases() {
                          model, heads, kv_heads, weights, kv});
       }
     }
+    cases.push_back({absl::StrCat(model, "GqaWeightsint8Cachebf16"), model, 6, 2,
+                     WeightDtype::kInt8, KvDtype::kBf16});
   }
   // Widths beyond one inner block of the matmuls.
-  for (const auto& [weights, kv] : {std::pair{WeightDtype::kF32, KvDtype::kBf16},
-                                    std::pair{WeightDtype::kBf16, KvDtype::kF32}}) {
+  for (const auto& [weights, kv] :
+       {std::pair{WeightDtype::kF32, KvDtype::kBf16}, std::pair{WeightDtype::kBf16, KvDtype::kF32},
+        std::pair{WeightDtype::kInt8, KvDtype::kBf16}}) {
     cases.push_back({absl::StrCat("Wide", WeightDtypeName(weights)),
                      "synthetic:llama-160m,layers=1,kv_heads=4,vocab=300,context=2048", 12, 4,
                      weights, kv});

@@ -192,5 +192,33 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
   }
 }
 
+// A profile that was measured before there was int8 still predicts: with the rates of bf16.
+TEST(PredictStepTest, TakesBf16RatesWhereInt8WasNotMeasured) {
+  MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
+  CostShape int8 = Shape();
+  int8.weight_dtype = WeightDtype::kInt8;
+  int8.weight_bytes = 1;
+  CostShape bf16 = Shape();
+  bf16.weight_dtype = WeightDtype::kBf16;
+  bf16.weight_bytes = 1;
+  const std::vector<SpanShape> spans = {{0, 64, 1}};
+  const StepTime as_int8 = PredictStep(profile, int8, spans);
+  const StepTime as_bf16 = PredictStep(profile, bf16, spans);
+  for (const WorkClass c : kMatmuls) {
+    EXPECT_EQ(Of(as_int8, c).seconds(), Of(as_bf16, c).seconds());
+  }
+  // Its conversions come on top.
+  EXPECT_GT(Of(as_int8, WorkClass::kOther).compute_seconds,
+            Of(as_bf16, WorkClass::kOther).compute_seconds);
+  const Rate twice = {2e9, 0};
+  for (const int64_t rows : {1, 512}) {
+    profile.matmuls.push_back({WeightDtype::kInt8, rows, twice, twice, twice});
+  }
+  const StepTime measured = PredictStep(profile, int8, spans);
+  for (const WorkClass c : kMatmuls) {
+    EXPECT_LT(Of(measured, c).seconds(), Of(as_int8, c).seconds());
+  }
+}
+
 }  // namespace
 }  // namespace plumbline::step_time_test

@@ -82,10 +82,10 @@ CLI::Option* AddThreads(CLI::App* app, int& threads) {
 }
 
 void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype) {
-  AddChoice(app, "--weights", weights, {"auto", "f32", "bf16"},
-            "auto: bf16 where the CPU has it, else f32");
+  AddChoice(app, "--weights", weights, {"auto", "f32", "bf16", "int8"},
+            "auto: bf16 where the CPU has it, else f32; int8: half of bf16's bytes, rounds more");
   AddChoice(app, "--kv-dtype", kv_dtype, {"auto", "f32", "f16", "bf16"},
-            "of the cache; auto: bf16 with bf16 weights");
+            "of the cache; auto: bf16 but with f32 weights");
 }
 
 void AddSharingAndPreemption(CLI::App* app, PreemptOptions& preempt, bool& prefix_sharing) {

@@ -27,7 +27,7 @@ void AddPlan(CLI::App& app, Commands& commands, const Streams& streams) {
       ->capture_default_str();
   AddWhole(sub, "--block-tokens", options.block_tokens, 1, kMaxTokens, "tokens of a cache block")
       ->capture_default_str();
-  AddChoice(sub, "--weights", options.weights, {"auto", "f32", "bf16"},
+  AddChoice(sub, "--weights", options.weights, {"auto", "f32", "bf16", "int8"},
             "auto: bf16 where the CPU has it, else f32");
   AddThreads(sub, options.threads);
   AddText(sub, "--machine", options.machine_file, "FILE",

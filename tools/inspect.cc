@@ -41,6 +41,15 @@ int64_t StoredBytes(absl::string_view type_name, int64_t elements) {
   return 0;
 }
 
+int64_t Int8Bytes(ClassIndex index, const TensorShape& shape) {
+  const int64_t elements = shape.rows * shape.row_elements;
+  if (index == kVectors) return elements * kVectorBytes;
+  if (index == kEmbedding) {
+    return elements * WeightDtypeBytes(EmbeddingDtype(WeightDtype::kInt8));
+  }
+  return elements + shape.rows * WeightChannelBytes(WeightDtype::kInt8);
+}
+
 std::vector<TensorClass> CollectClasses(const TensorSource& source) {
   std::vector<TensorClass> classes(kNumClasses);
   std::vector<std::set<std::string>> types(kNumClasses);
@@ -55,6 +64,7 @@ std::vector<TensorClass> CollectClasses(const TensorSource& source) {
     of.f32_bytes += elements * WeightDtypeBytes(WeightDtype::kF32);
     of.bf16_bytes +=
         elements * (index == kVectors ? kVectorBytes : WeightDtypeBytes(WeightDtype::kBf16));
+    of.int8_bytes += Int8Bytes(index, shape);
   }
   for (size_t i = 0; i < kNumClasses; ++i) {
     classes[i].name = kClassNames[i];
@@ -65,6 +75,8 @@ std::vector<TensorClass> CollectClasses(const TensorSource& source) {
     classes[kHead].types = "tied";
     classes[kHead].f32_bytes = classes[kEmbedding].f32_bytes;
     classes[kHead].bf16_bytes = classes[kEmbedding].bf16_bytes;
+    classes[kHead].int8_bytes =
+        Int8Bytes(kHead, {"", source.config().vocab, source.config().width});
   }
   std::erase_if(classes,
                 [](const TensorClass& c) { return c.parameters == 0 && c.types != "tied"; });
@@ -115,7 +127,7 @@ absl::StatusOr<Inspection> Inspect(const InspectOptions& options) {
         inspection.config.CacheGeometry(dtype, kDefaultBlockTokens).TokenBytes();
   }
   inspection.memory_context_tokens = ContextThatFits(inspection);
-  for (const WeightDtype dtype : {WeightDtype::kF32, WeightDtype::kBf16}) {
+  for (const WeightDtype dtype : kWeightDtypes) {
     inspection.matmuls.push_back(Probe(inspection.config, dtype, inspection.threads));
   }
   inspection.attention_target = AttentionKernelTarget();

@@ -31,6 +31,7 @@ struct TensorClass {
   int64_t stored_bytes = 0;
   int64_t f32_bytes = 0;   // as the engine holds them with f32 weights
   int64_t bf16_bytes = 0;  // with bf16 weights: matrices as bf16, vectors as f32
+  int64_t int8_bytes = 0;  // with int8 weights: with their scales; embedding rows as bf16
 };
 
 // How one dtype of weights would run here.

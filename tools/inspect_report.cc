@@ -63,20 +63,22 @@ std::string Shape(const ModelConfig& c) {
 }
 
 std::string Weights(const Inspection& inspection) {
-  Table table({"Weights, bytes", "parameters", "stored as", "stored", "as f32", "as bf16"});
+  Table table(
+      {"Weights, bytes", "parameters", "stored as", "stored", "as f32", "as bf16", "as int8"});
   TensorClass all;
   for (const TensorClass& of : inspection.classes) {
     table.AddRow({Cell::Text(absl::StrCat("  ", of.name)), Cell::Count(of.parameters),
                   Cell::Text(of.types), Cell::Count(of.stored_bytes), Cell::Count(of.f32_bytes),
-                  Cell::Count(of.bf16_bytes)});
+                  Cell::Count(of.bf16_bytes), Cell::Count(of.int8_bytes)});
     all.parameters += of.parameters;
     all.stored_bytes += of.stored_bytes;
     all.f32_bytes += of.f32_bytes;
     all.bf16_bytes += of.bf16_bytes;
+    all.int8_bytes += of.int8_bytes;
   }
   table.AddRow({Cell::Text("  total"), Cell::Count(all.parameters), Cell::Text(""),
                 Cell::Count(all.stored_bytes), Cell::Count(all.f32_bytes),
-                Cell::Count(all.bf16_bytes)});
+                Cell::Count(all.bf16_bytes), Cell::Count(all.int8_bytes)});
   return table.ToString();
 }
 
@@ -160,11 +162,9 @@ std::string InspectJson(const Inspection& inspection) {
   json["shape"] = ConfigJson(inspection.config);
   json["parameters"] = inspection.parameters;
   for (const TensorClass& of : inspection.classes) {
-    json["weights"][of.name] = {{"parameters", of.parameters},
-                                {"stored_types", of.types},
-                                {"stored_bytes", of.stored_bytes},
-                                {"f32_bytes", of.f32_bytes},
-                                {"bf16_bytes", of.bf16_bytes}};
+    json["weights"][of.name] = {{"parameters", of.parameters},     {"stored_types", of.types},
+                                {"stored_bytes", of.stored_bytes}, {"f32_bytes", of.f32_bytes},
+                                {"bf16_bytes", of.bf16_bytes},     {"int8_bytes", of.int8_bytes}};
   }
   json["default_weights"] = std::string(WeightDtypeName(inspection.weights));
   json["default_kv_dtype"] = std::string(KvDtypeName(inspection.kv_dtype));

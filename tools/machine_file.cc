@@ -32,7 +32,8 @@ Rate ToRate(const Json& json) {
 
 // The dtype of this name; the library complains of any other.
 WeightDtype ToWeightDtype(const Json& json) {
-  const Json dtypes = {{"f32", WeightDtype::kF32}, {"bf16", WeightDtype::kBf16}};
+  const Json dtypes = {
+      {"f32", WeightDtype::kF32}, {"bf16", WeightDtype::kBf16}, {"int8", WeightDtype::kInt8}};
   return dtypes.at(json.get<std::string>()).get<WeightDtype>();
 }
 

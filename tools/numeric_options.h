@@ -10,8 +10,7 @@
 
 namespace plumbline {
 
-// Every dtype there is: commands that compare dtypes run over these.
-inline constexpr std::array kWeightDtypes = {WeightDtype::kF32, WeightDtype::kBf16};
+// Every cache dtype there is: commands that compare dtypes run over these, and over kWeightDtypes.
 inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
 
 struct NumericTypes {
@@ -21,8 +20,12 @@ struct NumericTypes {
   bool operator==(const NumericTypes&) const = default;
 };
 
-// `weights`: "f32", "bf16", or "auto" (bf16 where this CPU has bf16 products, else f32, with a
-// warning). `kv_dtype`: "f32", "f16", "bf16", or "auto" (bf16 with bf16 weights, else f32).
+// "f32", "bf16", "int8", or "auto": bf16 where this CPU has bf16 products, else f32. Never int8: it
+// rounds more, so it is for the user to choose.
+WeightDtype ChooseWeights(const std::string& weights);
+
+// `weights` as above, with a warning where auto is f32. `kv_dtype`: "f32", "f16", "bf16", or "auto"
+// (f32 with f32 weights, else bf16).
 NumericTypes ChooseNumericTypes(const std::string& weights, const std::string& kv_dtype);
 
 }  // namespace plumbline

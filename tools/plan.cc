@@ -10,6 +10,7 @@
 #include "engine/tensor_source.h"
 #include "tools/byte_size.h"
 #include "tools/machine_file.h"
+#include "tools/numeric_options.h"
 #include "tools/plan_article.h"
 #include "tools/plan_times.h"
 #include "tools/toy_path.h"
@@ -151,8 +152,7 @@ absl::StatusOr<Plan> MakePlan(const PlanOptions& options) {
   if (!source.ok()) return source.status();
   plan.model = *std::move(model);
   plan.config = (*source)->config();
-  const bool bf16 = options.weights == "bf16" || (options.weights == "auto" && HasFastBf16());
-  plan.weights = bf16 ? WeightDtype::kBf16 : WeightDtype::kF32;
+  plan.weights = ChooseWeights(options.weights);
   plan.threads = UsableThreads(options.threads > 0 ? options.threads : DetectMachine().cores);
   absl::Status status = SetTarget(options, plan);
   if (status.ok()) status = SetMemory(options, plan);

@@ -105,7 +105,8 @@ bool ReadShape(const Json& json, CostShape& s) {
   s.last_bias_elements = reader.Whole("last_bias_elements", 0, kMostCount);
   s.embedding_elements = reader.Whole("embedding_elements", 0, kMostCount);
   const bool dtypes =
-      ReadDtype(reader.Member("weights"), {WeightDtype::kF32, WeightDtype::kBf16}, &WeightDtypeName,
+      ReadDtype(reader.Member("weights"),
+                {WeightDtype::kF32, WeightDtype::kBf16, WeightDtype::kInt8}, &WeightDtypeName,
                 s.weight_dtype) &&
       ReadDtype(reader.Member("kv_dtype"), {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16},
                 &KvDtypeName, s.cache_dtype);

@@ -34,12 +34,18 @@ struct Precision {
   double arithmetic = kUnitF32;  // every sum, product and function
   double operand = 0;            // activations where they enter a matmul or attention
   double stored_kv = 0;          // K and V where they are written to the cache
+  double row_unit = 0;  // rows where they enter a matmul, relative to their largest element
 };
 
 inline constexpr Precision kF32Precision = {};
 // bf16 weights: activations are rounded to bf16 before each product, sums stay f32. Weights are
 // no part of it: give the reference the weights as rounded.
 inline constexpr Precision kBf16Precision = {kUnitF32, kUnitBf16, kUnitBf16};
+
+// int8 weights: a row of activations becomes multiples of a 127th of its largest element, so that
+// each is off by half of one; products and sums of them are exact. Weights as above.
+inline constexpr double kUnitInt8 = 0.5 / 127;
+inline constexpr Precision kInt8Precision = {kUnitF32, 0, kUnitBf16, kUnitInt8};
 
 // REQUIRES: n * unit < 1.
 inline double Gamma(double n, double unit) { return n * unit / (1 - n * unit); }

@@ -1,4 +1,6 @@
 // Reads the reference's weights by their GGUF names.
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -11,6 +13,8 @@ namespace plumbline {
 
 class ReferenceModel::Loader {
  public:
+  enum class Rounding : uint8_t { kNone, kBf16, kInt8 };
+
   Loader(const TensorSource& source, const ReferenceOptions& options)
       : source_(source), options_(options) {}
 
@@ -19,13 +23,25 @@ class ReferenceModel::Loader {
                   Linear* linear) {
     linear->rows += rows;
     linear->row_elements = row_elements;
-    Read(name + ".weight", rows, row_elements, options_.bf16_weights, &linear->weight);
-    if (bias) Read(name + ".bias", 1, rows, false, &linear->bias);
+    const Rounding rounding = options_.int8_weights   ? Rounding::kInt8
+                              : options_.bf16_weights ? Rounding::kBf16
+                                                      : Rounding::kNone;
+    Read(name + ".weight", rows, row_elements, rounding, &linear->weight);
+    if (bias) Read(name + ".bias", 1, rows, Rounding::kNone, &linear->bias);
+  }
+
+  // Rows that are looked up.
+  void ReadTable(const std::string& name, int64_t rows, int64_t row_elements, Linear* table) {
+    table->rows = rows;
+    table->row_elements = row_elements;
+    const bool round = options_.bf16_weights || options_.int8_weights;
+    Read(name + ".weight", rows, row_elements, round ? Rounding::kBf16 : Rounding::kNone,
+         &table->weight);
   }
 
   void ReadNorm(const std::string& name, int64_t width, bool bias, Norm* norm) {
-    Read(name + ".weight", 1, width, false, &norm->weight);
-    if (bias) Read(name + ".bias", 1, width, false, &norm->bias);
+    Read(name + ".weight", 1, width, Rounding::kNone, &norm->weight);
+    if (bias) Read(name + ".bias", 1, width, Rounding::kNone, &norm->bias);
   }
 
   void ReadLayer(const ModelConfig& config, int index, Layer* layer) {
@@ -54,13 +70,27 @@ class ReferenceModel::Loader {
   const absl::Status& status() const { return status_; }
 
  private:
-  void Read(const std::string& name, int64_t rows, int64_t row_elements, bool round,
+  // kInt8: the quotients by the scale are rounded as f32 has them, since a tie may turn either way.
+  static void RoundInt8(float* row, int64_t count) {
+    float most = 0;
+    for (int64_t i = 0; i < count; ++i) most = std::max(most, std::abs(row[i]));
+    if (most == 0) return;
+    const float factor = 127.0F / most;
+    const float scale = most / 127.0F;
+    for (int64_t i = 0; i < count; ++i) row[i] = std::nearbyint(row[i] * factor) * scale;
+  }
+
+  void Read(const std::string& name, int64_t rows, int64_t row_elements, Rounding rounding,
             Vector* values) {
     if (!status_.ok()) return;
     std::vector<float> floats(static_cast<size_t>(rows * row_elements));
     status_ = source_.ReadRows({name, rows, row_elements}, 0, rows, floats.data());
+    for (int64_t row = 0; rounding == Rounding::kInt8 && row < rows; ++row) {
+      RoundInt8(floats.data() + row * row_elements, row_elements);
+    }
     for (float value : floats) {
-      values->push_back(round ? RoundToUnit(value, kUnitBf16) : static_cast<double>(value));
+      values->push_back(rounding == Rounding::kBf16 ? RoundToUnit(value, kUnitBf16)
+                                                    : static_cast<double>(value));
     }
   }
 
@@ -75,17 +105,18 @@ absl::StatusOr<ReferenceModel> ReferenceModel::Load(const TensorSource& source,
   model.config_ = source.config();
   const ModelConfig& config = model.config_;
   Loader loader(source, options);
-  loader.ReadLinear("token_embd", config.vocab, config.width, false, &model.token_embedding_);
+  loader.ReadTable("token_embd", config.vocab, config.width, &model.token_embedding_);
   if (config.position == PositionKind::kLearned) {
-    loader.ReadLinear("position_embd", config.context, config.width, false, &model.positions_);
+    loader.ReadTable("position_embd", config.context, config.width, &model.positions_);
   }
   model.layers_.resize(static_cast<size_t>(config.layers));
   for (int i = 0; i < config.layers; ++i) {
     loader.ReadLayer(config, i, &model.layers_[static_cast<size_t>(i)]);
   }
   loader.ReadNorm("output_norm", config.width, config.linear_bias, &model.output_norm_);
-  if (!config.tied_head) {
-    loader.ReadLinear("output", config.vocab, config.width, false, &model.head_);
+  if (!config.tied_head || options.int8_weights) {
+    const char* name = config.tied_head ? "token_embd" : "output";
+    loader.ReadLinear(name, config.vocab, config.width, false, &model.head_);
   }
   if (!loader.status().ok()) return loader.status();
   return model;

@@ -52,8 +52,7 @@ std::vector<double> ReferenceModel::Normalize(const Norm& norm, const Vector& x,
 }
 
 std::vector<double> ReferenceModel::Apply(const Linear& linear, const Vector& x, Rounder& rounder) {
-  Vector operands(x.size());
-  for (size_t i = 0; i < x.size(); ++i) operands[i] = rounder.Operand(x[i]);
+  const Vector operands = rounder.OperandRow(x);
   Vector y(static_cast<size_t>(linear.rows));
   for (size_t row = 0; row < y.size(); ++row) {
     const auto columns = static_cast<size_t>(linear.row_elements);
@@ -173,7 +172,7 @@ std::vector<std::vector<double>> ReferenceModel::RoundedLogits(
     }
     AddRows(x, update, rounder);
   }
-  const Linear& head = config_.tied_head ? token_embedding_ : head_;
+  const Linear& head = head_.weight.empty() ? token_embedding_ : head_;
   Rows logits;
   for (const Vector& row : x) {
     logits.push_back(Apply(head, Normalize(output_norm_, row, rounder), rounder));

@@ -19,6 +19,9 @@ struct ReferenceOptions {
   // Rounds matrices and embeddings (not norms, not biases) to bf16, as an engine with bf16 weights
   // does. Changes nothing where they are bf16 numbers already.
   bool bf16_weights = false;
+  // Rounds each row of a matrix to multiples of a 127th of its largest element, and embeddings to
+  // bf16, as an engine with int8 weights does.
+  bool int8_weights = false;
 };
 
 // Deliberate faults, for tests that show that an error bound can fail.
@@ -83,7 +86,7 @@ class ReferenceModel {
   Linear positions_;        // [context, width]; learned positions only
   std::vector<Layer> layers_;
   Norm output_norm_;
-  Linear head_;  // [vocab, width]; empty where tied
+  Linear head_;  // [vocab, width]; empty where it is the embedding, rounded alike
 };
 
 }  // namespace plumbline

@@ -1,5 +1,6 @@
 #include "tests/reference/rounder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -33,6 +34,24 @@ double Rounder::Operand(double x) {
   if (mode_ == Mode::kExact) return x;
   if (mode_ == Mode::kNearest) return RoundToUnit(x, precision_.operand);
   return Disturb(x, std::abs(x) * precision_.operand);
+}
+
+std::vector<double> Rounder::OperandRow(absl::Span<const double> x) {
+  double most = 0;
+  for (const double value : x) most = std::max(most, std::abs(value));
+  const double half = most * precision_.row_unit;
+  std::vector<double> row;
+  row.reserve(x.size());
+  for (const double value : x) {
+    double rounded = Operand(value);
+    if (half > 0 && mode_ == Mode::kNearest) {
+      rounded = std::nearbyint(rounded / (2 * half)) * (2 * half);
+    } else if (half > 0 && mode_ == Mode::kRandomSigns) {
+      rounded = Disturb(rounded, half);
+    }
+    row.push_back(rounded);
+  }
+  return row;
 }
 
 double Rounder::Stored(double x) {

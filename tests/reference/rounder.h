@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <random>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "tests/reference/error_bounds.h"
@@ -28,6 +29,8 @@ class Rounder {
 
   // x where it enters a matmul or attention.
   double Operand(double x);
+  // The same for a row that enters a matmul: then relative to its largest element, too.
+  std::vector<double> OperandRow(absl::Span<const double> x);
   // x where it goes to the cache.
   double Stored(double x);
   // A value that took `operations` roundings, each of at most unit * magnitude.

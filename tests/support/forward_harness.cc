@@ -38,7 +38,9 @@ int BlocksFor(const Model& model, int tokens) {
 }
 
 Precision PrecisionOf(const ModelOptions& options) {
-  Precision precision = options.weights == WeightDtype::kF32 ? kF32Precision : kBf16Precision;
+  Precision precision = kF32Precision;
+  if (options.weights == WeightDtype::kBf16) precision = kBf16Precision;
+  if (options.weights == WeightDtype::kInt8) precision = kInt8Precision;
   switch (options.kv_dtype) {
     case KvDtype::kF32:
       precision.stored_kv = 0;

@@ -1,0 +1,139 @@
+// The parts of the forward pass that go row by row: between the products of the matrices.
+#include <cmath>
+
+#include "engine/int8_rows.h"
+#include "engine/kv_convert.h"
+#include "engine/ops.h"
+#include "engine/parallel.h"
+#include "engine/transformer.h"
+
+namespace plumbline {
+
+void Transformer::Embed(const Step& step) {
+  row_span_.clear();
+  logit_rows_.clear();
+  for (size_t i = 0; i < step.batch.spans.size(); ++i) {
+    const BatchSpan& span = step.batch.spans[i];
+    row_span_.insert(row_span_.end(), span.count, static_cast<int>(i));
+    for (int r = span.count - span.logit_rows; r < span.count; ++r) {
+      logit_rows_.push_back(span.row + r);
+    }
+  }
+  const int width = config_.width;
+  const WeightDtype dtype = EmbeddingDtype(options_.weights);
+  const int64_t row_bytes = int64_t{1} * width * WeightDtypeBytes(dtype);
+  const KvDtype stored = dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16;
+  const bool learned = config_.position == PositionKind::kLearned;
+  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+    float* x = buffers_.residual.get() + row * width;
+    WidenToF32(stored, weights_.embedding.get() + step.batch.token_ids[row] * row_bytes, width, x);
+    if (!learned) return;
+    float* position = buffers_.delta.get() + row * width;
+    WidenToF32(stored, weights_.positions.get() + step.batch.positions[row] * row_bytes, width,
+               position);
+    AddBias(width, position, x);
+  });
+  step.work->bytes[static_cast<int>(WorkClass::kOther)] +=
+      step.batch.num_tokens() * row_bytes * (learned ? 2 : 1);
+}
+
+void Transformer::ComputeAngles(const StepBatch& batch) {
+  const auto pairs = static_cast<int64_t>(frequencies_.size());
+  if (pairs == 0) return;
+  ParallelFor(options_.threads, batch.num_tokens(), [&](int64_t row) {
+    for (int64_t i = 0; i < pairs; ++i) {
+      const double angle = batch.positions[row] * frequencies_[i];
+      buffers_.cosines[row * pairs + i] = static_cast<float>(std::cos(angle));
+      buffers_.sines[row * pairs + i] = static_cast<float>(std::sin(angle));
+    }
+  });
+}
+
+void Transformer::NormRow(const NormParams& norm, int64_t row, const Delta& delta, std::byte* out,
+                          float* out_scale) {
+  const int width = config_.width;
+  float* added = buffers_.delta.get() + row * width;
+  float* x = buffers_.residual.get() + row * width;
+  const float* bias = nullptr;
+  if (delta.matrix != nullptr) {
+    delta.matrix->FinishRow(*ScaleOf(row), added);
+    bias = OrNull(*delta.bias);
+  }
+  const float* to_add = delta.matrix == nullptr ? nullptr : added;
+  if (!int8()) {
+    AddAndNorm(norm, width, to_add, bias, x, options_.weights, out);
+    return;
+  }
+  // In the place of what was added, which is done with.
+  AddAndNorm(norm, width, to_add, bias, x, WeightDtype::kF32, reinterpret_cast<std::byte*>(added));
+  QuantizeRow(width, added, out, out_scale);
+}
+
+void Transformer::NormRows(const Step& step, const Delta& delta, const std::vector<float>& gain,
+                           const std::vector<float>& bias) {
+  const int64_t row_bytes = int64_t{1} * config_.width * WeightDtypeBytes(options_.weights);
+  const NormParams norm = Norm(gain, bias);
+  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+    NormRow(norm, row, delta, buffers_.normed.get() + row * row_bytes, ScaleOf(row));
+  });
+  CountVector(step, gain);
+  CountVector(step, bias);
+  CountDelta(step, delta);
+  step.clock.Lap(WorkClass::kOther);
+}
+
+void Transformer::QuantizeAttended(const Step& step) {
+  if (!int8()) return;
+  const int width = config_.query_width();
+  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+    QuantizeRow(width, buffers_.attended.get() + row * width, buffers_.mixed.get() + row * width,
+                ScaleOf(row));
+  });
+  step.clock.Lap(WorkClass::kOther);
+}
+
+void Transformer::RotateAndStore(const Step& step, int layer) {
+  const LayerWeights& w = weights_.layers[layer];
+  const int query_width = config_.query_width();
+  const int kv_width = config_.kv_width();
+  const int qkv_width = query_width + 2 * kv_width;
+  const auto pairs = static_cast<int64_t>(frequencies_.size());
+  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+    float* q = buffers_.qkv.get() + row * qkv_width;
+    w.qkv->FinishRow(*ScaleOf(row), q);
+    if (!w.qkv_bias.empty()) AddBias(qkv_width, w.qkv_bias.data(), q);
+    // Queries and keys lie side by side: heads + kv_heads heads to rotate.
+    for (int head = 0; pairs > 0 && head < config_.heads + config_.kv_heads; ++head) {
+      Rotate(config_.position, config_.rope_dims, buffers_.cosines.get() + row * pairs,
+             buffers_.sines.get() + row * pairs, q + int64_t{1} * head * config_.head_dim);
+    }
+    const BatchSpan& span = step.batch.spans[row_span_[row]];
+    written_[row] =
+        attention_.Write(step.store, layer, step.batch.blocks(span), step.batch.positions[row],
+                         q + query_width, q + query_width + kv_width);
+  });
+  CountChannels(step, *w.qkv);
+  CountVector(step, w.qkv_bias);
+  for (int row = 0; row < step.batch.num_tokens(); ++row) {
+    step.work->bytes[static_cast<int>(WorkClass::kScores)] += written_[row].keys;
+    step.work->bytes[static_cast<int>(WorkClass::kWeightedValues)] += written_[row].values;
+  }
+  step.clock.Lap(WorkClass::kOther);
+}
+
+void Transformer::ActivateRow(const LayerWeights& w, int64_t row) {
+  const FeedForwardKind kind = config_.feed_forward;
+  float* hidden = buffers_.hidden.get() + row * w.up->outputs();
+  std::byte* out =
+      buffers_.active.get() + row * int64_t{1} * config_.ffn * WeightDtypeBytes(options_.weights);
+  w.up->FinishRow(*ScaleOf(row), hidden);
+  if (!int8()) {
+    Activate(kind, config_.ffn, hidden, OrNull(w.up_bias), options_.weights, out);
+    return;
+  }
+  Activate(kind, config_.ffn, hidden, OrNull(w.up_bias), WeightDtype::kF32,
+           reinterpret_cast<std::byte*>(hidden));
+  QuantizeRow(config_.ffn, hidden, out, ScaleOf(row));
+}
+
+}  // namespace plumbline

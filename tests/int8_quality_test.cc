@@ -1,0 +1,93 @@
+// What int8 weights cost on trained models: the divergence of their next-token distributions from
+// those of f32, over text that is fed and not generated.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/model.h"
+#include "engine/tensor_source.h"
+#include "gtest/gtest.h"
+#include "tests/support/forward_harness.h"
+
+namespace plumbline::int8_quality_test {
+namespace {
+
+constexpr double kMostDivergence = 0.01;  // nats, the most that is accepted of int8
+constexpr size_t kTokens = 128;
+
+constexpr char kText[] =
+    "The moon hung low above the harbour when the old king came down to the water. "
+    "\"Who goes there?\" said the watchman, and lifted his lamp. \"A man that has lost his way,\" "
+    "the king answered, \"and would be glad of a fire.\" So they sat together, and the watchman "
+    "told him of the sea, and of the ships that never came home again. \"My lord,\" he said at "
+    "last, \"I know thee; but thou art welcome here as any other that is cold.\"";
+
+std::vector<double> LogProbabilities(absl::Span<const float> logits) {
+  const double most = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - most);
+  std::vector<double> log_probabilities;
+  log_probabilities.reserve(logits.size());
+  for (const float logit : logits) log_probabilities.push_back(logit - most - std::log(sum));
+  return log_probabilities;
+}
+
+// Mean over the positions of KL(a || b). [tokens, vocab] both.
+double MeanDivergence(absl::Span<const float> a, absl::Span<const float> b, size_t vocab) {
+  double sum = 0;
+  for (size_t row = 0; row < a.size(); row += vocab) {
+    const std::vector<double> p = LogProbabilities(a.subspan(row, vocab));
+    const std::vector<double> q = LogProbabilities(b.subspan(row, vocab));
+    for (size_t i = 0; i < vocab; ++i) sum += std::exp(p[i]) * (p[i] - q[i]);
+  }
+  return sum * static_cast<double>(vocab) / static_cast<double>(a.size());
+}
+
+void ExpectLittleLost(const std::string& path) {
+  const auto source = OpenModel(path);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto tokenizer = (*source)->MakeTokenizer();
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  auto tokens = (*tokenizer)->Encode(kText, {});
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  tokens->resize(std::min(tokens->size(), kTokens));
+  std::vector<std::vector<float>> logits;
+  for (const WeightDtype weights : {WeightDtype::kF32, WeightDtype::kInt8}) {
+    ModelOptions options;
+    options.weights = weights;
+    options.max_step_tokens = static_cast<int>(kTokens);
+    options.max_logit_rows = options.max_step_tokens;
+    const auto model = Model::Load(**source, options);
+    ASSERT_TRUE(model.ok()) << model.status();
+    if (weights == WeightDtype::kInt8) EXPECT_EQ((*model)->same_bits_exception(), "");
+    auto run = RunSequence(**model, *tokens, {static_cast<int>(kTokens)});
+    ASSERT_TRUE(run.ok()) << run.status();
+    logits.push_back(*std::move(run));
+  }
+  const auto vocab = static_cast<size_t>((*source)->config().vocab);
+  const double divergence = MeanDivergence(logits[0], logits[1], vocab);
+  EXPECT_GT(divergence, 1e-7) << "int8 rounds";
+  EXPECT_LE(divergence, kMostDivergence);
+}
+
+TEST(Int8QualityTest, OfTheModelThatTheProjectShips) {
+  ExpectLittleLost(std::string(PLUMBLINE_SOURCE_DIR) + "/tools/toy/toy-shakespeare.gguf");
+}
+
+TEST(Int8QualityTest, OfStories260K) {
+  const std::string path = std::string(PLUMBLINE_SOURCE_DIR) + "/../shared/models/stories260K.gguf";
+  if (!std::filesystem::exists(path)) {
+    GTEST_SKIP() << "shared/models/stories260K.gguf is not beside this tree";
+  }
+  ExpectLittleLost(path);
+}
+
+}  // namespace
+}  // namespace plumbline::int8_quality_test
