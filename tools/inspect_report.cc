@@ -1,6 +1,5 @@
 // How an inspection reads, as text and as JSON.
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
