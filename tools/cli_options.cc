@@ -83,7 +83,7 @@ CLI::Option* AddThreads(CLI::App* app, int& threads) {
 
 void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype) {
   AddChoice(app, "--weights", weights, {"auto", "f32", "bf16", "int8"},
-            "auto: bf16 where the CPU has it, else f32; int8: half of bf16's bytes, rounds more");
+            "auto: bf16 where the CPU has it, else f32");
   AddChoice(app, "--kv-dtype", kv_dtype, {"auto", "f32", "f16", "bf16"},
             "of the cache; auto: bf16 but with f32 weights");
 }
