@@ -66,7 +66,9 @@ void ExpectLittleLost(const std::string& path) {
     options.max_logit_rows = options.max_step_tokens;
     const auto model = Model::Load(**source, options);
     ASSERT_TRUE(model.ok()) << model.status();
-    if (weights == WeightDtype::kInt8) EXPECT_EQ((*model)->same_bits_exception(), "");
+    if (weights == WeightDtype::kInt8) {
+      EXPECT_EQ((*model)->same_bits_exception(), "");
+    }
     auto run = RunSequence(**model, *tokens, {static_cast<int>(kTokens)});
     ASSERT_TRUE(run.ok()) << run.status();
     logits.push_back(*std::move(run));

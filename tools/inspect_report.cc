@@ -1,6 +1,5 @@
 // How an inspection reads, as text and as JSON.
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,12 +9,12 @@
 #include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "tools/inspect.h"
+#include "tools/numeric_options.h"
 #include "tools/table.h"
 
 namespace plumbline {
 namespace {
 
-constexpr std::array<KvDtype, 3> kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
 constexpr size_t kValueColumn = 26;
 
 // "  name                    value", the value wrapped below itself.
