@@ -17,12 +17,18 @@ std::string BenchRateText(const BenchResult& result) {
   return absl::StrFormat("%.2f ± %.2f", rate.mean, rate.deviation);
 }
 
-// "89.1% (88 to 90.3)": median and quartiles.
+// Percent, with two digits where there are that few.
+std::string BenchPercent(double share) {
+  const double percent = 100 * share;
+  return percent < 9.95 ? absl::StrFormat("%.2g", percent) : absl::StrFormat("%.0f", percent);
+}
+
+// "89% (88 to 90)": median and quartiles.
 std::string BenchShareText(const BenchResult& result) {
   if (result.samples.empty()) return "-";
   const BenchSpread share = AttainableShare(result);
-  return absl::StrFormat("%.3g%% (%.3g to %.3g)", 100 * share.median, 100 * share.first_quartile,
-                         100 * share.third_quartile);
+  return absl::StrCat(BenchPercent(share.median), "% (", BenchPercent(share.first_quartile), " to ",
+                      BenchPercent(share.third_quartile), ")");
 }
 
 std::string BenchWorkText(const BenchResult& result, double per_token) {
