@@ -28,6 +28,22 @@ std::string Names(const Dtypes& dtypes, const Name& name) {
   });
 }
 
+void AddTypeLists(CLI::App* sub, PerplexityOptions& options) {
+  sub->add_option("--against", options.against, "reference: WEIGHTS (f32 cache) or WEIGHTS/CACHE")
+      ->type_name("TYPES")
+      ->check(Parses(&ParseNumericTypes))
+      ->capture_default_str();
+  sub->add_option(
+         "--weights", options.weights,
+         "some of " + Names(kWeightDtypes, &WeightDtypeName) + " (default: all that run here)")
+      ->type_name("LIST")
+      ->check(Parses(&ParseWeightDtypes));
+  sub->add_option("--kv-dtype", options.kv_dtype,
+                  "some of " + Names(kKvDtypes, &KvDtypeName) + ", of the cache (default: all)")
+      ->type_name("LIST")
+      ->check(Parses(&ParseKvDtypes));
+}
+
 }  // namespace
 
 void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
@@ -43,19 +59,7 @@ void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
   AddModel(sub, "-m,--model", options.model);
   AddText(sub, "-f,--file", options.text_file, "TEXT", "text file; - for standard input")
       ->required();
-  sub->add_option("--against", options.against, "reference: WEIGHTS (f32 cache) or WEIGHTS/CACHE")
-      ->type_name("TYPES")
-      ->check(Parses(&ParseNumericTypes))
-      ->capture_default_str();
-  sub->add_option(
-         "--weights", options.weights,
-         "some of " + Names(kWeightDtypes, &WeightDtypeName) + " (default: all that run here)")
-      ->type_name("LIST")
-      ->check(Parses(&ParseWeightDtypes));
-  sub->add_option("--kv-dtype", options.kv_dtype,
-                  "some of " + Names(kKvDtypes, &KvDtypeName) + ", of the cache (default: all)")
-      ->type_name("LIST")
-      ->check(Parses(&ParseKvDtypes));
+  AddTypeLists(sub, options);
   AddWhole(sub, "--context", options.context, int64_t{2}, kMostPositions,
            "of a window, in tokens (default: the model's)");
   AddWhole(sub, "--stride", options.stride, int64_t{1}, kMostPositions,
