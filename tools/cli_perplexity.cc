@@ -28,23 +28,8 @@ std::string Names(const Dtypes& dtypes, const Name& name) {
   });
 }
 
-}  // namespace
-
-void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
-  PerplexityOptions& options = commands.perplexity;
-  constexpr int64_t kMostPositions = int64_t{1} << 28;
-  CLI::App* sub = app.add_subcommand(
-      "perplexity",
-      "Measures what numeric types cost in quality.\n"
-      "How well the model predicts a text, as perplexity, for every dtype of weights and\n"
-      "of the cache; and how far each moves the next token's distribution from a\n"
-      "reference: mean and 99th percentile of the KL divergence, and how often both find\n"
-      "the same token likeliest. Without -m the toy model runs.\n");
-  AddModel(sub, "-m,--model", options.model);
-  AddText(sub, "-f,--file", options.text_file, "TEXT", "text file; - for standard input")
-      ->required();
-  sub->add_option("--against", options.against,
-                  "the reference: a dtype of weights (with an f32 cache), or WEIGHTS/CACHE")
+void AddTypeLists(CLI::App* sub, PerplexityOptions& options) {
+  sub->add_option("--against", options.against, "reference: WEIGHTS (f32 cache) or WEIGHTS/CACHE")
       ->type_name("TYPES")
       ->check(Parses(&ParseNumericTypes))
       ->capture_default_str();
@@ -57,22 +42,40 @@ void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
                   "some of " + Names(kKvDtypes, &KvDtypeName) + ", of the cache (default: all)")
       ->type_name("LIST")
       ->check(Parses(&ParseKvDtypes));
+}
+
+}  // namespace
+
+void AddPerplexity(CLI::App& app, Commands& commands, const Streams& streams) {
+  PerplexityOptions& options = commands.perplexity;
+  constexpr int64_t kMostPositions = int64_t{1} << 28;
+  CLI::App* sub = app.add_subcommand(
+      "perplexity",
+      "Measures what numeric types cost in quality.\n"
+      "How well the model predicts a text, as perplexity, for every dtype of weights\n"
+      "and of the cache; and how far each moves the next token's distribution from a\n"
+      "reference: mean and 99th percentile of the KL divergence, and how often both\n"
+      "find the same token likeliest. Without -m the toy model runs.\n");
+  AddModel(sub, "-m,--model", options.model);
+  AddText(sub, "-f,--file", options.text_file, "TEXT", "text file; - for standard input")
+      ->required();
+  AddTypeLists(sub, options);
   AddWhole(sub, "--context", options.context, int64_t{2}, kMostPositions,
-           "positions of a window (default: the model's context)");
+           "of a window, in tokens (default: the model's)");
   AddWhole(sub, "--stride", options.stride, int64_t{1}, kMostPositions,
-           "tokens from one window to the next, and scored by each (default: half of --context)");
+           "tokens that a window scores (default: half of it)");
   AddWhole(sub, "--chunk-tokens", options.chunk_tokens, 1, kMaxTokens, "most tokens of a step")
       ->capture_default_str();
   AddThreads(sub, options.threads);
   sub->add_flag("--json", options.json, "print one JSON object and nothing else");
   sub->footer(
-      "Windows begin --stride tokens apart; each scores its last --stride tokens, so that\n"
-      "every token but the first few is scored once, behind enough of the text. The last\n"
-      "window may be shorter. Where the vocabulary wants a start token, every window has\n"
-      "one. All models run side by side, as many as memory holds.\n"
+      "Windows begin --stride tokens apart; each scores its last --stride tokens, so\n"
+      "that every token but the first few is scored once, behind enough of the text.\n"
+      "The last window may be shorter. Where the vocabulary wants a start token, every\n"
+      "window has one. All models run side by side, as many as memory holds.\n"
       "Examples:\n"
       "  plumbline perplexity -f text.txt\n"
-      "  plumbline perplexity -m model.gguf -f text.txt --weights bf16 --kv-dtype f16,bf16\n"
+      "  plumbline perplexity -m model.gguf -f text.txt --kv-dtype f16,bf16\n"
       "  plumbline perplexity -m model.gguf -f text.txt --against bf16/bf16 --json\n"
       "  plumbline perplexity -m synthetic:gpt2-small,context=512 -f text.txt\n"
       "  head -c 20000 text.txt | plumbline perplexity -f -\n"
