@@ -31,8 +31,8 @@ TEST(CompareSpread, StudentsQuantilesAreThoseOfTables) {
 TEST(CompareSpread, OfAMeanIsTheStandardErrorOfTextbooks) {
   std::mt19937_64 random(3);
   std::normal_distribution<double> normal(100, 5);
-  std::vector<double> values;
-  for (int i = 0; i < 20; ++i) values.push_back(normal(random));
+  std::vector<double> values(20);
+  for (double& value : values) value = normal(random);
   double mean = 0;
   for (const double value : values) mean += value / 20;
   double variance = 0;
@@ -50,8 +50,8 @@ TEST(CompareSpread, OfAMeanIsTheStandardErrorOfTextbooks) {
 }
 
 TEST(CompareSpread, NeighboursThatAreAlikeWidenIt) {
-  std::vector<double> values;  // five levels of four rounds each
-  for (int i = 0; i < 20; ++i) values.push_back(10 + (i / 4) % 2);
+  std::vector<double> values(20);  // five levels of four rounds each
+  for (size_t i = 0; i < 20; ++i) values[i] = i / 4 % 2 == 0 ? 10 : 11;
   SpreadOptions options;
   const FigureSpread apart = SpreadsOf(20, MeanOfRounds(values), options).front();
   options.neighbours_alike = true;

@@ -38,7 +38,7 @@ const MetricComparison& Metric(const LoadComparison& comparison, const std::stri
 int CountDifferent(const LoadLaw& law_a, const LoadLaw& law_b, int pairs) {
   int different = 0;
   for (int i = 0; i < pairs; ++i) {
-    const auto seed = static_cast<uint64_t>(2 * i);
+    const auto seed = 2 * static_cast<uint64_t>(i);
     const LoadComparison comparison = Compare(DrawLoad(law_a, seed), DrawLoad(law_b, seed + 1));
     different += comparison.different() ? 1 : 0;
   }

@@ -8,7 +8,8 @@
 // One run cannot show how much the next would differ on a machine that others use too. Changes that
 // the machine's own speed may explain are therefore not called: its allowance is the change of the
 // anchors, and at least kMostDrift where there are no repetitions or no anchors to tell. Where all
-// repetitions of a file drifted by more than that, nothing is called at all.
+// repetitions of a file drifted by more than that, nothing is called at all. What slowed a run down
+// between its anchors stays unseen (bench/README.md).
 //
 // Pure functions; thread-safe.
 #ifndef PLUMBLINE_TOOLS_COMPARE_LOADS_H_
