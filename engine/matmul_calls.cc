@@ -11,8 +11,8 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kSplitRows = 64;          // of a product made of two, at once
-constexpr int64_t kAnyPanelInputs = 512;    // see PanelInputs
+constexpr int64_t kSplitRows = 64;         // of a product made of two, at once
+constexpr int64_t kAnyPanelInputs = 512;   // see PanelInputs
 constexpr int64_t kMostPanelInputs = 768;  // of a multiple of kPanelStep
 constexpr int64_t kPanelStep = 64;
 
