@@ -24,6 +24,7 @@ using testing::IsEmpty;
 
 std::vector<std::string> Names(const std::vector<BenchTest>& tests) {
   std::vector<std::string> names;
+  names.reserve(tests.size());
   for (const BenchTest& test : tests) names.push_back(BenchTestName(test));
   return names;
 }

@@ -16,7 +16,6 @@
 namespace plumbline::load_metrics_test {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 // A request that is scheduled at once, with a token `ttft` after its send and every `gap` then.

@@ -12,10 +12,13 @@ namespace plumbline {
 // One replica, ten steps between 1 and 14 (all sums of them are exact), and five requests:
 //   0: intended at 0.5, chunks in steps 0 and 2, evicted at 5.5, computed anew in step 5, tokens in
 //      steps 5, 6, 8 (step 7 had none of its own) and 9.
-//   1: intended at 0.25, chunk in step 1, tokens in steps 1, 2 and 3; evicted at 4.5 and never
-//   back. 2: intended at 2, refused at once, with a reason that JSON must escape. 3: intended at 3,
-//   waits until it is cancelled at 9. 4: intended at 10, never seen to end.
-inline LoadRecord HandMadeLoad() {
+//   1: intended at 0.25, chunk in step 1, tokens in steps 1, 2 and 3; evicted at 4.5, never back.
+//   2: intended at 2, refused at once, with a reason that JSON must escape.
+//   3: intended at 3, waits until it is cancelled at 9.
+//   4: intended at 10, never seen to end.
+//
+// What the file says of the whole test.
+inline LoadRecord HandMadeHead() {
   LoadRecord record;
   record.model = "models/made <by> hand";
   record.target = "engine";
@@ -30,7 +33,10 @@ inline LoadRecord HandMadeLoad() {
   record.token_bytes = 100;
   record.article_token_bytes = 200;
   record.unix_seconds = 1700000000;
-  RepetitionRecord& repetition = record.repetitions.emplace_back();
+  return record;
+}
+
+inline void AddHandMadeSteps(RepetitionRecord& repetition) {
   const std::vector<std::pair<double, double>> times = {
       {1, 2}, {2, 3}, {3, 4}, {4, 4.5}, {4.5, 5.5}, {6, 8}, {8, 9}, {9, 10}, {10, 11}, {11.5, 12}};
   for (const auto& [start, end] : times) {
@@ -48,6 +54,9 @@ inline LoadRecord HandMadeLoad() {
   }
   for (const size_t i : {0, 1, 2, 5}) repetition.steps[i].prompt_tokens = 8;
   repetition.steps[5].over_itl_target = 1;
+}
+
+inline void AddHandMadeRequests(RepetitionRecord& repetition) {
   repetition.requests.resize(5);
   for (size_t i = 0; i < 5; ++i) {
     repetition.requests[i].id = static_cast<int64_t>(i);
@@ -79,6 +88,13 @@ inline LoadRecord HandMadeLoad() {
   cancelled.finish_seconds = 9;
   cancelled.outcome = LoadOutcome::kCancelled;
   repetition.requests[4].intended_seconds = 10;
+}
+
+inline LoadRecord HandMadeLoad() {
+  LoadRecord record = HandMadeHead();
+  RepetitionRecord& repetition = record.repetitions.emplace_back();
+  AddHandMadeSteps(repetition);
+  AddHandMadeRequests(repetition);
   repetition.end_seconds = 14;
   return record;
 }
