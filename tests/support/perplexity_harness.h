@@ -59,7 +59,7 @@ struct ModelScores {
 };
 
 inline ModelScores Score(const ScoredText& text, WindowEngine& reference,
-                         std::vector<WindowEngine*> others) {
+                         const std::vector<WindowEngine*>& others) {
   ModelScores scores;
   const absl::Status status =
       ScoreText(text.view(), reference, others, {}, &scores.reference, &scores.others);
