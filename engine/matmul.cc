@@ -53,6 +53,7 @@ struct MatmulContext::Impl {
   std::vector<std::byte> scratch;  // of the call that runs: one at a time
   std::vector<std::byte> inputs;   // a panel's, of one call's rows, side by side
   std::map<CallShape, std::unique_ptr<CallSet>> shapes;
+  std::map<CallShape, int64_t> panel_inputs;  // PanelInputs of the shapes that were asked for
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
@@ -61,6 +62,7 @@ struct MatmulContext::Impl {
     omp_set_num_threads(threads);
   }
   CallSet& Calls(const CallShape& shape);
+  int64_t InputsOfPanel(const CallShape& shape);
   // Compiles what is new of it, and makes room for it.
   std::vector<Panel> Panels(int64_t outputs, int64_t inputs, WeightDtype dtype);
 };
@@ -72,12 +74,18 @@ CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
   return *set;
 }
 
+int64_t MatmulContext::Impl::InputsOfPanel(const CallShape& shape) {
+  const auto known = panel_inputs.find(shape);
+  if (known != panel_inputs.end()) return known->second;
+  return panel_inputs.emplace(shape, PanelInputs(engine, shape)).first->second;
+}
+
 std::vector<Panel> MatmulContext::Impl::Panels(int64_t outputs, int64_t inputs, WeightDtype dtype) {
   std::vector<Panel> panels;
   size_t panel_bytes = 0;
   for (int64_t first = 0; first < inputs;) {
     CallShape shape{outputs, inputs - first, dtype, first > 0};
-    shape.inputs = PanelInputs(engine, shape);
+    shape.inputs = InputsOfPanel(shape);
     panels.push_back({&Calls(shape), first, {}});
     first += shape.inputs;
     panel_bytes = std::max(

@@ -85,4 +85,11 @@ absl::Status ReplacingFile::Commit() {
   return UnwritableError(path_, error);
 }
 
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes) {
+  ReplacingFile file(path);
+  absl::Status status = file.Create();
+  if (status.ok()) status = file.Write(bytes);
+  return status.ok() ? file.Commit() : status;
+}
+
 }  // namespace plumbline

@@ -31,6 +31,9 @@ class ReplacingFile {
   int file_ = -1;  // descriptor of the temporary file while it is open
 };
 
+// All of it for a text that is there as a whole. Errors of the above.
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_ENGINE_REPLACING_FILE_H_

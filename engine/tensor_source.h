@@ -41,6 +41,26 @@ class TensorSource {
   virtual absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const = 0;
 };
 
+// Passes everything on to another source, which is not owned: for what watches or ends the reading.
+class ForwardingSource : public TensorSource {
+ public:
+  explicit ForwardingSource(const TensorSource& source) : source_(source) {}
+  const ModelConfig& config() const override { return source_.config(); }
+  std::string StoredType(absl::string_view name) const override { return source_.StoredType(name); }
+  bool Has(absl::string_view name) const override { return source_.Has(name); }
+  absl::Status ReadRows(const TensorShape& shape, int64_t row, int64_t num_rows,
+                        float* out) const override {
+    return source_.ReadRows(shape, row, num_rows, out);
+  }
+  void Release(absl::string_view name) const override { source_.Release(name); }
+  absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
+    return source_.MakeTokenizer();
+  }
+
+ private:
+  const TensorSource& source_;
+};
+
 // Every tensor of a model of this shape, by GGUF name, in file order.
 std::vector<TensorShape> ExpectedTensors(const ModelConfig& config);
 

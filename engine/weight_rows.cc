@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/kv_convert.h"
+#include "engine/ops.h"
 
 namespace plumbline {
 namespace {
@@ -16,8 +16,7 @@ void RoundWeights(WeightDtype dtype, int64_t inputs, const float* row, std::byte
   if (dtype == WeightDtype::kInt8) {
     QuantizeWeights(inputs, row, out, channels);
   } else {
-    NarrowFromF32(dtype == WeightDtype::kF32 ? KvDtype::kF32 : KvDtype::kBf16, row,
-                  static_cast<int>(inputs), out);
+    RoundRow(static_cast<int>(inputs), row, dtype, out);
   }
 }
 

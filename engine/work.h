@@ -37,6 +37,9 @@ struct MacCounts {
   bool operator==(const MacCounts&) const = default;
 };
 
+// Work is counted in multiply-accumulates; machines' rates in floating-point operations.
+inline constexpr double kFlopsPerMac = 2;
+
 using ByteCounts = std::array<int64_t, kNumWorkClasses>;
 int64_t Total(const ByteCounts& bytes);
 

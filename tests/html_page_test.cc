@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "engine/replacing_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/markup.h"
@@ -90,11 +91,11 @@ TEST(WritePageTest, ReplacesOnlyByAWholePage) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder + "/taken.html");
   const std::string path = folder + "/page.html";
-  EXPECT_TRUE(WritePage(path, "first").ok());
-  EXPECT_TRUE(WritePage(path, "second").ok());
+  EXPECT_TRUE(ReplaceFile(path, "first").ok());
+  EXPECT_TRUE(ReplaceFile(path, "second").ok());
   EXPECT_EQ(Contents(path), "second");
-  EXPECT_FALSE(WritePage(folder + "/taken.html", "x").ok());
-  EXPECT_EQ(WritePage(folder + "/none/page.html", "x").code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(ReplaceFile(folder + "/taken.html", "x").ok());
+  EXPECT_EQ(ReplaceFile(folder + "/none/page.html", "x").code(), absl::StatusCode::kNotFound);
   const auto left = std::distance(std::filesystem::directory_iterator(folder), {});
   EXPECT_EQ(left, 2) << "a temporary file stayed";
   std::filesystem::remove_all(folder);

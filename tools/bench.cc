@@ -10,6 +10,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/interrupt.h"
 #include "tools/numeric_options.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/toy_path.h"
 
@@ -182,11 +183,7 @@ absl::Status RunBench(const BenchOptions& options, bool out_is_terminal, std::os
     const bool markdown = options.output == "md" || !out_is_terminal;
     out << (markdown ? BenchMarkdown(*run) : BenchTable(*run));
   }
-  out.flush();
-  if (!out) {
-    return absl::DataLossError(
-        "the output cannot be written: check that its disk has room and its reader still runs");
-  }
+  if (absl::Status status = FlushOutput(out); !status.ok()) return status;
   return run->interrupted ? absl::CancelledError("interrupted") : run->fault;
 }
 

@@ -6,13 +6,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "engine/work.h"
 #include "tools/table.h"
 
 namespace plumbline {
 namespace {
 
 constexpr size_t kMostBenchTests = 10000;
-constexpr double kFlopsPerMac = 2;
 
 // One test of each depth and, for decoding, of each number of streams.
 class BenchTestMaker {

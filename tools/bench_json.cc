@@ -3,8 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "tools/bench.h"
+#include "tools/csv_text.h"
 #include "tools/json_text.h"
 
 namespace plumbline {
@@ -97,14 +97,10 @@ BenchJsonValue ResultJson(const BenchRun& run, const BenchGroup& group, const Be
   return json;
 }
 
-std::string BenchCsvText(absl::string_view text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
-
 // A value of a column of CSV: text quoted, null as nothing.
 std::string BenchCsvField(const BenchJsonValue& value) {
   if (value.is_null()) return "";
-  return value.is_string() ? BenchCsvText(value.get<std::string>()) : value.dump();
+  return value.is_string() ? QuotedCsv(value.get<std::string>()) : value.dump();
 }
 
 }  // namespace

@@ -5,26 +5,18 @@
 namespace plumbline {
 namespace {
 
-class CancellableSource final : public TensorSource {
+class CancellableSource final : public ForwardingSource {
  public:
   CancellableSource(const TensorSource& source, BenchCancelled cancelled)
-      : source_(source), cancelled_(std::move(cancelled)) {}
+      : ForwardingSource(source), cancelled_(std::move(cancelled)) {}
 
-  const ModelConfig& config() const override { return source_.config(); }
-  std::string StoredType(absl::string_view name) const override { return source_.StoredType(name); }
-  bool Has(absl::string_view name) const override { return source_.Has(name); }
   absl::Status ReadRows(const TensorShape& shape, int64_t row, int64_t num_rows,
                         float* out) const override {
     if (cancelled_ && cancelled_()) return absl::CancelledError("interrupted");
-    return source_.ReadRows(shape, row, num_rows, out);
-  }
-  void Release(absl::string_view name) const override { source_.Release(name); }
-  absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
-    return source_.MakeTokenizer();
+    return ForwardingSource::ReadRows(shape, row, num_rows, out);
   }
 
  private:
-  const TensorSource& source_;
   const BenchCancelled cancelled_;
 };
 

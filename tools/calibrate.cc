@@ -18,6 +18,7 @@
 #include "engine/quantile.h"
 #include "tools/interrupt.h"
 #include "tools/machine_file.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/validate.h"
 
@@ -73,10 +74,8 @@ double FallOf(const std::vector<double>& rates) {
 }
 
 absl::Status Printed(const std::string& text, std::ostream& out) {
-  out << text << std::flush;
-  if (out) return absl::OkStatus();
-  return absl::DataLossError(
-      "the output cannot be written: check that its disk has room and its reader still runs");
+  out << text;
+  return FlushOutput(out);
 }
 
 absl::Status MeasureAndWrite(const CalibrateOptions& options, int threads, const std::string& path,

@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
+#include "tools/numeric_options.h"
 
 namespace plumbline {
 namespace {
@@ -87,9 +88,9 @@ void AddBenchTests(CLI::App* app, BenchOptions& options) {
 
 void AddBenchHow(CLI::App* app, BenchOptions& options) {
   AddNumbers(app, "-t,--threads", options.threads, 1, kMaxThreads, "default: the cores it may use");
-  AddWords(app, "--weights", options.weights, {"auto", "f32", "bf16", "int8"},
+  AddWords(app, "--weights", options.weights, WeightWords(),
            "auto (bf16 where the CPU has it), f32, bf16, int8");
-  AddWords(app, "--kv-dtype", options.kv_dtypes, {"auto", "f32", "f16", "bf16"},
+  AddWords(app, "--kv-dtype", options.kv_dtypes, KvWords(),
            "auto (bf16; f32 with f32 weights), f32, f16, bf16");
   AddWhole(app, "-r,--repetitions", options.how.repetitions, 1, kMostBenchRepetitions, "of a test")
       ->capture_default_str();

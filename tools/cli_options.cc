@@ -3,6 +3,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tools/numeric_options.h"
 
 namespace plumbline {
 
@@ -82,9 +83,8 @@ CLI::Option* AddThreads(CLI::App* app, int& threads) {
 }
 
 void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype) {
-  AddChoice(app, "--weights", weights, {"auto", "f32", "bf16", "int8"},
-            "auto: bf16 where the CPU has it, else f32");
-  AddChoice(app, "--kv-dtype", kv_dtype, {"auto", "f32", "f16", "bf16"},
+  AddChoice(app, "--weights", weights, WeightWords(), "auto: bf16 where the CPU has it, else f32");
+  AddChoice(app, "--kv-dtype", kv_dtype, KvWords(),
             "of the cache; auto: bf16 but with f32 weights");
 }
 

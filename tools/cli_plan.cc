@@ -1,6 +1,7 @@
 // The options of `plumbline plan`.
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
+#include "tools/numeric_options.h"
 
 namespace plumbline {
 
@@ -27,7 +28,7 @@ void AddPlan(CLI::App& app, Commands& commands, const Streams& streams) {
       ->capture_default_str();
   AddWhole(sub, "--block-tokens", options.block_tokens, 1, kMaxTokens, "tokens of a cache block")
       ->capture_default_str();
-  AddChoice(sub, "--weights", options.weights, {"auto", "f32", "bf16", "int8"},
+  AddChoice(sub, "--weights", options.weights, WeightWords(),
             "auto: bf16 where the CPU has it, else f32");
   AddThreads(sub, options.threads);
   AddText(sub, "--machine", options.machine_file, "FILE",

@@ -3,6 +3,7 @@
 #include "tools/compare_loads.h"
 #include "tools/compare_report.h"
 #include "tools/load_json.h"
+#include "tools/output.h"
 
 namespace plumbline {
 
@@ -15,10 +16,7 @@ absl::Status RunCompare(const CompareOptions& options, std::ostream& out) {
   if (!comparison.ok()) return comparison.status();
   out << (options.json ? CompareJson(*comparison, options.a, options.b)
                        : CompareReport(*comparison, options.a, options.b, options.all));
-  out.flush();
-  if (out) return absl::OkStatus();
-  return absl::DataLossError(
-      "the output cannot be written: check that its disk has room and its reader still runs");
+  return FlushOutput(out);
 }
 
 }  // namespace plumbline

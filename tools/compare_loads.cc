@@ -19,12 +19,10 @@ class ResampledLoad {
  public:
   ResampledLoad(const LoadFile& file, const CompareLoadsOptions& options)
       : rounds_(CollectRounds(file.record, file.slo)), options_(options) {
-    const auto repetitions = static_cast<int64_t>(file.record.repetitions.size());
-    summary_.repetitions = repetitions;
+    summary_.repetitions = static_cast<int64_t>(file.record.repetitions.size());
     summary_.discarded = rounds_.discarded;
     summary_.rounds = rounds_.rounds;
-    // Where parts of the time are resampled, there are more of them than repetitions.
-    summary_.whole = rounds_.rounds == repetitions - rounds_.discarded;
+    summary_.whole = RoundsAreRepetitions(file.record, rounds_);
     summary_.measured = rounds_.measured;
     for (const RepetitionRecord& repetition : file.record.repetitions) {
       summary_.most_drift = std::max(summary_.most_drift, AnchorDrift(repetition));

@@ -21,6 +21,7 @@
 #include "tools/generate_setup.h"
 #include "tools/interrupt.h"
 #include "tools/machine_file.h"
+#include "tools/output.h"
 #include "tools/plan_check.h"
 #include "tools/progress.h"
 #include "tools/table.h"
@@ -201,12 +202,8 @@ GenerateRun DescribeRun(const GenerateSetup& setup, const Model& model, const Kv
   return run;
 }
 
-absl::Status Outcome(const GenerateRun& run, int samples, bool interrupted,
-                     const std::ostream& out) {
-  if (!out) {
-    return absl::DataLossError(
-        "the output cannot be written: check that its disk has room and its reader still runs");
-  }
+absl::Status Outcome(const GenerateRun& run, int samples, bool interrupted, std::ostream& out) {
+  if (absl::Status status = FlushOutput(out); !status.ok()) return status;
   for (size_t i = 0; i < run.requests.size(); ++i) {
     const RequestResult& result = run.requests[i].result;
     if (result.reason != FinishReason::kError) continue;

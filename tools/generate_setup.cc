@@ -175,12 +175,10 @@ absl::StatusOr<GenerateSetup> PrepareGenerate(const GenerateOptions& options) {
   absl::StatusOr<std::vector<std::string>> prompts = CollectPrompts(options);
   if (!prompts.ok()) return prompts.status();
   setup.prompts = *std::move(prompts);
-  absl::StatusOr<std::string> model = ModelOrToy(options.model);
+  absl::StatusOr<NamedSource> model = OpenModelOrToy(options.model);
   if (!model.ok()) return model.status();
-  setup.model = *std::move(model);
-  auto source = OpenModel(setup.model);
-  if (!source.ok()) return source.status();
-  setup.source = *std::move(source);
+  setup.model = std::move(model->model);
+  setup.source = std::move(model->source);
   auto tokenizer = setup.source->MakeTokenizer();
   if (!tokenizer.ok()) return tokenizer.status();
   setup.tokenizer = *std::move(tokenizer);

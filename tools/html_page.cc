@@ -4,7 +4,6 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
-#include "engine/replacing_file.h"
 #include "tools/svg.h"
 
 namespace plumbline {
@@ -113,13 +112,6 @@ std::string HtmlPage::ToString() const {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
       title_, "</title>\n<style>", kStyle, "</style>\n</head>\n<body>\n", body_,
       "</body>\n</html>\n");
-}
-
-absl::Status WritePage(const std::string& path, absl::string_view page) {
-  ReplacingFile file(path);
-  if (absl::Status status = file.Create(); !status.ok()) return status;
-  if (absl::Status status = file.Write(page); !status.ok()) return status;
-  return file.Commit();
 }
 
 }  // namespace plumbline

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace plumbline {
@@ -41,9 +40,6 @@ class HtmlPage {
   std::string title_;
   std::string body_;
 };
-
-// Writes `page` to `path`; what is there stays until all is written. Errors of ReplacingFile.
-absl::Status WritePage(const std::string& path, absl::string_view page);
 
 }  // namespace plumbline
 

@@ -11,6 +11,7 @@
 #include "engine/gguf.h"
 #include "engine/matmul_probe.h"
 #include "engine/weights.h"
+#include "tools/numeric_options.h"
 #include "tools/toy_path.h"
 
 namespace plumbline {
@@ -107,14 +108,12 @@ int64_t ContextThatFits(const Inspection& inspection) {
 }  // namespace
 
 absl::StatusOr<Inspection> Inspect(const InspectOptions& options) {
-  absl::StatusOr<std::string> model = ModelOrToy(options.model);
+  absl::StatusOr<NamedSource> model = OpenModelOrToy(options.model);
   if (!model.ok()) return model.status();
-  const auto source = OpenModel(*model);
-  if (!source.ok()) return source.status();
   Inspection inspection;
-  inspection.model = *std::move(model);
-  inspection.config = (*source)->config();
-  inspection.classes = CollectClasses(**source);
+  inspection.model = std::move(model->model);
+  inspection.config = model->source->config();
+  inspection.classes = CollectClasses(*model->source);
   for (const TensorClass& of : inspection.classes) inspection.parameters += of.parameters;
   inspection.machine = DetectMachine();
   inspection.threads = options.threads > 0 ? options.threads : inspection.machine.cores;
@@ -122,7 +121,7 @@ absl::StatusOr<Inspection> Inspect(const InspectOptions& options) {
   inspection.weights = bf16 ? WeightDtype::kBf16 : WeightDtype::kF32;
   inspection.kv_dtype = bf16 ? KvDtype::kBf16 : KvDtype::kF32;
   inspection.weight_bytes = WeightBytesNeeded(inspection.config, inspection.weights);
-  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
+  for (const KvDtype dtype : kKvDtypes) {
     inspection.token_bytes[static_cast<size_t>(dtype)] =
         inspection.config.CacheGeometry(dtype, kDefaultBlockTokens).TokenBytes();
   }

@@ -16,6 +16,7 @@
 #include "tools/load_run.h"
 #include "tools/load_search.h"
 #include "tools/load_setup.h"
+#include "tools/output.h"
 
 namespace plumbline {
 namespace {
@@ -139,11 +140,7 @@ absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
     if (search != nullptr) out << SearchReport(*search, result->slo, options.target_share);
     out << LoadReport(record, result->slo, metrics);
   }
-  out.flush();
-  if (!out) {
-    return absl::DataLossError(
-        "the output cannot be written: check that its disk has room and its reader still runs");
-  }
+  if (absl::Status status = FlushOutput(out); !status.ok()) return status;
   if (!written.ok()) return written;
   if (!options.from.empty()) return absl::OkStatus();
   if (absl::Status status = FirstFailure(record); !status.ok()) return status;

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "engine/replacing_file.h"
+#include "tools/csv_text.h"
 #include "tools/load_fields.h"
 #include "tools/load_timing.h"
 
@@ -28,10 +28,6 @@ std::string CsvFieldText(const Record& record, const LoadField<Record>& field) {
   return std::visit([&record](auto member) { return CsvValue()(record.*member); }, field.member);
 }
 
-std::string QuotedCsv(const std::string& text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
-
 struct TimingColumn {
   const char* name;
   double RequestTiming::*member;
@@ -46,14 +42,6 @@ constexpr std::array<TimingColumn, 9> kTimingColumns = {
      {"tpot_seconds", &RequestTiming::tpot},
      {"p99_gap_seconds", &RequestTiming::p99_gap},
      {"longest_gap_seconds", &RequestTiming::longest_gap}}};
-
-absl::Status WriteWhole(const std::string& path, const std::string& text) {
-  ReplacingFile file(path);
-  absl::Status status = file.Create();
-  if (status.ok()) status = file.Write(text);
-  if (status.ok()) status = file.Commit();
-  return status;
-}
 
 }  // namespace
 
@@ -95,8 +83,8 @@ std::string StepsCsv(const LoadRecord& record) {
 }
 
 absl::Status WriteLoadCsv(const LoadRecord& record, const std::string& prefix) {
-  absl::Status status = WriteWhole(absl::StrCat(prefix, "-requests.csv"), RequestsCsv(record));
-  if (status.ok()) status = WriteWhole(absl::StrCat(prefix, "-steps.csv"), StepsCsv(record));
+  absl::Status status = ReplaceFile(absl::StrCat(prefix, "-requests.csv"), RequestsCsv(record));
+  if (status.ok()) status = ReplaceFile(absl::StrCat(prefix, "-steps.csv"), StepsCsv(record));
   return status;
 }
 

@@ -7,24 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/replacing_file.h"
 #include "spdlog/spdlog.h"
-#include "tools/html_page.h"
 #include "tools/load_csv.h"
 #include "tools/load_page.h"
 #include "tools/load_trace_events.h"
 
 namespace plumbline {
-namespace {
-
-absl::Status WriteLoadText(const std::string& path, absl::string_view text) {
-  ReplacingFile file(path);
-  absl::Status status = file.Create();
-  if (status.ok()) status = file.Write(text);
-  if (status.ok()) status = file.Commit();
-  return status;
-}
-
-}  // namespace
-
 absl::Status PrepareLoadFiles(const LoadFileOptions& options) {
   if (options.folder.empty()) return absl::OkStatus();
   std::error_code error;
@@ -45,7 +32,7 @@ absl::Status WriteLoadFiles(const LoadFileOptions& options, const LoadRecord& re
   const auto in_folder = [&options](const char* name) {
     return options.folder.empty() ? std::string() : absl::StrCat(options.folder, "/", name);
   };
-  const auto write_json = [&](const std::string& path) { return WriteLoadText(path, json); };
+  const auto write_json = [&](const std::string& path) { return ReplaceFile(path, json); };
   const auto write_csv = [&](const std::string& prefix) { return WriteLoadCsv(record, prefix); };
   const auto write_trace = [&](const std::string& path) { return WriteTraceEvents(record, path); };
   write(options.json, write_json);
@@ -57,7 +44,7 @@ absl::Status WriteLoadFiles(const LoadFileOptions& options, const LoadRecord& re
   if (options.page.empty() && options.folder.empty()) return first;
   const absl::StatusOr<std::string> page = LoadPage(record, slo, metrics, plot);
   const auto write_page = [&page](const std::string& path) {
-    return page.ok() ? WritePage(path, *page) : page.status();
+    return page.ok() ? ReplaceFile(path, *page) : page.status();
   };
   write(options.page, write_page);
   if (absl::IsFailedPrecondition(page.status())) {

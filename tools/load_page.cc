@@ -6,7 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "tools/html_page.h"
+#include "tools/chart_page.h"
 #include "tools/load_charts.h"
 #include "tools/load_levels.h"
 #include "tools/load_page_tables.h"
@@ -16,8 +16,6 @@
 
 namespace plumbline {
 namespace {
-
-constexpr absl::string_view kNoSteps = "The target tells no steps.";
 
 // Without its folders, which the settings show.
 std::string ModelFileName(const std::string& model) {
@@ -43,7 +41,7 @@ std::optional<double> ItlTarget(const LoadRecord& record) {
   return std::nullopt;
 }
 
-// Adds sections; the first error stays, and what follows it is left out.
+// Adds sections.
 class LoadPageWriter {
  public:
   LoadPageWriter(const LoadRecord& record, const LoadSlo& slo, const LoadMetrics& metrics,
@@ -51,8 +49,7 @@ class LoadPageWriter {
       : record_(record),
         slo_(slo),
         metrics_(metrics),
-        options_(options),
-        page_(absl::StrCat("Load on ", ModelFileName(record.model)), PageLead(record)) {}
+        page_(absl::StrCat("Load on ", ModelFileName(record.model)), PageLead(record), options) {}
 
   absl::StatusOr<std::string> Run() {
     const std::vector<std::string> warnings = LoadWarnings(record_, metrics_);
@@ -67,26 +64,10 @@ class LoadPageWriter {
     page_.AddHeading("Settings");
     page_.AddTable(SettingsHtml(record_, slo_, metrics_));
     page_.AddDetails("The report as the terminal shows it", LoadReport(record_, slo_, metrics_));
-    if (!status_.ok()) return status_;
-    return page_.ToString();
+    return page_.Finish();
   }
 
  private:
-  void AddChart(const Chart& chart, absl::string_view caption) {
-    if (!status_.ok()) return;
-    const absl::StatusOr<Picture> picture =
-        DrawChart(chart, absl::StrCat("picture", ++pictures_), options_);
-    if (!picture.ok()) {
-      status_ = picture.status();
-      return;
-    }
-    page_.AddPicture(picture->svg, picture->omitted == 0
-                                       ? std::string(caption)
-                                       : absl::StrCat(caption, " Not shown: ", picture->omitted,
-                                                      picture->omitted == 1 ? " value" : " values",
-                                                      " without a place on these axes."));
-  }
-
   void AddLatencies() {
     page_.AddHeading("How long requests took");
     const LoadRounds rounds = CollectRounds(record_, slo_);
@@ -94,9 +75,9 @@ class LoadPageWriter {
     if (chart.series.empty()) {
       page_.AddParagraph("No request completed after warm-up.");
     } else {
-      AddChart(chart,
-               "Each curve rises with the share of samples that took no longer. Warm-up is "
-               "left out; latencies count from the intended send.");
+      page_.AddChart(chart,
+                     "Each curve rises with the share of samples that took no longer. Warm-up is "
+                     "left out; latencies count from the intended send.");
     }
     page_.AddTable(LatencyHtml(record_, metrics_));
     page_.AddTable(RatesHtml(metrics_));
@@ -112,7 +93,7 @@ class LoadPageWriter {
       return;
     }
     const auto count = static_cast<int64_t>(times.size());
-    AddChart(
+    page_.AddChart(
         WaterfallChart(times),
         absl::StrCat(times.size() > kMostWaterfallBars
                          ? absl::StrCat(kMostWaterfallBars, " of ", FormatCount(count),
@@ -140,14 +121,15 @@ class LoadPageWriter {
     const LoadLevels levels = TotalLevels(LevelsByReplica(shown));
     const std::string means = absl::StrCat(
         " Means over ", FormatSeconds(shown.end_seconds / kLevelParts), " each are drawn.");
-    AddChart(RunningWaitingChart(levels, shown.end_seconds, shown.warm_up_seconds),
-             absl::StrCat("Running: holds blocks of the cache. Waiting: was to be sent, and holds "
-                          "none.",
-                          DrawsMeans(levels.running) || DrawsMeans(levels.waiting) ? means : ""));
+    page_.AddChart(
+        RunningWaitingChart(levels, shown.end_seconds, shown.warm_up_seconds),
+        absl::StrCat("Running: holds blocks of the cache. Waiting: was to be sent, and holds "
+                     "none.",
+                     DrawsMeans(levels.running) || DrawsMeans(levels.waiting) ? means : ""));
     const double blocks =
         static_cast<double>(record_.blocks) * static_cast<double>(record_.replicas);
     if (blocks > 0 && !levels.blocks.empty()) {
-      AddChart(
+      page_.AddChart(
           CacheChart(levels.blocks, blocks, shown.end_seconds),
           absl::StrCat("Of ", CacheText(record_), ".", DrawsMeans(levels.blocks) ? means : ""));
     }
@@ -161,7 +143,7 @@ class LoadPageWriter {
       page_.AddParagraph("No request had two tokens.");
       return;
     }
-    AddChart(
+    page_.AddChart(
         StallChart(stalls, ItlTarget(record_)),
         absl::StrCat("In each of ", kStallParts,
                      " equal parts of the time: the longest gap between two tokens of any "
@@ -182,19 +164,17 @@ class LoadPageWriter {
     } else if (series.empty()) {
       page_.AddParagraph("No times were predicted: see plumbline calibrate.");
     } else {
-      AddChart(PredictedStepsChart(series),
-               absl::StrCat("On the diagonal both agree; the grey band is 10% either way. At most ",
-                            kMostStepMarks, " steps of a kind are shown, chosen evenly."));
+      page_.AddChart(
+          PredictedStepsChart(series),
+          absl::StrCat("On the diagonal both agree; the grey band is 10% either way. At most ",
+                       kMostStepMarks, " steps of a kind are shown, chosen evenly."));
     }
   }
 
   const LoadRecord& record_;
   const LoadSlo& slo_;
   const LoadMetrics& metrics_;
-  const PlotOptions& options_;
-  HtmlPage page_;
-  absl::Status status_;
-  int pictures_ = 0;
+  ChartPage page_;
 };
 
 }  // namespace

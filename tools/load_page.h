@@ -12,7 +12,7 @@
 
 namespace plumbline {
 
-// The whole page, which needs no other file (see WritePage): findings, pictures, tables, settings,
+// The whole page, which needs no other file: findings, pictures, tables, settings,
 // and the report as the terminal shows it. `metrics` are those of the record and `slo`. A part for
 // which nothing was recorded is a sentence that says so. Errors are those of DrawChart: without
 // gnuplot there is no page. Thread-safe.

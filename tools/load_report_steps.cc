@@ -41,7 +41,7 @@ std::string CacheTable(const LoadRecord& record) {
 
 std::string LoadStepsReport(const LoadRecord& record) {
   const std::vector<StepRow> rows = StepRows(record);
-  if (rows.empty()) return "The target tells no steps.\n";
+  if (rows.empty()) return absl::StrCat(kNoSteps, "\n");
   std::vector<std::string> headings = {"Steps"};
   for (std::string& column : StepColumns(record)) headings.push_back(std::move(column));
   Table table(headings);

@@ -234,4 +234,9 @@ LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo) {
   return rounds;
 }
 
+bool RoundsAreRepetitions(const LoadRecord& record, const LoadRounds& rounds) {
+  // Where parts of the time are resampled, there are more of them than repetitions.
+  return rounds.rounds == static_cast<int64_t>(record.repetitions.size()) - rounds.discarded;
+}
+
 }  // namespace plumbline

@@ -49,6 +49,9 @@ std::vector<const RepetitionRecord*> CountedRepetitions(const LoadRecord& record
 // goodput, good, output, input, running, waiting, cache, waste, hits, preemptions, prediction.
 LoadRounds CollectRounds(const LoadRecord& record, const LoadSlo& slo);
 
+// Whether a round is a whole repetition.
+bool RoundsAreRepetitions(const LoadRecord& record, const LoadRounds& rounds);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_TOOLS_LOAD_SAMPLES_H_

@@ -84,12 +84,10 @@ void DescribePolicies(const LoadOptions& options, LoadRecord* record) {
 }
 
 absl::Status OpenLoadModel(const LoadOptions& options, LoadSetup* setup) {
-  absl::StatusOr<std::string> model = ModelOrToy(options.model);
+  absl::StatusOr<NamedSource> model = OpenModelOrToy(options.model);
   if (!model.ok()) return model.status();
-  setup->model = *std::move(model);
-  auto source = OpenModel(setup->model);
-  if (!source.ok()) return source.status();
-  setup->source = *std::move(source);
+  setup->model = std::move(model->model);
+  setup->source = std::move(model->source);
   const ModelConfig& config = setup->source->config();
   const NumericTypes types = ChooseNumericTypes(options.weights, options.kv_dtype);
   ModelOptions& model_options = setup->model_options;

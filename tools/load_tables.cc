@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tools/load_samples.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -224,13 +225,11 @@ std::vector<std::string> LoadWarnings(const LoadRecord& record, const LoadMetric
 }
 
 std::string IntervalNote(const LoadRecord& record, const LoadMetrics& metrics) {
-  const auto repetitions = static_cast<int64_t>(record.repetitions.size());
-  return absl::StrCat("95% by resampling ",
-                      metrics.rounds.rounds == repetitions - metrics.rounds.discarded
-                          ? "repetitions"
-                          : "twentieths of the time",
-                      ". -: fewer than 10 samples lie beyond. Latencies count from the intended "
-                      "send.");
+  return absl::StrCat(
+      "95% by resampling ",
+      RoundsAreRepetitions(record, metrics.rounds) ? "repetitions" : "twentieths of the time",
+      ". -: fewer than 10 samples lie beyond. Latencies count from the intended "
+      "send.");
 }
 
 }  // namespace plumbline

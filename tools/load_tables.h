@@ -57,6 +57,9 @@ std::vector<std::string> LoadWarnings(const LoadRecord& record, const LoadMetric
 // What the intervals are.
 std::string IntervalNote(const LoadRecord& record, const LoadMetrics& metrics);
 
+// Instead of their tables, where there are no steps.
+inline constexpr absl::string_view kNoSteps = "The target tells no steps.";
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_TOOLS_LOAD_TABLES_H_

@@ -183,10 +183,7 @@ absl::Status SaveMachineProfile(const MachineProfile& profile, const std::string
                                                     error.message(),
                                                     "): choose another place for the profile"));
   }
-  ReplacingFile file(path);
-  absl::Status status = file.Create();
-  if (status.ok()) status = file.Write(MachineProfileJson(profile));
-  return status.ok() ? file.Commit() : status;
+  return ReplaceFile(path, MachineProfileJson(profile));
 }
 
 absl::StatusOr<MachineProfile> ReadMachineProfile(const std::string& name) {

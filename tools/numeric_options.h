@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "cache/kv_geometry.h"
 #include "engine/weight_dtype.h"
@@ -12,6 +13,10 @@ namespace plumbline {
 
 // Every cache dtype there is: commands that compare dtypes run over these, and over kWeightDtypes.
 inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
+
+// What --weights and --kv-dtype take: "auto", and the name of every dtype.
+std::vector<std::string> WeightWords();
+std::vector<std::string> KvWords();
 
 struct NumericTypes {
   WeightDtype weights = WeightDtype::kF32;

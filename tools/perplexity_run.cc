@@ -139,8 +139,8 @@ void Close(const OpenWindow& window, TextScores* scores) {
 WindowEngine::WindowEngine(std::unique_ptr<Model> model, std::unique_ptr<KvStore> store)
     : model_(std::move(model)),
       store_(std::move(store)),
-      shape_(CostShape::From(model_->config(), model_->options().weights,
-                             model_->options().kv_dtype, model_->options().block_tokens)),
+      executor_(*model_, *store_),
+      shape_(executor_.cost_shape()),
       blocks_(static_cast<size_t>(store_->num_blocks())) {
   std::iota(blocks_.begin(), blocks_.end(), 0);
 }
@@ -168,7 +168,7 @@ absl::StatusOr<absl::Span<const float>> WindowEngine::Feed(absl::Span<const int3
   batch_.Clear();
   batch_.AddSpan(tokens, static_cast<int>(first), static_cast<int>(logit_rows), blocks_);
   StepWork work;
-  absl::StatusOr<absl::Span<const float>> logits = model_->Forward(batch_, *store_, &work);
+  absl::StatusOr<absl::Span<const float>> logits = executor_.Run(batch_, &work);
   if (logits.ok()) CheckCounts(work, span);
   return logits;
 }

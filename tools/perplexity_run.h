@@ -14,6 +14,7 @@
 #include "engine/cost_model.h"
 #include "engine/model.h"
 #include "engine/tensor_source.h"
+#include "scheduler/executor.h"
 #include "tools/perplexity_score.h"
 #include "tools/perplexity_windows.h"
 
@@ -48,6 +49,7 @@ class WindowEngine {
 
   std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> store_;
+  ModelExecutor executor_;  // of both
   CostShape shape_;
   std::vector<BlockId> blocks_;
   StepBatch batch_;

@@ -224,12 +224,10 @@ PassCut CutPasses(const std::vector<int64_t>& needed_bytes, int64_t free_bytes) 
 absl::StatusOr<PerplexitySetup> PreparePerplexity(const PerplexityOptions& options,
                                                   std::istream& in) {
   PerplexitySetup setup;
-  absl::StatusOr<std::string> model = ModelOrToy(options.model);
+  absl::StatusOr<NamedSource> model = OpenModelOrToy(options.model);
   if (!model.ok()) return model.status();
-  setup.model = *std::move(model);
-  auto source = OpenModel(setup.model);
-  if (!source.ok()) return source.status();
-  setup.source = *std::move(source);
+  setup.model = std::move(model->model);
+  setup.source = std::move(model->source);
   const absl::StatusOr<std::string> text = OpenText(options.text_file, in);
   if (!text.ok()) return text.status();
   absl::Status status = Encode(*text, setup);

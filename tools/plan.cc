@@ -146,12 +146,10 @@ const HeadsPlan& Plan::own() const {
 
 absl::StatusOr<Plan> MakePlan(const PlanOptions& options) {
   Plan plan;
-  absl::StatusOr<std::string> model = ModelOrToy(options.model);
+  absl::StatusOr<NamedSource> model = OpenModelOrToy(options.model);
   if (!model.ok()) return model.status();
-  const auto source = OpenModel(*model);
-  if (!source.ok()) return source.status();
-  plan.model = *std::move(model);
-  plan.config = (*source)->config();
+  plan.model = std::move(model->model);
+  plan.config = model->source->config();
   plan.weights = ChooseWeights(options.weights);
   plan.threads = UsableThreads(options.threads > 0 ? options.threads : DetectMachine().cores);
   absl::Status status = SetTarget(options, plan);

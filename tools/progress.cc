@@ -17,26 +17,18 @@ constexpr std::chrono::milliseconds kRedraw(200);
 constexpr size_t kLongestName = 40;     // columns
 constexpr double kLeastForRest = 0.05;  // done, before the time left is told
 
-class ProgressSource final : public TensorSource {
+class ProgressSource final : public ForwardingSource {
  public:
   ProgressSource(const TensorSource& source, Progress& progress)
-      : source_(source), progress_(progress) {}
-  const ModelConfig& config() const override { return source_.config(); }
-  std::string StoredType(absl::string_view name) const override { return source_.StoredType(name); }
-  bool Has(absl::string_view name) const override { return source_.Has(name); }
+      : ForwardingSource(source), progress_(progress) {}
   absl::Status ReadRows(const TensorShape& shape, int64_t row, int64_t num_rows,
                         float* out) const override {
-    absl::Status status = source_.ReadRows(shape, row, num_rows, out);
+    absl::Status status = ForwardingSource::ReadRows(shape, row, num_rows, out);
     progress_.Add(num_rows * shape.row_elements);
     return status;
   }
-  void Release(absl::string_view name) const override { source_.Release(name); }
-  absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
-    return source_.MakeTokenizer();
-  }
 
  private:
-  const TensorSource& source_;
   Progress& progress_;
 };
 

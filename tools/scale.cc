@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/limit_probe.h"
 #include "engine/machine.h"
+#include "engine/replacing_file.h"
 #include "scheduler/clock.h"
 #include "spdlog/spdlog.h"
 #include "tools/html_page.h"
@@ -62,7 +63,7 @@ absl::Status WriteScalePage(const std::string& folder, const ScaleStudy& study,
     return absl::OkStatus();
   }
   if (!page.ok()) return page.status();
-  return WritePage(absl::StrCat(folder, "/page.html"), *page);
+  return ReplaceFile(absl::StrCat(folder, "/page.html"), *page);
 }
 
 }  // namespace

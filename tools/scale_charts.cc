@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/work.h"
 #include "tools/chart_kinds.h"
 
 namespace plumbline {
@@ -168,7 +169,6 @@ Chart ClassSharesChart(const ScaleShares& shares) {
 }
 
 Chart ScaleRooflineChart(const ScaleRoofline& roofline) {
-  constexpr double kFlopsPerMac = 2;
   std::vector<RooflineWork> work;
   for (const ScaleRooflinePoint& point : roofline.points) {
     work.push_back({point.name, point.group, kFlopsPerMac * point.macs, point.bytes,

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "engine/replacing_file.h"
 #include "nlohmann/json.hpp"
+#include "tools/csv_text.h"
 #include "tools/json_text.h"
 #include "tools/table.h"
 
@@ -17,17 +17,6 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kMostFileBytes = int64_t{1} << 30;
-
-absl::Status WriteFile(const std::filesystem::path& path, absl::string_view text) {
-  ReplacingFile file(path.string());
-  if (absl::Status status = file.Create(); !status.ok()) return status;
-  if (absl::Status status = file.Write(text); !status.ok()) return status;
-  return file.Commit();
-}
-
-std::string CsvQuoted(absl::string_view text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(Printable(text), {{"\"", "\"\""}}), "\"");
-}
 
 // The shortest digits that give the same number back, as in the JSON.
 std::string Digits(double value) { return nlohmann::json(value).dump(); }
@@ -49,7 +38,8 @@ std::string CsvHeading() {
 }
 
 std::string CsvLine(const ScalePoint& p, const ScaleSample& s) {
-  std::string line = absl::StrCat(ScaleSweepName(p.sweep), ",", CsvQuoted(p.model), ",", p.shape.L);
+  std::string line =
+      absl::StrCat(ScaleSweepName(p.sweep), ",", QuotedCsv(Printable(p.model)), ",", p.shape.L);
   absl::StrAppend(&line, ",", p.shape.d, ",", p.shape.h, ",", p.shape.g, ",",
                   WeightDtypeName(p.shape.weight_dtype));
   absl::StrAppend(&line, ",", KvDtypeName(p.shape.cache_dtype), ",", p.shape.block_tokens, ",",
@@ -85,11 +75,11 @@ absl::Status WriteScaleFiles(const std::string& folder, const ScaleStudy& study)
     return absl::UnknownError(absl::StrCat("folder ", folder, " cannot be made: ", error.message(),
                                            ": choose another with --output"));
   }
-  if (absl::Status status = WriteFile(path / std::string(kScaleCsvFile), ScaleCsv(study));
+  if (absl::Status status = ReplaceFile(path / std::string(kScaleCsvFile), ScaleCsv(study));
       !status.ok()) {
     return status;
   }
-  return WriteFile(path / std::string(kScaleJsonFile), ScaleJson(study));
+  return ReplaceFile(path / std::string(kScaleJsonFile), ScaleJson(study));
 }
 
 absl::StatusOr<std::string> ReadScaleFile(const std::string& folder) {

@@ -200,11 +200,8 @@ std::string ScaleResultJson(const ScaleStudy& study, const ScaleFindings& findin
 }
 
 absl::Status WriteScaleFindings(const std::string& folder, const ScaleFindings& findings) {
-  ReplacingFile file(absl::StrCat(folder, "/", kScaleFindingsFile));
-  if (absl::Status status = file.Create(); !status.ok()) return status;
-  if (absl::Status status = file.Write(JsonLine(ScaleFindingsJson(findings)) + "\n"); !status.ok())
-    return status;
-  return file.Commit();
+  return ReplaceFile(absl::StrCat(folder, "/", kScaleFindingsFile),
+                     JsonLine(ScaleFindingsJson(findings)) + "\n");
 }
 
 }  // namespace plumbline

@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "tools/html_page.h"
+#include "tools/chart_page.h"
 #include "tools/scale_charts.h"
 #include "tools/table.h"
 
@@ -20,10 +20,6 @@ constexpr absl::string_view kNotMeasured = "Not measured in this run.";
 constexpr absl::string_view kIntervals =
     "Bars show the interval that each median is known to; where none is seen, the marker is "
     "larger.";
-
-std::string Joined(absl::string_view first, absl::string_view second) {
-  return absl::StrCat(first, first.empty() || second.empty() ? "" : " ", second);
-}
 
 bool HasSamples(const ScaleCurves& curves) {
   return std::any_of(curves.series.begin(), curves.series.end(),
@@ -57,11 +53,11 @@ HtmlTable FitTable(const ScaleCurves& curves, absl::string_view unit) {
   return table;
 }
 
-// Adds sections; the first error stays, and what follows it is left out.
+// Adds sections.
 class Writer {
  public:
   Writer(const ScaleReportData& data, const PlotOptions& options)
-      : data_(data), options_(options), page_(data.title, data.lead) {}
+      : data_(data), page_(data.title, data.lead, options) {}
 
   absl::StatusOr<std::string> Run() {
     if (!data_.findings.empty()) page_.AddHeading("Findings");
@@ -73,28 +69,10 @@ class Writer {
     AddPredictions();
     AddCurves("Memory against length", data_.memory_bytes, MemoryChart, "");
     AddTables();
-    if (!status_.ok()) return status_;
-    return page_.ToString();
+    return page_.Finish();
   }
 
  private:
-  void AddChart(const Chart& chart, absl::string_view caption) {
-    if (!status_.ok()) return;
-    const absl::StatusOr<Picture> picture =
-        DrawChart(chart, absl::StrCat("picture", ++pictures_), options_);
-    if (!picture.ok()) {
-      status_ = picture.status();
-      return;
-    }
-    std::string omitted;
-    if (picture->omitted > 0) {
-      omitted = absl::StrCat("Not shown: ", picture->omitted,
-                             picture->omitted == 1 ? " value that has" : " values that have",
-                             " no place on these axes.");
-    }
-    page_.AddPicture(picture->svg, Joined(caption, omitted));
-  }
-
   // A picture for each of `all` that has samples.
   void AddCurves(absl::string_view heading, const std::vector<ScaleCurves>& all,
                  Chart (*draw)(const ScaleCurves&), absl::string_view about) {
@@ -102,7 +80,8 @@ class Writer {
     if (std::none_of(all.begin(), all.end(), HasSamples)) page_.AddParagraph(kNotMeasured);
     for (const ScaleCurves& curves : all) {
       if (!HasSamples(curves)) continue;
-      AddChart(draw(curves), Joined(curves.of_what, Joined(about, curves.note)));
+      page_.AddChart(draw(curves),
+                     JoinedSentences(curves.of_what, JoinedSentences(about, curves.note)));
       const HtmlTable fits = FitTable(curves, "seconds");
       if (!fits.rows.empty()) page_.AddTable(fits);
     }
@@ -114,10 +93,10 @@ class Writer {
     for (const ScaleShares& shares : data_.shares) {
       if (shares.tokens.empty() || shares.classes.empty()) continue;
       any = true;
-      AddChart(ClassSharesChart(shares),
-               Joined(absl::StrCat("Share of ", shares.of_what,
-                                   " by class; figures are those of the last bar."),
-                      shares.note));
+      page_.AddChart(ClassSharesChart(shares),
+                     JoinedSentences(absl::StrCat("Share of ", shares.of_what,
+                                                  " by class; figures are those of the last bar."),
+                                     shares.note));
     }
     if (!any) page_.AddParagraph(kNotMeasured);
   }
@@ -129,10 +108,12 @@ class Writer {
       page_.AddParagraph(kNotMeasured);
       return;
     }
-    AddChart(ScaleRooflineChart(roofline),
-             Joined("The lines are this machine's measured limits; a class below them leaves time "
-                    "unused. Each group of classes has a colour and marker.",
-                    roofline.note));
+    page_.AddChart(
+        ScaleRooflineChart(roofline),
+        JoinedSentences(
+            "The lines are this machine's measured limits; a class below them leaves time "
+            "unused. Each group of classes has a colour and marker.",
+            roofline.note));
   }
 
   void AddPredictions() {
@@ -146,12 +127,13 @@ class Writer {
     page_.AddParagraph(absl::StrCat(FormatCount(count - MissedPredictions(predictions)), " of ",
                                     FormatCount(count),
                                     " measured times lie within 10% of what was predicted."));
-    AddChart(PredictedMeasuredChart(predictions),
-             "On the diagonal both agree; the grey band is 10% either way.");
-    AddChart(
+    page_.AddChart(PredictedMeasuredChart(predictions),
+                   "On the diagonal both agree; the grey band is 10% either way.");
+    page_.AddChart(
         PredictedRatioChart(predictions),
-        Joined("The same with the diagonal laid flat. The furthest outside of the band are named.",
-               predictions.note));
+        JoinedSentences(
+            "The same with the diagonal laid flat. The furthest outside of the band are named.",
+            predictions.note));
   }
 
   void AddTables() {
@@ -161,10 +143,7 @@ class Writer {
   }
 
   const ScaleReportData& data_;
-  const PlotOptions& options_;
-  HtmlPage page_;
-  absl::Status status_;
-  int pictures_ = 0;
+  ChartPage page_;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 namespace plumbline {
 
-// The whole page, which needs no other file (see WritePage). A part that was not measured is a
+// The whole page, which needs no other file. A part that was not measured is a
 // sentence that says so. Values that could not be drawn are counted in the caption. Errors are
 // those of DrawChart: without gnuplot there is no page. Thread-safe.
 absl::StatusOr<std::string> ScalePage(const ScaleReportData& data, const PlotOptions& options = {});

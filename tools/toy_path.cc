@@ -36,4 +36,12 @@ absl::StatusOr<std::string> ModelOrToy(const std::string& model) {
   return FindToyModel();
 }
 
+absl::StatusOr<NamedSource> OpenModelOrToy(const std::string& model) {
+  absl::StatusOr<std::string> name = ModelOrToy(model);
+  if (!name.ok()) return name.status();
+  auto source = OpenModel(*name);
+  if (!source.ok()) return source.status();
+  return NamedSource{*std::move(name), *std::move(source)};
+}
+
 }  // namespace plumbline
