@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 
 namespace plumbline {
 namespace {
@@ -21,13 +23,29 @@ extern "C" void OnInterrupt(int /*signal*/) {
   if (session != nullptr) session->CancelAll();
 }
 
+// Has signals of this thread, the one that takes SIGINT, handled on a stack of their own: oneDNN's
+// AVX2 matrix products keep pointers further below the top of the stack than a signal's frame
+// leaves alone, and wrote to wrong places after one.
+void UseSignalStack() {
+  constexpr size_t kBytes = size_t{64} << 10;  // a frame with AMX's registers takes 11 KiB
+  alignas(64) static std::array<char, kBytes> memory;
+  stack_t stack = {};
+  // A sanitizer may have set one up.
+  if (sigaltstack(nullptr, &stack) == 0 && (stack.ss_flags & SS_DISABLE) == 0) return;
+  stack = {};
+  stack.ss_sp = memory.data();
+  stack.ss_size = memory.size();
+  sigaltstack(&stack, nullptr);
+}
+
 }  // namespace
 
 void ExitOnInterrupt() {
+  UseSignalStack();
   struct sigaction action = {};
   action.sa_handler = OnInterrupt;
   sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;  // a write that is under way goes on
+  action.sa_flags = SA_ONSTACK | SA_RESTART;  // a write that is under way goes on
   sigaction(SIGINT, &action, nullptr);
 }
 

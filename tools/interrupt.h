@@ -10,7 +10,7 @@ namespace plumbline {
 inline constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, as shells count
 
 // From here on SIGINT ends the program with kInterruptedExitCode, also where it was ignored (a
-// shell's background jobs). For main(): affects the whole process.
+// shell's background jobs). For main(), before other threads: affects the whole process.
 void ExitOnInterrupt();
 
 // While it lives, the first SIGINT calls session.CancelAll(), where there is a session, and the
