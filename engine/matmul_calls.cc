@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/int8_rows.h"
+#include "engine/matmul_sizes.h"
 
 namespace plumbline {
 namespace {
@@ -15,6 +17,7 @@ constexpr int64_t kSplitRows = 64;         // of a product made of two, at once
 constexpr int64_t kAnyPanelInputs = 512;   // see PanelInputs
 constexpr int64_t kMostPanelInputs = 768;  // of a multiple of kPanelStep
 constexpr int64_t kPanelStep = 64;
+constexpr size_t kScratchAlignment = 64;
 
 // Of the weights, the activations and the results.
 struct LibraryTypes {
@@ -68,6 +71,25 @@ std::string AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
   return descriptor.impl_info_str();
 }
 
+size_t XRowBytes(const CallShape& shape) { return shape.inputs * WeightDtypeBytes(shape.dtype); }
+size_t YRowBytes(const CallShape& shape) { return shape.outputs * sizeof(float); }
+
+// Room for least_rows rows of both operands.
+struct PaddedRows {
+  std::byte* x;
+  std::byte* y;
+
+  static size_t Bytes(const CallSet& set) {
+    return kScratchAlignment + set.least_rows * (XRowBytes(set.shape) + YRowBytes(set.shape));
+  }
+  // Cut out of `memory`, which has so many bytes, from any address.
+  PaddedRows(std::byte* memory, const CallSet& set) {
+    const size_t past = reinterpret_cast<uintptr_t>(memory) % kScratchAlignment;
+    y = memory + (kScratchAlignment - past) % kScratchAlignment;
+    x = y + set.least_rows * YRowBytes(set.shape);
+  }
+};
+
 bool IsBlocked(const std::string& name) { return absl::StartsWith(name, "brg"); }
 
 // Sums of whole numbers are the same in any order, but only the blocked implementations are known
@@ -80,20 +102,19 @@ void ChooseInt8Calls(const std::vector<std::string>& names, CallSet* set) {
   set->scratch_bytes += HalvesScratch::Bytes(kSplitRows, set->shape.outputs, set->shape.inputs);
 }
 
-// One implementation for all sizes, and one of those whose rows are independent. Where the blocked
-// one for few rows is another than for many, as of small matrices with AMX, few rows it is.
+// One implementation for all calls, and one whose rows are independent. Where the library has
+// another blocked one for few rows than for many, as with AMX, the many rows' serves all: it is the
+// faster by far, and a few rows of zeros cost it next to nothing. names: of every size, from one
+// row.
 void ChooseFloatCalls(const std::vector<std::string>& names, CallSet* set) {
-  const bool blocked = std::all_of(names.begin(), names.end(), IsBlocked);
-  const auto other = std::find_if(names.begin(), names.end(),
-                                  [&](const std::string& name) { return name != names[0]; });
-  set->rows_independent = blocked;
-  set->implementation = blocked ? names.front() : names.back();
-  if (!blocked || other == names.end()) return;
-  const auto same = static_cast<int>(other - names.begin());
-  for (int64_t rows = 1; rows <= kMatmulCallRows && MatmulSizeIndex(rows) < same;
-       rows = rows < kMatmulRowStep ? rows + 1 : rows + kMatmulRowStep) {
-    set->most_rows = rows;
-  }
+  set->implementation = names.back();
+  set->rows_independent = std::all_of(names.begin(), names.end(), IsBlocked);
+  if (!set->rows_independent) return;
+  const auto other = std::find_if(names.rbegin(), names.rend(),
+                                  [&](const std::string& name) { return name != names.back(); });
+  set->least_rows = MatmulSizeRows(static_cast<int>(names.rend() - other));
+  if (set->least_rows == 1) return;
+  set->scratch_bytes += PaddedRows::Bytes(*set);
 }
 
 }  // namespace
@@ -108,7 +129,6 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape) {
   auto set = std::make_unique<CallSet>();
   set->shape = shape;
-  set->most_rows = kMatmulCallRows;
   set->weights = LargestDescriptor(engine, shape).weights_desc();
   std::vector<std::string> names;
   names.reserve(kMatmulSizes);
@@ -178,16 +198,24 @@ void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64
   }
 }
 
+void CallSet::ExecutePadded(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
+                            const std::byte* x, std::byte* y, std::byte* scratch) {
+  const PaddedRows padded(scratch + library_scratch_bytes, *this);
+  const size_t x_bytes = rows * XRowBytes(shape);
+  const size_t y_bytes = rows * YRowBytes(shape);
+  std::memcpy(padded.x, x, x_bytes);
+  std::memset(padded.x + x_bytes, 0, least_rows * XRowBytes(shape) - x_bytes);
+  if (shape.adds) std::memcpy(padded.y, y, y_bytes);
+  if (shape.adds) std::memset(padded.y + y_bytes, 0, least_rows * YRowBytes(shape) - y_bytes);
+  ExecuteOnce(stream, w, least_rows, padded.x, padded.y, scratch);
+  std::memcpy(y, padded.y, y_bytes);
+}
+
 void CallSet::Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
                       std::byte* y, std::byte* scratch) {
   if (split) return ExecuteInHalves(stream, w, rows, x, reinterpret_cast<int32_t*>(y), scratch);
-  const int64_t x_row_bytes = shape.inputs * WeightDtypeBytes(shape.dtype);
-  const int64_t y_row_bytes = shape.outputs * static_cast<int64_t>(sizeof(float));
-  for (int64_t row = 0; row < rows;) {
-    const int64_t count = NextMatmulCall(std::min(rows - row, most_rows));
-    ExecuteOnce(stream, w, count, x + row * x_row_bytes, y + row * y_row_bytes, scratch);
-    row += count;
-  }
+  if (rows < least_rows) return ExecutePadded(stream, w, rows, x, y, scratch);
+  ExecuteOnce(stream, w, rows, x, y, scratch);
 }
 
 }  // namespace plumbline

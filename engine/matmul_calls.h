@@ -41,22 +41,24 @@ struct LibraryCall {
 struct CallSet {
   CallShape shape;
   dnnl::memory::desc weights;  // the layout for many rows; calls of every size take it
-  int64_t most_rows = 0;       // of one call: every size up to it runs the same implementation
-  std::string implementation;  // of those
+  int64_t least_rows = 1;      // of one call: fewer are padded with rows of zeros
+  std::string implementation;  // of every call
   bool rows_independent = true;
   bool split = false;  // each call is made of two, of halves of x
   size_t library_scratch_bytes = 0;
-  size_t scratch_bytes = 0;  // with the halves and one half's sums
+  size_t scratch_bytes = 0;  // with the halves and one half's sums, or padded rows
   std::array<LibraryCall, kMatmulSizes> calls;
 
-  // x [rows, inputs], dense; y [rows, outputs]. Rows beyond most_rows go to further calls. Throws
-  // dnnl::error.
+  // x [rows, inputs], dense; y [rows, outputs]. Throws dnnl::error. REQUIRES: rows is a cached
+  // size.
   void Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
                std::byte* y, std::byte* scratch);
 
  private:
   void ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
                    void* y, std::byte* scratch);
+  void ExecutePadded(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
+                     std::byte* y, std::byte* scratch);
   void ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
                        const std::byte* x, int32_t* y, std::byte* scratch);
 };
