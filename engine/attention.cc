@@ -19,7 +19,7 @@ constexpr int kGatherRows = 2 * kMicroTileRows + 1;
 
 // Where one KV head's part of a block starts, and its two panels.
 struct Panel {
-  const std::byte* keys;    // [head_dim, block_tokens]
+  const std::byte* keys;    // groups of kKeyGroup keys, one after another (PlaceKey)
   const std::byte* values;  // [block_tokens, head_dim]
 };
 
@@ -28,6 +28,18 @@ Panel HeadPanel(absl::Span<const std::byte> block, int kv_head, int head_dim, in
   const int64_t side = int64_t{1} * head_dim * block_tokens * element_bytes;
   const std::byte* start = block.data() + 2 * side * kv_head;
   return {start, start + side};
+}
+
+// Where a key lies among its head's keys of a block. Each group of keys is [head_dim, width], so
+// that a vector holds neighbours and a whole group is one run of memory, however large the block:
+// rows as far apart as a block is long would meet in a few sets of the cache.
+struct KeyPlace {
+  int64_t first;  // its element of dimension 0
+  int width;      // from there to its next dimension: kKeyGroup, or what is left of the block
+};
+KeyPlace PlaceKey(int slot, int head_dim, int block_tokens) {
+  const int group = slot / kKeyGroup * kKeyGroup;
+  return {int64_t{1} * group * head_dim + slot - group, std::min(kKeyGroup, block_tokens - group)};
 }
 
 }  // namespace
@@ -60,6 +72,7 @@ PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
   const int slot = position % block_tokens;
   const absl::Span<std::byte> block = store.LayerBlock(0, layer, table[position / block_tokens]);
   const int64_t side = int64_t{1} * head_dim * block_tokens * bytes;
+  const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
   std::array<std::byte, 4 * 64> narrow;
   constexpr int kPiece = 64;
   for (int head = 0; head < shape_.kv_heads; ++head) {
@@ -67,8 +80,8 @@ PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
     for (int d = 0; d < head_dim; d += kPiece) {
       const int count = std::min(kPiece, head_dim - d);
       NarrowFromF32(dtype, keys + head * head_dim + d, count, narrow.data());
-      std::byte* to = panel + (int64_t{1} * d * block_tokens + slot) * bytes;
-      for (int i = 0; i < count; ++i, to += int64_t{1} * block_tokens * bytes) {
+      std::byte* to = panel + (place.first + int64_t{1} * d * place.width) * bytes;
+      for (int i = 0; i < count; ++i, to += int64_t{1} * place.width * bytes) {
         std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
       }
     }
@@ -90,13 +103,21 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
   for (int key = 0; key < keys;) {
     const int position = segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
-    const int run = std::min(keys - key, block_tokens - slot);
+    const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
+    // To the end of the group there, or of the one here.
+    const int run =
+        std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
     const Panel panel =
         HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
                   task.kv_head, head_dim, block_tokens, bytes);
-    for (int d = 0; d < head_dim; ++d) {
-      WidenToF32(dtype, panel.keys + (int64_t{1} * d * block_tokens + slot) * bytes, run,
-                 scratch.keys.data() + d * kSegmentKeys + key);
+    const std::byte* from = panel.keys + place.first * bytes;
+    float* to = scratch.keys.data() + PlaceKey(key, head_dim, kSegmentKeys).first;
+    if (run == kKeyGroup) {
+      WidenToF32(dtype, from, kKeyGroup * head_dim, to);
+    } else {
+      for (int d = 0; d < head_dim; ++d) {
+        WidenToF32(dtype, from + int64_t{1} * d * place.width * bytes, run, to + d * kKeyGroup);
+      }
     }
     WidenToF32(dtype, panel.values + int64_t{1} * slot * head_dim * bytes, run * head_dim,
                scratch.values.data() + int64_t{1} * key * head_dim);
@@ -117,24 +138,22 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
   if (block_tokens % kKeyGroup != 0 || (many_rows && view.dtype != KvDtype::kF32)) {
     GatherSegment(pass, task, segment, keys, scratch);
     view.dtype = KvDtype::kF32;
-    view.key_stride = kSegmentKeys;
     for (int i = 0; i < groups; ++i) {
-      view.keys[i] = reinterpret_cast<const std::byte*>(scratch.keys.data() + i * kKeyGroup);
-      view.values[i] = reinterpret_cast<const std::byte*>(scratch.values.data() +
-                                                          int64_t{1} * i * kKeyGroup * head_dim);
+      const int64_t group = int64_t{1} * i * kKeyGroup * head_dim;
+      view.keys[i] = reinterpret_cast<const std::byte*>(scratch.keys.data() + group);
+      view.values[i] = reinterpret_cast<const std::byte*>(scratch.values.data() + group);
     }
     return view;
   }
   const int bytes = KvDtypeBytes(view.dtype);
   const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
-  view.key_stride = block_tokens;
   for (int i = 0; i < groups; ++i) {
     const int position = segment * kSegmentKeys + i * kKeyGroup;
     const int slot = position % block_tokens;
     const Panel panel =
         HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
                   task.kv_head, head_dim, block_tokens, bytes);
-    view.keys[i] = panel.keys + int64_t{1} * slot * bytes;
+    view.keys[i] = panel.keys + int64_t{1} * slot * head_dim * bytes;
     view.values[i] = panel.values + int64_t{1} * slot * head_dim * bytes;
   }
   return view;

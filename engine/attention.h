@@ -1,6 +1,6 @@
 // Attention of one step's spans over the paged cache.
 //
-// Block layout (opaque to cache/): for each KV head, its keys transposed, [head_dim, block_tokens],
+// Block layout (opaque to cache/): for each KV head, its keys in groups of 16, each [head_dim, 16],
 // then its values, [block_tokens, head_dim], in the cache's dtype. Transposed keys let a vector
 // hold the scores of 16 keys; values by row let it hold 16 channels.
 //

@@ -37,9 +37,8 @@ HWY_NOINLINE void ScoreGroups(const SegmentView& segment, const QueryRows& tile,
   for (int d = 0; d < segment.head_dim; ++d) {
     Vec key[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      key[v] =
-          Loader::Load(keys[v / kGroupVectors] + static_cast<ptrdiff_t>(d) * segment.key_stride +
-                       (v % kGroupVectors) * kLanes);
+      key[v] = Loader::Load(keys[v / kGroupVectors] + static_cast<ptrdiff_t>(d) * kKeyGroup +
+                            (v % kGroupVectors) * kLanes);
     }
     for (int r = 0; r < kRows; ++r) {
       const Vec query = hn::Set(F(), queries[r][d]);

@@ -32,8 +32,7 @@ inline constexpr int kMicroTileRows = 6;  // query rows of one kernel call, at m
 struct SegmentView {
   KvDtype dtype = KvDtype::kF32;
   int head_dim = 0;
-  int key_stride = 0;  // elements from one row of a key group to the next
-  // keys[i]: [head_dim, kKeyGroup], transposed: element (d, key) at d * key_stride + key.
+  // keys[i]: [head_dim, kKeyGroup], transposed.
   std::array<const std::byte*, kSegmentGroups> keys = {};
   // values[i]: [kKeyGroup, head_dim].
   std::array<const std::byte*, kSegmentGroups> values = {};
