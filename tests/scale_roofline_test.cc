@@ -69,16 +69,16 @@ TEST(ScaleRooflineTest, TakesTheHeaviestOfOneModelAndMedians) {
     EXPECT_EQ(point.bytes, ffn ? 1000 : 500);
     if (point.group == "prefill of 256") {
       EXPECT_EQ(point.macs, ffn ? 8000 : 2000);
-      EXPECT_EQ(point.seconds.value, 7 * share);
+      EXPECT_EQ(point.seconds.median, 7 * share);
       ++found;
     } else {
       EXPECT_EQ(point.group, "decode at 400");
       EXPECT_EQ(point.macs, ffn ? 40 : 10);
-      EXPECT_EQ(point.seconds.value, 3 * share);
+      EXPECT_EQ(point.seconds.median, 3 * share);
       ++found;
     }
-    EXPECT_LE(point.seconds.low, point.seconds.value);
-    EXPECT_GE(point.seconds.high, point.seconds.value);
+    EXPECT_LE(point.seconds.low, point.seconds.median);
+    EXPECT_GE(point.seconds.high, point.seconds.median);
   }
   EXPECT_EQ(found, 4);
   // The median of all samples' anchors: 1 (seven of them), 2, 3, 4, 5, 7, 100.

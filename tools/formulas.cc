@@ -12,6 +12,7 @@
 #include "engine/formula.h"
 #include "tools/formula_table.h"
 #include "tools/formulas_report.h"
+#include "tools/output.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -88,9 +89,7 @@ absl::Status RunFormulas(const FormulasOptions& options, std::ostream& out) {
   const absl::StatusOr<std::string> report = FormulasText(options);
   if (!report.ok()) return report.status();
   out << *report;
-  out.flush();
-  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
-  return absl::OkStatus();
+  return FlushOutput(out);
 }
 
 }  // namespace plumbline

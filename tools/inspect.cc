@@ -12,6 +12,7 @@
 #include "engine/matmul_probe.h"
 #include "engine/weights.h"
 #include "tools/numeric_options.h"
+#include "tools/output.h"
 #include "tools/toy_path.h"
 
 namespace plumbline {
@@ -137,9 +138,7 @@ absl::Status RunInspect(const InspectOptions& options, std::ostream& out) {
   const absl::StatusOr<Inspection> inspection = Inspect(options);
   if (!inspection.ok()) return inspection.status();
   out << (options.json ? InspectJson(*inspection) : InspectReport(*inspection));
-  out.flush();
-  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
-  return absl::OkStatus();
+  return FlushOutput(out);
 }
 
 }  // namespace plumbline

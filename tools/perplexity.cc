@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 #include "tools/interrupt.h"
+#include "tools/output.h"
 #include "tools/perplexity_setup.h"
 #include "tools/progress.h"
 
@@ -134,9 +135,8 @@ absl::Status RunPerplexity(const PerplexityOptions& options, std::istream& in, s
   result.interrupted = absl::IsCancelled(status);
   if (!status.ok() && !result.interrupted) return status;
   out << (options.json ? PerplexityJson(result) : PerplexityReport(result));
-  out.flush();
-  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
-  return status;
+  const absl::Status written = FlushOutput(out);
+  return written.ok() ? status : written;
 }
 
 }  // namespace plumbline

@@ -11,6 +11,7 @@
 #include "tools/byte_size.h"
 #include "tools/machine_file.h"
 #include "tools/numeric_options.h"
+#include "tools/output.h"
 #include "tools/plan_article.h"
 #include "tools/plan_times.h"
 #include "tools/toy_path.h"
@@ -184,9 +185,7 @@ absl::Status RunPlan(const PlanOptions& options, std::ostream& out) {
     if (!plan.ok()) return plan.status();
     out << (options.json ? PlanJson(*plan) : PlanReport(*plan));
   }
-  out.flush();
-  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
-  return absl::OkStatus();
+  return FlushOutput(out);
 }
 
 }  // namespace plumbline

@@ -12,6 +12,7 @@
 #include "spdlog/spdlog.h"
 #include "tools/html_page.h"
 #include "tools/interrupt.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/scale_analysis.h"
 #include "tools/scale_files.h"
@@ -89,9 +90,8 @@ absl::Status RunScale(const ScaleOptions& options, std::ostream& out) {
   out << (options.json ? ScaleResultJson(setup->study, *findings)
                        : absl::StrCat(ScaleSummary(*findings, options.verbose),
                                       ScaleNotes(setup->study, setup->folder)));
-  out.flush();
-  if (!out) return absl::DataLossError("the output cannot be written: check where it goes");
-  return measured;
+  const absl::Status written = FlushOutput(out);
+  return written.ok() ? measured : written;
 }
 
 }  // namespace plumbline

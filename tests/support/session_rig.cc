@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <utility>
 
 #include "cache/block_mover.h"
@@ -10,16 +9,11 @@
 #include "cache/kv_store.h"
 #include "scheduler/clock.h"
 #include "scheduler/executor.h"
-#include "scheduler/session.h"
 
 namespace plumbline {
 
-namespace {
-
-using Submit = std::function<void(Session&)>;
-
-// A session over a poisoned cache runs what `submit` hands it to its end.
-void RunSession(Model& model, const SessionRigOptions& options, const Submit& submit) {
+void UseSession(Model& model, const SessionRigOptions& options,
+                absl::FunctionRef<void(Session&)> use) {
   const ModelOptions& run = model.options();
   SessionOptions session_options;
   session_options.check_invariants = true;
@@ -45,19 +39,17 @@ void RunSession(Model& model, const SessionRigOptions& options, const Submit& su
   const SteadyClock clock;
   {
     Session session(session_options, executor, pool, clock);
-    submit(session);
+    use(session);
     session.RunUntilIdle();
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();
   }
   EXPECT_EQ(pool.num_used(), 0);
 }
 
-}  // namespace
-
 std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
                                        const std::vector<Request>& requests) {
   std::vector<RequestResult> results(requests.size());
-  RunSession(model, options, [&](Session& session) {
+  UseSession(model, options, [&](Session& session) {
     for (size_t i = 0; i < requests.size(); ++i) {
       session.Submit(requests[i],
                      [&results, i](RequestResult result) { results[i] = std::move(result); });
@@ -69,7 +61,7 @@ std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& op
 std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& options,
                                       const Request& request) {
   std::vector<RequestResult> results(static_cast<size_t>(request.samples));
-  RunSession(model, options, [&](Session& session) {
+  UseSession(model, options, [&](Session& session) {
     session.Submit(request, [&results](RequestResult result) {
       const auto sample = static_cast<size_t>(result.sample);
       results[sample] = std::move(result);

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "engine/model.h"
 #include "scheduler/preemption.h"
 #include "scheduler/request.h"
+#include "scheduler/session.h"
 
 namespace plumbline {
 
@@ -21,8 +23,14 @@ struct SessionRigOptions {
   bool recompute_each_step = false;
 };
 
-// Runs all requests to their ends and returns their results in the order given. Adds a test
-// failure where the cache cannot be made, an invariant breaks, or a block does not come back.
+// Has `use` submit to a session, step it and look at it, and runs what is left then to its end.
+// Adds a test failure where the cache cannot be made, an invariant breaks, or a block does not come
+// back.
+void UseSession(Model& model, const SessionRigOptions& options,
+                absl::FunctionRef<void(Session&)> use);
+
+// Runs all requests to their ends and returns their results in the order given. Adds
+// test failures as UseSession.
 std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& options,
                                        const std::vector<Request>& requests);
 
