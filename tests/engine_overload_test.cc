@@ -83,15 +83,16 @@ class Crowd {
     std::vector<int32_t> prompt(static_cast<size_t>(1 + Below(kMostPrompt)));
     for (int32_t& token : prompt) token = Below(vocab_);
     const int output = 1 + Below(kMostOutput);
-    return session.Submit(
-        GreedyRequest(std::move(prompt), output, 0), [this, index, output](RequestResult result) {
-          ++ended_[static_cast<size_t>(index)];
-          ++num_ended_;
-          ++reasons_[static_cast<size_t>(result.reason)];
-          if (result.reason == FinishReason::kLength) {
-            EXPECT_EQ(static_cast<int>(result.output.size()), output) << "request " << index;
-          }
-        });
+    return session.Submit(GreedyRequest(std::move(prompt), output, 0),
+                          [this, index, output](const RequestResult& result) {
+                            ++ended_[static_cast<size_t>(index)];
+                            ++num_ended_;
+                            ++reasons_[static_cast<size_t>(result.reason)];
+                            if (result.reason == FinishReason::kLength) {
+                              EXPECT_EQ(static_cast<int>(result.output.size()), output)
+                                  << "request " << index;
+                            }
+                          });
   }
 
   int vocab_;
