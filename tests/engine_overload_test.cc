@@ -21,7 +21,7 @@ namespace plumbline::engine_overload_test {
 namespace {
 
 constexpr uint32_t kSeed = 5;
-constexpr int kRequests = IsSanitized() ? 200 : 2000;
+constexpr int kRequests = 2000;
 constexpr int kMostPrompt = 40;
 constexpr int kMostOutput = 24;
 constexpr int kMostRunning = 8;
