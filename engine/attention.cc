@@ -153,8 +153,9 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
     const Panel panel =
         HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
                   task.kv_head, head_dim, block_tokens, bytes);
-    view.keys[i] = panel.keys + int64_t{1} * slot * head_dim * bytes;
-    view.values[i] = panel.values + int64_t{1} * slot * head_dim * bytes;
+    const int64_t group = int64_t{1} * slot * head_dim * bytes;
+    view.keys[i] = panel.keys + group;
+    view.values[i] = panel.values + group;
   }
   return view;
 }

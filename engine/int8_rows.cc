@@ -113,19 +113,13 @@ void FinishInt8Row(const Int8Channels& channels, float scale, float* y) {
    scale, y);
 }
 
-namespace {
-constexpr size_t kHalvesAlignment = 64;
-}  // namespace
-
 size_t HalvesScratch::Bytes(int64_t rows, int64_t outputs, int64_t inputs) {
   return static_cast<size_t>(rows) *
-             (2 * static_cast<size_t>(inputs) + static_cast<size_t>(outputs) * sizeof(int32_t)) +
-         kHalvesAlignment;
+         (2 * static_cast<size_t>(inputs) + static_cast<size_t>(outputs) * sizeof(int32_t));
 }
 
 HalvesScratch::HalvesScratch(std::byte* memory, int64_t rows, int64_t outputs, int64_t inputs) {
-  const size_t past = reinterpret_cast<uintptr_t>(memory) % kHalvesAlignment;
-  sums = reinterpret_cast<int32_t*>(memory + (kHalvesAlignment - past) % kHalvesAlignment);
+  sums = reinterpret_cast<int32_t*>(memory);
   low = reinterpret_cast<std::byte*>(sums + rows * outputs);
   high = low + rows * inputs;
 }

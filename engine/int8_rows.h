@@ -47,7 +47,7 @@ struct HalvesScratch {
   std::byte* high;  // [rows, inputs]
 
   static size_t Bytes(int64_t rows, int64_t outputs, int64_t inputs);
-  // Cut out of `memory`, which has so many bytes, from any address.
+  // Cut out of `memory`, which has so many bytes. REQUIRES: aligned as int32_t.
   HalvesScratch(std::byte* memory, int64_t rows, int64_t outputs, int64_t inputs);
 };
 // x = low + high with neither over 128: a product of u8 by s8 that adds two neighbours in 16 bits

@@ -80,15 +80,20 @@ struct PaddedRows {
   std::byte* y;
 
   static size_t Bytes(const CallSet& set) {
-    return kScratchAlignment + set.least_rows * (XRowBytes(set.shape) + YRowBytes(set.shape));
+    return set.least_rows * (XRowBytes(set.shape) + YRowBytes(set.shape));
   }
-  // Cut out of `memory`, which has so many bytes, from any address.
-  PaddedRows(std::byte* memory, const CallSet& set) {
-    const size_t past = reinterpret_cast<uintptr_t>(memory) % kScratchAlignment;
-    y = memory + (kScratchAlignment - past) % kScratchAlignment;
-    x = y + set.least_rows * YRowBytes(set.shape);
-  }
+  // Cut out of `memory`, which has so many bytes.
+  PaddedRows(std::byte* memory, const CallSet& set)
+      : x(memory + set.least_rows * YRowBytes(set.shape)), y(memory) {}
 };
+
+// Makes room for so many bytes of ours behind the library's scratch, at an aligned address.
+void AddOwnScratch(size_t bytes, CallSet* set) { set->scratch_bytes += kScratchAlignment + bytes; }
+std::byte* OwnScratch(const CallSet& set, std::byte* scratch) {
+  std::byte* const behind = scratch + set.library_scratch_bytes;
+  const size_t past = reinterpret_cast<uintptr_t>(behind) % kScratchAlignment;
+  return behind + (kScratchAlignment - past) % kScratchAlignment;
+}
 
 bool IsBlocked(const std::string& name) { return absl::StartsWith(name, "brg"); }
 
@@ -99,7 +104,7 @@ void ChooseInt8Calls(const std::vector<std::string>& names, CallSet* set) {
   set->split = !std::all_of(names.begin(), names.end(), IsBlocked);
   if (!set->split) return;
   absl::StrAppend(&set->implementation, " (in halves)");
-  set->scratch_bytes += HalvesScratch::Bytes(kSplitRows, set->shape.outputs, set->shape.inputs);
+  AddOwnScratch(HalvesScratch::Bytes(kSplitRows, set->shape.outputs, set->shape.inputs), set);
 }
 
 // One implementation for all calls, and one whose rows are independent. Where the library has
@@ -113,8 +118,7 @@ void ChooseFloatCalls(const std::vector<std::string>& names, CallSet* set) {
   const auto other = std::find_if(names.rbegin(), names.rend(),
                                   [&](const std::string& name) { return name != names.back(); });
   set->least_rows = MatmulSizeRows(static_cast<int>(names.rend() - other));
-  if (set->least_rows == 1) return;
-  set->scratch_bytes += PaddedRows::Bytes(*set);
+  if (set->least_rows > 1) AddOwnScratch(PaddedRows::Bytes(*set), set);
 }
 
 }  // namespace
@@ -186,8 +190,7 @@ void CallSet::ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t r
 
 void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
                               const std::byte* x, int32_t* y, std::byte* scratch) {
-  const HalvesScratch half(scratch + library_scratch_bytes, kSplitRows, shape.outputs,
-                           shape.inputs);
+  const HalvesScratch half(OwnScratch(*this, scratch), kSplitRows, shape.outputs, shape.inputs);
   for (int64_t row = 0; row < rows;) {
     const int64_t count = NextMatmulCall(std::min(rows - row, kSplitRows));
     SplitHalves(count * shape.inputs, x + row * shape.inputs, half.low, half.high);
@@ -200,13 +203,15 @@ void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64
 
 void CallSet::ExecutePadded(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
                             const std::byte* x, std::byte* y, std::byte* scratch) {
-  const PaddedRows padded(scratch + library_scratch_bytes, *this);
+  const PaddedRows padded(OwnScratch(*this, scratch), *this);
   const size_t x_bytes = rows * XRowBytes(shape);
   const size_t y_bytes = rows * YRowBytes(shape);
   std::memcpy(padded.x, x, x_bytes);
   std::memset(padded.x + x_bytes, 0, least_rows * XRowBytes(shape) - x_bytes);
-  if (shape.adds) std::memcpy(padded.y, y, y_bytes);
-  if (shape.adds) std::memset(padded.y + y_bytes, 0, least_rows * YRowBytes(shape) - y_bytes);
+  if (shape.adds) {
+    std::memcpy(padded.y, y, y_bytes);
+    std::memset(padded.y + y_bytes, 0, least_rows * YRowBytes(shape) - y_bytes);
+  }
   ExecuteOnce(stream, w, least_rows, padded.x, padded.y, scratch);
   std::memcpy(y, padded.y, y_bytes);
 }

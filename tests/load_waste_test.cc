@@ -1,8 +1,6 @@
 // Cache slots without a token: their number at every step, and how few they are.
-#include <algorithm>
 #include <cstdint>
 #include <map>
-#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -60,9 +58,16 @@ std::vector<int64_t> WasteByFormula(const RepetitionRecord& run, int block_token
   return waste;
 }
 
+void ExpectWasteByFormula(const RepetitionRecord& run, int block_tokens) {
+  const std::vector<int64_t> formula = WasteByFormula(run, block_tokens);
+  for (size_t s = 0; s < run.steps.size(); ++s) {
+    ASSERT_EQ(run.steps[s].waste_tokens, formula[s]) << "step " << s;
+    ASSERT_EQ(run.steps[s].preemptions, 0);
+  }
+}
+
 double MeanWaste(const RepetitionRecord& run) {
   LoadRecord record;
-  record.block_tokens = kBlockTokens;
   record.repetitions = {run};
   return ComputeMetrics(record, {}).Figure("waste").value.value;
 }
@@ -70,11 +75,7 @@ double MeanWaste(const RepetitionRecord& run) {
 TEST(LoadWaste, IsTheFormulasAtEveryStepAndAtMostTwoPercent) {
   const RepetitionRecord run = RunLongContexts(kBlockTokens);
   ASSERT_EQ(run.requests.size(), 300U);
-  const std::vector<int64_t> formula = WasteByFormula(run, kBlockTokens);
-  for (size_t s = 0; s < run.steps.size(); ++s) {
-    ASSERT_EQ(run.steps[s].waste_tokens, formula[s]) << "step " << s;
-    ASSERT_EQ(run.steps[s].preemptions, 0);
-  }
+  ExpectWasteByFormula(run, kBlockTokens);
   int64_t context = 0;
   for (const RequestRecord& request : run.requests) {
     context += request.prompt_tokens + request.output_tokens;
@@ -87,10 +88,7 @@ TEST(LoadWaste, IsTheFormulasAtEveryStepAndAtMostTwoPercent) {
 TEST(LoadWaste, GrowsWithTheBlock) {
   constexpr int kLarge = 256;
   const RepetitionRecord run = RunLongContexts(kLarge);
-  const std::vector<int64_t> formula = WasteByFormula(run, kLarge);
-  for (size_t s = 0; s < run.steps.size(); ++s) {
-    ASSERT_EQ(run.steps[s].waste_tokens, formula[s]) << "step " << s;
-  }
+  ExpectWasteByFormula(run, kLarge);
   EXPECT_GT(MeanWaste(run), 0.05);
 }
 

@@ -39,10 +39,6 @@ std::string BenchModelName(const BenchGroup& group) {
   return Printable(group.name.empty() ? group.setup.model : group.name);
 }
 
-std::string ThreadsText(const BenchGroup& group) {
-  return absl::StrCat(group.setup.threads, group.setup.threads == 1 ? " thread" : " threads");
-}
-
 std::string BenchTitle(const BenchGroup& group) {
   // One word, which would not be wrapped.
   std::string title = absl::StrCat(CutText(BenchModelName(group), kTerminalColumns - 1),
@@ -51,7 +47,8 @@ std::string BenchTitle(const BenchGroup& group) {
     absl::StrAppend(&title, " ", FormatSi(static_cast<double>(group.weight_bytes)), "B, ",
                     FormatSi(static_cast<double>(group.parameters)), " parameters");
   }
-  absl::StrAppend(&title, ", cache ", KvDtypeName(group.setup.kv_dtype), ", ", ThreadsText(group));
+  absl::StrAppend(&title, ", cache ", KvDtypeName(group.setup.kv_dtype), ", ",
+                  FormatThreads(group.setup.threads));
   return WrapText(title);
 }
 
@@ -163,8 +160,8 @@ std::string BenchMarkdown(const BenchRun& run) {
                              BenchWorkText(result, MacsPerToken(result))}));
     }
     if (const std::string limits = BenchLimitsText(group); !limits.empty()) {
-      absl::StrAppend(&below, "- ", BenchModelName(group), ", ", ThreadsText(group), ", ", limits,
-                      "\n");
+      absl::StrAppend(&below, "- ", BenchModelName(group), ", ", FormatThreads(group.setup.threads),
+                      ", ", limits, "\n");
     }
     for (const BenchLeftOut& left : group.left_out) {
       absl::StrAppend(&below, "- ", BenchModelName(group), ", left out: ", BenchTestName(left.test),

@@ -44,8 +44,7 @@ std::string RunHeading(const GenerateRun& run) {
   std::string out = WrapText(absl::StrCat(
       CutText(Printable(run.config.name), 40), " (", run.config.architecture, "), weights ",
       WeightDtypeName(run.weights), " ", FormatSi(static_cast<double>(run.weight_bytes)),
-      "B, cache ", KvDtypeName(run.kv_dtype), ", ", run.threads,
-      run.threads == 1 ? " thread" : " threads"));
+      "B, cache ", KvDtypeName(run.kv_dtype), ", ", FormatThreads(run.threads)));
   if (run.no_cache) {
     absl::StrAppend(&out, WrapText("Without a cache: each token recomputes its whole context from "
                                    "position 0, one request at a time. A step's cache is its "

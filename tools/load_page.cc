@@ -29,8 +29,7 @@ std::string PageLead(const LoadRecord& record) {
                           ? "plumbline load on this engine"
                           : absl::StrCat("plumbline load, ", record.target, " in virtual time"),
                       ", weights ", record.weights, ", cache ", record.kv_dtype, ", ",
-                      record.threads, record.threads == 1 ? " thread" : " threads",
-                      start.empty() ? "" : ", ", start, ".");
+                      FormatThreads(record.threads), start.empty() ? "" : ", ", start, ".");
 }
 
 std::optional<double> ItlTarget(const LoadRecord& record) {

@@ -15,8 +15,7 @@ std::string LoadHeading(const LoadRecord& record) {
   return absl::StrCat(
       WrapText(absl::StrCat(
           CutText(Printable(record.model), kTerminalColumns - 1), ", weights ", record.weights,
-          ", cache ", record.kv_dtype, ", ", record.threads,
-          record.threads == 1 ? " thread" : " threads",
+          ", cache ", record.kv_dtype, ", ", FormatThreads(record.threads),
           record.target == "engine" ? "" : absl::StrCat(", ", record.target, " in virtual time"))),
       WrapText(absl::StrCat(Printable(record.workload), "; seed ", record.seed,
                             record.salt == 0 ? ", no salt" : "")),

@@ -66,10 +66,10 @@ void AddTo(const PerplexityRow& row, bool is_reference, Table* table) {
 std::string Head(const PerplexityResult& result) {
   const WindowLayout& layout = result.layout;
   const PerplexityWindow last = WindowAt(layout, layout.windows() - 1);
-  std::string text = WrapText(absl::StrCat(
-      Printable(result.name), " (", result.architecture, "), ", FormatCount(layout.text_tokens),
-      " tokens of ", Printable(result.text_name), " (", FormatBytes(result.text_bytes), "), ",
-      result.threads, result.threads == 1 ? " thread" : " threads"));
+  std::string text = WrapText(
+      absl::StrCat(Printable(result.name), " (", result.architecture, "), ",
+                   FormatCount(layout.text_tokens), " tokens of ", Printable(result.text_name),
+                   " (", FormatBytes(result.text_bytes), "), ", FormatThreads(result.threads)));
   absl::StrAppend(
       &text, WrapText(absl::StrCat(
                  FormatCount(layout.windows()), " windows of ", layout.context, " positions",

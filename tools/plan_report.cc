@@ -15,10 +15,9 @@ std::string Size(int64_t bytes) { return FormatSi(static_cast<double>(bytes)) + 
 std::string DtypeHeading(size_t i) { return absl::StrCat(KvDtypeName(kPlanDtypes[i]), " cache"); }
 
 std::string PlanHeading(const Plan& plan) {
-  std::string out =
-      WrapText(absl::StrCat(CutText(Printable(plan.config.name), 40), " (",
-                            plan.config.architecture, "), weights ", WeightDtypeName(plan.weights),
-                            ", ", plan.threads, plan.threads == 1 ? " thread" : " threads"));
+  std::string out = WrapText(absl::StrCat(
+      CutText(Printable(plan.config.name), 40), " (", plan.config.architecture, "), weights ",
+      WeightDtypeName(plan.weights), ", ", FormatThreads(plan.threads)));
   absl::StrAppend(
       &out, WrapText(absl::StrCat("Memory: ", FormatBytes(plan.memory_bytes),
                                   plan.what_if ? " as given with " : " free here, says ",

@@ -97,6 +97,10 @@ std::string FormatCount(int64_t value) {
   return out;
 }
 
+std::string FormatThreads(int64_t threads) {
+  return absl::StrCat(threads, threads == 1 ? " thread" : " threads");
+}
+
 std::string FormatSi(double value) {
   constexpr std::array<const char*, 7> kPrefixes = {"", " k", " M", " G", " T", " P", " E"};
   if (!std::isfinite(value)) return "-";

@@ -18,6 +18,8 @@ inline constexpr size_t kTerminalColumns = 80;
 std::string FormatCount(int64_t value);
 // A value of 1000 or more with four digits and an SI prefix, e.g. "1.235 G" (1e9); below, as is.
 std::string FormatSi(double value);
+// "1 thread", "2 threads".
+std::string FormatThreads(int64_t threads);
 // "123 us", "12.35 ms", "1.235 s"; "-" for a negative time (there was none).
 std::string FormatSeconds(double seconds);
 // "12,345 bytes", with the size in kB, MB, GB (1e9) behind it where it has one.
