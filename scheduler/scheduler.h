@@ -121,7 +121,7 @@ class Scheduler {
 
   // What the step does, apart from its end and its prediction; reuses the room of `*event`.
   // REQUIRES: `plan` is the last one, has run, and is uncommitted.
-  void Describe(const StepPlan& plan, StepEvent* event) const;
+  void Describe(const StepPlan& plan, StepEvent* event);
 
   // Finished requests since the last call, in order of finishing.
   std::vector<RequestResult> TakeFinished();
@@ -170,6 +170,7 @@ class Scheduler {
   void AppendToken(Sequence& sequence, SampleOutcome outcome, double now);
   void Finish(Sequence& sequence, FinishReason reason, absl::Status status, double now);
   void RemoveFinished();
+  int64_t CountComputedOnce();
   absl::Status CheckOrder(const Sequence& before, const Sequence& after) const;
   absl::Status CheckSequence(const Sequence& sequence) const;
 
@@ -189,6 +190,7 @@ class Scheduler {
   absl::btree_set<std::pair<double, RequestId>> deadlines_;  // of those that have one
   QueueDrain drain_;
   std::vector<RequestResult> finished_;
+  std::vector<bool> block_counted_;  // scratch of Describe, [num_blocks]
 };
 
 }  // namespace plumbline

@@ -31,7 +31,7 @@ struct StepEvent {
   int waiting = 0;
   int64_t blocks_used = 0;    // held by running sequences
   int64_t blocks_free = 0;    // the rest, with those that are kept for later
-  int64_t cached_tokens = 0;  // of running sequences; shared ones count for each
+  int64_t cached_tokens = 0;  // stored in them: those of a shared block once
   int64_t waste_tokens = 0;   // slots of those blocks without a token
 };
 

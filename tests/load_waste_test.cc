@@ -92,5 +92,38 @@ TEST(LoadWaste, GrowsWithTheBlock) {
   EXPECT_GT(MeanWaste(run), 0.05);
 }
 
+// One request after the other, alike in their first 32 tokens of 40; a second for each step.
+RepetitionRecord RunSharedPrefix(bool sharing) {
+  WorkloadOptions workload = SmallRequests("constant:0.5", 2);
+  workload.prompt = *LengthDistribution::Parse("8");
+  workload.output = *LengthDistribution::Parse("6");
+  workload.prefix_groups = 1;
+  workload.prefix_tokens = 2 * kBlockTokens;
+  auto requests = LoadWorkload::Build(workload, nullptr);
+  EXPECT_TRUE(requests.ok()) << requests.status();
+  SimulationOptions options = EvenSteps(1);
+  options.session.scheduler.prefix_sharing = sharing;
+  return DriveToEnd(*requests, Simulated(options));
+}
+
+TEST(LoadWaste, CountsTheTokensOfASharedBlockOnce) {
+  const RepetitionRecord apart = RunSharedPrefix(false);
+  const RepetitionRecord shared = RunSharedPrefix(true);
+  ASSERT_EQ(apart.steps.size(), shared.steps.size());
+  int64_t both_ran = 0;
+  for (size_t s = 0; s < shared.steps.size(); ++s) {
+    const StepRecord& step = shared.steps[s];
+    const bool both = step.running == 2;
+    both_ran += both ? 1 : 0;
+    EXPECT_EQ(step.running, apart.steps[s].running);
+    EXPECT_EQ(step.blocks_used, apart.steps[s].blocks_used - (both ? 2 : 0)) << "step " << s;
+    EXPECT_EQ(step.cached_tokens, apart.steps[s].cached_tokens - (both ? 2 * kBlockTokens : 0));
+    EXPECT_EQ(step.waste_tokens, apart.steps[s].waste_tokens);
+    EXPECT_EQ(step.cached_tokens + step.waste_tokens, step.blocks_used * kBlockTokens);
+  }
+  EXPECT_GE(both_ran, 3);
+  EXPECT_EQ(shared.requests[1].prefix_hit_tokens, 2 * kBlockTokens);
+}
+
 }  // namespace
 }  // namespace plumbline::load_waste_test

@@ -85,7 +85,7 @@ struct StepRecord {
   int64_t waiting = 0;        // sequences that do not
   int64_t blocks_used = 0;    // held by running sequences
   int64_t blocks_free = 0;    // the rest: can be taken at once
-  int64_t cached_tokens = 0;  // stored in the running sequences' blocks
+  int64_t cached_tokens = 0;  // stored in the running sequences' blocks, in a shared one once
   int64_t waste_tokens = 0;   // slots of those blocks that hold no token
   int64_t preemptions = 0;    // by the plan of this step
   // 1: it ran prompt tokens beside streams, and was predicted to miss the target for them even so.
