@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/attention_partials.h"
 #include "engine/kv_convert.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"

@@ -1,14 +1,13 @@
 #include "engine/attention_kernels.h"
 
 #include <algorithm>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/attention_kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, which includes this file once more for every target:
 #include "engine/simd-inl.h"
-#include "hwy/contrib/math/math-inl.h"
+#include "engine/softmax_row-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -137,39 +136,6 @@ void ScoreRows(const SegmentView& segment, const QueryRows& tile, int groups, fl
   }
 }
 
-HWY_INLINE float ExpOne(float x) { return hn::GetLane(hn::Exp(F(), hn::Set(F(), x))); }
-
-// Turns the first `visible` scores of a row into weights exp(score - maximum), in place; writes
-// maximum and sum. A partial vector runs the same code; its masked lanes add zero. Returns the
-// scores whose exp ran.
-int SoftmaxRow(float* HWY_RESTRICT row, int visible, float* maximum_out, float* sum_out) {
-  const F f;
-  const Vec lowest = hn::Set(f, -std::numeric_limits<float>::infinity());
-  Vec maxima = lowest;
-  for (int key = 0; key < visible; key += kLanes) {
-    const auto mask = hn::FirstN(f, static_cast<size_t>(std::min(kLanes, visible - key)));
-    maxima = hn::Max(maxima, hn::IfThenElse(mask, hn::LoadU(f, row + key), lowest));
-  }
-  const Vec maximum = hn::MaxOfLanes(f, maxima);
-  Vec sum = hn::Zero(f);
-  int exps = 0;
-  for (int key = 0; key < visible; key += kLanes) {
-    const int lanes = std::min(kLanes, visible - key);
-    exps += lanes;
-    const auto mask = hn::FirstN(f, static_cast<size_t>(lanes));
-    const Vec score = hn::IfThenElse(mask, hn::LoadU(f, row + key), maximum);
-    // hn::Exp makes 0 of NaN, which would hide a fault in what the row sees.
-    const Vec exponent = hn::Sub(score, maximum);
-    const Vec exp = hn::IfThenElse(hn::IsNaN(exponent), exponent, hn::Exp(f, exponent));
-    const Vec weight = hn::IfThenElseZero(mask, exp);
-    hn::StoreU(weight, f, row + key);
-    sum = hn::Add(sum, weight);
-  }
-  *maximum_out = hn::GetLane(maximum);
-  *sum_out = hn::GetLane(hn::SumOfLanes(f, sum));
-  return exps;
-}
-
 template <class Loader, int kRows>
 void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratch,
                 AttentionCounts* counts, AttentionTicks* ticks) {
@@ -227,40 +193,6 @@ void Attend(const SegmentView& segment, const QueryRows& tile, float* scratch,
   }
 }
 
-void Merge(const float* HWY_RESTRICT partial, int head_dim, float* HWY_RESTRICT running) {
-  const F f;
-  float* maximum = running + head_dim;
-  float* sum = running + head_dim + 1;
-  if (*sum == 0.0f) {
-    std::copy(partial, partial + head_dim + 2, running);
-    return;
-  }
-  const float larger = std::max(*maximum, partial[head_dim]);
-  const float keep = ExpOne(*maximum - larger);
-  const float add = ExpOne(partial[head_dim] - larger);
-  const Vec keep_lanes = hn::Set(f, keep);
-  const Vec add_lanes = hn::Set(f, add);
-  // Values, and the sum behind them, in whole vectors: the room is rounded up to 16 floats.
-  for (int i = 0; i < PartialFloats(head_dim); i += kLanes) {
-    const Vec scaled = hn::Mul(hn::LoadU(f, running + i), keep_lanes);
-    hn::StoreU(hn::MulAdd(hn::LoadU(f, partial + i), add_lanes, scaled), f, running + i);
-  }
-  *maximum = larger;
-}
-
-void Finish(const float* HWY_RESTRICT running, int head_dim, float* HWY_RESTRICT out) {
-  const F f;
-  const Vec inverse = hn::Set(f, 1.0f / running[head_dim + 1]);
-  int i = 0;
-  for (; i + kLanes <= head_dim; i += kLanes) {
-    hn::StoreU(hn::Mul(hn::LoadU(f, running + i), inverse), f, out + i);
-  }
-  if (i == head_dim) return;
-  const auto count = static_cast<size_t>(head_dim - i);
-  const Vec values = LoadFirstN(f, running + i, count);
-  hn::BlendedStore(hn::Mul(values, inverse), hn::FirstN(f, count), f, out + i);
-}
-
 const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
@@ -271,21 +203,11 @@ HWY_AFTER_NAMESPACE();
 namespace plumbline {
 
 HWY_EXPORT(Attend);
-HWY_EXPORT(Merge);
-HWY_EXPORT(Finish);
 HWY_EXPORT(TargetName);
 
 void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
                    AttentionCounts* counts, AttentionTicks* ticks) {
   HWY_DYNAMIC_DISPATCH(Attend)(segment, tile, scratch, counts, ticks);
-}
-
-void MergePartial(const float* partial, int head_dim, float* running) {
-  HWY_DYNAMIC_DISPATCH(Merge)(partial, head_dim, running);
-}
-
-void FinishPartial(const float* running, int head_dim, float* out) {
-  HWY_DYNAMIC_DISPATCH(Finish)(running, head_dim, out);
 }
 
 const char* AttentionKernelTarget() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "cache/kv_geometry.h"
+#include "engine/attention_partials.h"
 #include "engine/step_clock.h"
 
 namespace plumbline {
@@ -37,10 +38,6 @@ struct SegmentView {
   // values[i]: [kKeyGroup, head_dim].
   std::array<const std::byte*, kSegmentGroups> values = {};
 };
-
-// A row's softmax over some keys: values[head_dim] unnormalised, then maximum, then sum.
-// [PartialFloats(head_dim)]
-inline constexpr int PartialFloats(int head_dim) { return (head_dim + 2 + 15) / 16 * 16; }
 
 // What a call really did, bumped in the loops that did it.
 struct AttentionCounts {
@@ -73,11 +70,6 @@ struct QueryRows {
 // REQUIRES: 1 <= visible[r] <= kSegmentKeys for every row, ascending.
 void AttendSegment(const SegmentView& segment, const QueryRows& tile, float* scratch,
                    AttentionCounts* counts, AttentionTicks* ticks);
-
-// Adds a later segment's partial to a running one; a running sum of zero means "nothing yet".
-void MergePartial(const float* partial, int head_dim, float* running);
-// out[head_dim] = values / sum.
-void FinishPartial(const float* running, int head_dim, float* out);
 
 // The instruction set the kernels run with, e.g. "AVX3".
 const char* AttentionKernelTarget();
