@@ -91,7 +91,11 @@ TileCost RateTables::MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows)
     if (a.dtype == dtype && (best == nullptr || distance(a) < distance(*best))) best = &a;
   }
   if (best == nullptr) best = &profile_.attention.front();
-  return {Inverse(best->score_macs), Inverse(best->value_macs), Inverse(best->softmax_pairs)};
+  TileCost cost;
+  cost.score_seconds = Inverse(best->score_macs);
+  cost.value_seconds = Inverse(best->value_macs);
+  cost.softmax_seconds = Inverse(best->softmax_pairs);
+  return cost;
 }
 
 TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
@@ -106,16 +110,23 @@ TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
     const auto mix = [&](double full, double part) {
       return full * (1 - rest_share) + part * rest_share;
     };
-    cost = {mix(cost.score_seconds, tail.score_seconds),
-            mix(cost.value_seconds, tail.value_seconds),
-            mix(cost.softmax_seconds, tail.softmax_seconds)};
+    cost.score_seconds = mix(cost.score_seconds, tail.score_seconds);
+    cost.value_seconds = mix(cost.value_seconds, tail.value_seconds);
+    cost.softmax_seconds = mix(cost.softmax_seconds, tail.softmax_seconds);
   }
-  if (!gathered) return cost;
+  if (!gathered) {
+    const double first = std::min(1.0, static_cast<double>(kMicroRows) / static_cast<double>(rows));
+    cost.score_reading_seconds = cost.score_seconds * first;
+    cost.value_reading_seconds = cost.value_seconds * first;
+    return cost;
+  }
   const TileCost tile = MeasuredTile(dtype, head_dim, kTileRates);
   const TileCost plain = MeasuredTile(KvDtype::kF32, head_dim, kMicroRows);
   const auto sharing = static_cast<double>(kTileRates) / static_cast<double>(rows);
-  cost.score_seconds += std::max(0.0, tile.score_seconds - plain.score_seconds) * sharing;
-  cost.value_seconds += std::max(0.0, tile.value_seconds - plain.value_seconds) * sharing;
+  cost.score_reading_seconds = std::max(0.0, tile.score_seconds - plain.score_seconds) * sharing;
+  cost.value_reading_seconds = std::max(0.0, tile.value_seconds - plain.value_seconds) * sharing;
+  cost.score_seconds += cost.score_reading_seconds;
+  cost.value_seconds += cost.value_reading_seconds;
   return cost;
 }
 

@@ -25,6 +25,10 @@ struct TileCost {
   double score_seconds = 0;    // of each executed product
   double value_seconds = 0;    // of each product
   double softmax_seconds = 0;  // of each pair
+  // Of score and value seconds, what passes while the tile's keys and values are read: gathering
+  // where they are gathered first, else what the first micro-tile takes.
+  double score_reading_seconds = 0;
+  double value_reading_seconds = 0;
 };
 
 // Does not own the profile. REQUIRES: profile.Validate() is OK. Const; safe from any thread.

@@ -3,31 +3,13 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
-#include "engine/rate_tables.h"
+#include "engine/step_time_parts.h"
 
 namespace plumbline {
 namespace {
 
-double Real(int64_t value) { return static_cast<double>(value); }
-
-// One step, and what all its parts ask of it.
-struct Step {
-  const MachineProfile& profile;
-  const RateTables tables;
-  const CostShape& shape;
-  absl::Span<const SpanShape> spans;
-  int64_t tokens = 0;
-  int64_t logit_rows = 0;
-  double weight_bytes = 0;
-  double cache_bytes = 0;  // keys and values of all spans, once
-
-  // The step goes once over its weights and its cache: what of them a cache level keeps until the
-  // next step is a matter of their size together.
-  double working_set_bytes() const { return weight_bytes + cache_bytes; }
-  ClassTime& Class(StepTime& time, WorkClass c) const {
-    return time.classes[static_cast<size_t>(c)];
-  }
-};
+using step_time::Real;
+using step_time::Step;
 
 Step MakeStep(const MachineProfile& profile, const CostShape& shape,
               absl::Span<const SpanShape> spans) {
@@ -92,110 +74,24 @@ void AddMatmuls(const Step& step, StepTime& time) {
   AddMatrices(step, 1, step.logit_rows, s.V, s.d, step.Class(time, WorkClass::kHead));
 }
 
-// What one layer of attention asks of the threads together, and how it is cut into tasks.
-struct AttentionLoad {
-  double score_seconds = 0, softmax_seconds = 0, value_seconds = 0;
-  int64_t tasks = 0;
-  double largest_task_seconds = 0;
-  bool merges = false;
-
-  double seconds() const { return score_seconds + softmax_seconds + value_seconds; }
-};
-
-// Parts that each tile is split into (attention_plan.cc).
-int64_t TileParts(const Step& step) {
-  int64_t tiles = 0;
-  for (const SpanShape& span : step.spans) {
-    tiles += cutting::CeilDiv(span.count, cutting::TileTokens(step.shape)) * step.shape.g;
-  }
-  const int64_t threads = step.profile.threads;
-  const int64_t wanted = threads > 1 ? cutting::kTasksPerThread * threads : 1;
-  return tiles == 0 ? 1 : cutting::CeilDiv(wanted, tiles);
-}
-
-void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLoad& load) {
-  const CostShape& s = step.shape;
-  const int64_t tile_tokens = std::min(span.count, cutting::TileTokens(s));
-  const int64_t tiles = cutting::CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
-  const TileCost cost = step.tables.Tile(s.cache_dtype, s.e, tile_tokens * (s.h / s.g),
-                                         s.block_tokens % cutting::kKeyGroup != 0);
-  const double pairs = Real(s.h * SpanPairs(span));
-  const double scores = Real(SpanExecutedScorePairs(s, span)) * Real(s.e) * cost.score_seconds;
-  const double softmax = pairs * cost.softmax_seconds;
-  const double values = pairs * Real(s.e) * cost.value_seconds;
+// Groups of keys that a span's tokens are written to. Each block begins a group.
+int64_t KeyGroups(const CostShape& s, const SpanShape& span) {
+  const int64_t in_block = cutting::CeilDiv(s.block_tokens, cutting::kKeyGroup);
   const int64_t end = span.first + span.count;
-  const int64_t segments = cutting::CeilDiv(end, cutting::kSegmentKeys);
-  const int64_t per_part = cutting::CeilDiv(segments, parts);
-  const int64_t tasks_of_tile = cutting::CeilDiv(segments, per_part);
-  // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
-  const double longest = Real(end) * Real(span.count) / Real(std::max<int64_t>(1, SpanPairs(span)));
-  load.score_seconds += scores;
-  load.softmax_seconds += softmax;
-  load.value_seconds += values;
-  load.tasks += tiles * tasks_of_tile;
-  load.merges = load.merges || tasks_of_tile > 1;
-  load.largest_task_seconds =
-      std::max(load.largest_task_seconds,
-               (scores + softmax + values) * longest / Real(tiles * tasks_of_tile));
-}
-
-// How much longer the busiest thread works than all would if the work could be shared evenly.
-double Imbalance(const AttentionLoad& load, int threads) {
-  const double total = load.seconds();
-  if (total <= 0 || load.tasks == 0) return 1;
-  const double even = total / threads;
-  const double rounds = Real(cutting::CeilDiv(load.tasks, threads)) * total / Real(load.tasks);
-  // With many tasks for each thread the short ones fill the gaps.
-  const bool few = load.tasks < cutting::kTasksPerThread * threads;
-  return std::max({even, load.largest_task_seconds, few ? rounds : even}) / even;
-}
-
-// Seconds to read one side (keys or values) of the cache. Tiles after the first of a span find in
-// the caches what these keep of one layer.
-double CacheReadSeconds(const Step& step, double bytes, const Rate& streamed) {
-  const double once = std::min(bytes, step.cache_bytes / 2);
-  const auto at = [&](double working_set) {
-    return step.tables.ReadByteSeconds(working_set) / step.tables.ReadByteSeconds(1e18) /
-           streamed.per_second;
-  };
-  return once * at(step.working_set_bytes()) +
-         (bytes - once) * at(step.cache_bytes / Real(step.shape.L));
-}
-
-void AddAttention(const Step& step, StepTime& time) {
-  const CostShape& s = step.shape;
-  AttentionLoad load;
-  const int64_t parts = TileParts(step);
-  for (const SpanShape& span : step.spans) AddSpan(step, span, parts, load);
-  if (load.tasks == 0) return;
-  const int threads = step.profile.threads;
-  const double scale = Real(s.L) * Imbalance(load, threads) / threads;
-  const ByteCounts bytes = StepBytes(s, step.spans);
-  const CacheRates& cache = step.tables.Cache(s.cache_dtype);
-  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
-  const double overhead = Real(s.L) * regions / step.profile.parallel_regions.per_second;
-  const auto add = [&](WorkClass c, double seconds, const Rate* streamed) {
-    ClassTime& part = step.Class(time, c);
-    part.compute_seconds = seconds * scale;
-    part.overhead_seconds = overhead * seconds / load.seconds();
-    if (streamed == nullptr) return;
-    part.memory_seconds = CacheReadSeconds(step, Real(bytes[static_cast<size_t>(c)]), *streamed);
-  };
-  add(WorkClass::kScores, load.score_seconds, &cache.streamed_key_bytes);
-  add(WorkClass::kSoftmax, load.softmax_seconds, nullptr);
-  add(WorkClass::kWeightedValues, load.value_seconds, &cache.streamed_value_bytes);
+  const int64_t before =
+      span.first / s.block_tokens * in_block + span.first % s.block_tokens / cutting::kKeyGroup;
+  return end / s.block_tokens * in_block +
+         cutting::CeilDiv(end % s.block_tokens, cutting::kKeyGroup) - before;
 }
 
 // Seconds that one thread takes to write one token's keys and values to one layer, on average.
-// A key is written across its block: each element to a line of its own, which the block's other
-// tokens share. Lines that no token of this step had before come from memory.
+// A key is written across its group of keys: each element to a line of its own, which the group's
+// other tokens share. Lines that no token of this step had before come from memory.
 double WriteSeconds(const Step& step) {
   const CostShape& s = step.shape;
-  int64_t blocks = 0;
-  for (const SpanShape& span : step.spans) {
-    blocks += cutting::CeilDiv(span.first % s.block_tokens + span.count, s.block_tokens);
-  }
-  const double fresh = std::min(1.0, Real(blocks) / Real(std::max<int64_t>(1, step.tokens)));
+  int64_t groups = 0;
+  for (const SpanShape& span : step.spans) groups += KeyGroups(s, span);
+  const double fresh = std::min(1.0, Real(groups) / Real(std::max<int64_t>(1, step.tokens)));
   const double cold = fresh * step.tables.MemoryShare(step.working_set_bytes());
   const CacheRates& rates = step.tables.Cache(s.cache_dtype);
   const double element = (1 - cold) / rates.hot_write_elements.per_second +
@@ -272,7 +168,7 @@ StepTime PredictStep(const MachineProfile& profile, const CostShape& shape,
   StepTime time;
   if (step.tokens == 0) return time;
   AddMatmuls(step, time);
-  AddAttention(step, time);
+  step_time::AddAttention(step, time);
   AddRows(step, time);
   return time;
 }

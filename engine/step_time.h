@@ -1,6 +1,8 @@
 // How long a step should take on a measured machine: the predicted column. For each class of work
 // the larger of its compute and memory time at the calibrated rates, plus the overhead of its
 // calls (the roofline of Williams, Waterman and Patterson 2009, with a fixed cost per call).
+// Attention's parts that follow one another (spans; reading a tile's keys and computing with them)
+// take the larger each: while one waits for memory, the other's products do not run.
 #ifndef PLUMBLINE_ENGINE_STEP_TIME_H_
 #define PLUMBLINE_ENGINE_STEP_TIME_H_
 
@@ -24,8 +26,14 @@ struct ClassTime {
   double compute_seconds = 0;
   double memory_seconds = 0;
   double overhead_seconds = 0;
+  // What comes on top of the larger of compute and memory, where parts that follow one another are
+  // bound by the one and by the other.
+  double in_turn_seconds = 0;
 
-  double seconds() const { return std::max(compute_seconds, memory_seconds) + overhead_seconds; }
+  double work_seconds() const {
+    return std::max(compute_seconds, memory_seconds) + in_turn_seconds;
+  }
+  double seconds() const { return work_seconds() + overhead_seconds; }
   // The largest of the three.
   Bound bound() const;
 };

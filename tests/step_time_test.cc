@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <vector>
@@ -130,6 +131,58 @@ TEST(PredictStepTest, MoreIsNeverFaster) {
   }
 }
 
+// Streams wait for memory while a prompt's chunk computes: in one step the two come one after the
+// other, however little each asks of what bounds the other.
+TEST(PredictStepTest, SpansOfUnlikeBoundsTakeTheirTimesInTurn) {
+  const MachineProfile profile = MadeProfile(1e10, 4e9, kNoLimit);
+  const std::vector<SpanShape> streams = Decode(2, 512);
+  const std::vector<SpanShape> chunk = {{0, 96, 0}};
+  std::vector<SpanShape> both = streams;
+  both.push_back(chunk[0]);
+  const StepTime of_streams = PredictStep(profile, Shape(), streams);
+  const StepTime of_chunk = PredictStep(profile, Shape(), chunk);
+  const StepTime of_both = PredictStep(profile, Shape(), both);
+  for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
+    SCOPED_TRACE(WorkClassName(c));
+    EXPECT_EQ(Of(of_streams, c).bound(), Bound::kMemory);
+    EXPECT_EQ(Of(of_chunk, c).bound(), Bound::kCompute);
+    ExpectClose(Of(of_both, c).seconds(), Of(of_streams, c).seconds() + Of(of_chunk, c).seconds());
+    EXPECT_GT(Of(of_both, c).in_turn_seconds, 0);
+  }
+}
+
+// Memory brings a tile's keys while its first six rows run; the others find them in the caches.
+TEST(PredictStepTest, OnlyTheFirstRowsOfATileWaitForMemory) {
+  const std::vector<SpanShape> chunk = {{4096, 16, 0}};
+  for (const double memory : {1e8, 1e9, 1e12}) {
+    const StepTime time = PredictStep(MadeProfile(1e10, memory, kNoLimit), Shape(), chunk);
+    for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
+      const ClassTime& part = Of(time, c);
+      const double first = part.compute_seconds * 6 / 16;
+      ExpectClose(part.seconds(),
+                  part.compute_seconds - first + std::max(first, part.memory_seconds));
+    }
+  }
+}
+
+TEST(PredictStepTest, KeysAreWrittenToGroupsOfSixteenInBlocksOfAnySize) {
+  MachineProfile profile = MadeProfile(1e9, 1e9, kNoLimit);
+  for (CacheRates& cache : profile.caches) cache.cold_write_elements.per_second /= 100;
+  const auto other = [&profile](int64_t block_tokens, SpanShape span) {
+    CostShape shape = Shape();
+    shape.block_tokens = block_tokens;
+    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), WorkClass::kOther)
+        .compute_seconds;
+  };
+  for (const SpanShape span : {SpanShape{0, 32, 0}, SpanShape{8, 32, 0}, SpanShape{2040, 64, 0}}) {
+    ExpectClose(other(2048, span), other(16, span));
+  }
+  // Blocks of 24 have a group of 16 and one of 8: 17 to 24 tokens take two, as 17 to 32 elsewhere.
+  ExpectClose(other(24, {0, 16, 0}), other(16, {0, 16, 0}));
+  ExpectClose(other(24, {0, 24, 0}), other(16, {0, 24, 0}));
+  EXPECT_GT(other(24, {0, 32, 0}), other(16, {0, 32, 0}));
+}
+
 TEST(PredictStepTest, ClassesAddUpAndLayersMultiply) {
   const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
   CostShape twice = Shape();
@@ -149,6 +202,7 @@ TEST(ClassTimeTest, TheLargestBounds) {
   EXPECT_EQ((ClassTime{2, 3, 1}).bound(), Bound::kMemory);
   EXPECT_EQ((ClassTime{2, 1, 3}).bound(), Bound::kOverhead);
   EXPECT_EQ((ClassTime{2, 3, 1}).seconds(), 4);
+  EXPECT_EQ((ClassTime{2, 3, 1, 0.5}).seconds(), 4.5);
 }
 
 TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {

@@ -30,6 +30,7 @@ struct StepTimes {
       sum.compute_seconds += time.compute_seconds;
       sum.memory_seconds += time.memory_seconds;
       sum.overhead_seconds += time.overhead_seconds;
+      sum.in_turn_seconds += time.in_turn_seconds;
     }
   }
 };
@@ -52,7 +53,7 @@ void AddTotal(const StepTimes& times, Table& table) {
   }
   double attainable = 0;
   for (const ClassTime& time : times.predicted.classes) {
-    attainable += std::max(time.compute_seconds, time.memory_seconds);
+    attainable += time.work_seconds();
   }
   table.AddRow({Cell::Text("  total"), Cell::Text(FormatSeconds(measured)),
                 Cell::Text(FormatSeconds(times.predicted.seconds())),
@@ -87,11 +88,10 @@ std::string TimeTable(absl::string_view title, const StepTimes& times) {
         Cell::Text(absl::StrCat("  ", WorkClassName(static_cast<WorkClass>(c)))),
         Cell::Text(FormatSeconds(measured))};
     if (times.is_predicted) {
-      row.insert(
-          row.end(),
-          {Cell::Text(FormatSeconds(time.seconds())),
-           Cell::Text(Residual(measured, time.seconds())), Cell::Text(BoundName(time.bound())),
-           Cell::Text(Attainable(measured, std::max(time.compute_seconds, time.memory_seconds)))});
+      row.insert(row.end(), {Cell::Text(FormatSeconds(time.seconds())),
+                             Cell::Text(Residual(measured, time.seconds())),
+                             Cell::Text(BoundName(time.bound())),
+                             Cell::Text(Attainable(measured, time.work_seconds()))});
     }
     table.AddRow(std::move(row));
   }

@@ -120,6 +120,7 @@ Json PointJson(const ValidatedPoint& point) {
                                {"compute_seconds", predicted.compute_seconds},
                                {"memory_seconds", predicted.memory_seconds},
                                {"overhead_seconds", predicted.overhead_seconds},
+                               {"in_turn_seconds", predicted.in_turn_seconds},
                                {"bound", BoundName(predicted.bound())}};
     }
     samples.push_back(std::move(entry));
