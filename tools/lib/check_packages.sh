@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source tools/lib/packages.sh
 
 build_dir=$1
-commands=(ccache clang-format clang-tidy cmake ctest g++ gnuplot ninja pkg-config shellcheck)
+commands=(aarch64-linux-gnu-g++ ccache clang-format clang-tidy cmake ctest g++ gnuplot ninja
+  pkg-config shellcheck)
 
 headers() {
   # A line of dependencies is indented; the project's own files and the build's are relative or
