@@ -123,10 +123,13 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
   replicas->needs(simulate)->capture_default_str();
   AddChoice(app, "--route", options.route, {"round-robin", "least-loaded"}, "to the replicas")
       ->needs(simulate);
-  AddText(app, "--step-times", options.replay, "FILE",
-          "repeat a run: its requests, and the times its steps took")
+  CLI::Option* step_times = AddText(app, "--step-times", options.replay, "FILE",
+                                    "repeat a run: its requests, and the times its steps took");
+  step_times->needs(simulate)->excludes(replicas);
+  AddText(app, "--anchors", options.anchors_of, "FILE",
+          "a run of this machine: the profile's rates become what it was able to do then")
       ->needs(simulate)
-      ->excludes(replicas);
+      ->excludes(step_times);
 }
 
 void AddLoadOutput(CLI::App* app, LoadOptions& options) {
@@ -186,6 +189,7 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
       "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt normal:800,99\n"
       "  plumbline load --simulate --step-times run.json\n"
+      "  plumbline load --simulate --anchors run.json --arrivals poisson:20\n"
       "  plumbline load --arrivals poisson:20 --requests 500 --out run\n"
       "  plumbline load --from run/run.json --slo ttft=50ms --html page.html\n"
       "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"

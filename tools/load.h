@@ -64,6 +64,7 @@ struct LoadOptions {
   int64_t replicas = 1;
   std::string route = "round-robin";  // or least-loaded
   std::string replay;                 // file of a run whose step times are repeated; empty: none
+  std::string anchors_of;             // file of a run whose anchors scale the profile; empty: none
   // Output.
   bool json = false;
   LoadFileOptions files;

@@ -10,6 +10,7 @@
 #include "engine/model.h"
 #include "engine/step_time.h"
 #include "tools/load_engine.h"
+#include "tools/load_json.h"
 #include "tools/load_replay.h"
 #include "tools/load_run.h"
 #include "tools/load_simulation.h"
@@ -103,8 +104,18 @@ class ReplayBackend final : public LoadBackend {
 
 // A machine that this process does not run on will do.
 absl::StatusOr<MachineProfile> AnyProfile(const LoadOptions& options, int threads) {
-  if (options.machine.empty()) return LoadMachineProfile("", threads);
-  return ReadMachineProfile(options.machine);
+  absl::StatusOr<MachineProfile> profile = options.machine.empty()
+                                               ? LoadMachineProfile("", threads)
+                                               : ReadMachineProfile(options.machine);
+  if (!profile.ok() || options.anchors_of.empty()) return profile;
+  const absl::StatusOr<LoadFile> run = ReadLoadFile(options.anchors_of);
+  if (!run.ok()) return run.status();
+  const absl::StatusOr<Anchors> anchors = MeanAnchors(run->record);
+  if (!anchors.ok()) {
+    return absl::Status(anchors.status().code(),
+                        absl::StrCat(options.anchors_of, ": ", anchors.status().message()));
+  }
+  return AtAnchors(*profile, *anchors);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "engine/machine_profile.h"
 
 namespace plumbline {
@@ -132,6 +133,9 @@ struct LoadRecord {
   bool operator==(const LoadRecord&) const = default;
 };
 
+// The mean of the anchors around the repetitions that are not discarded. FailedPrecondition where
+// there is none: no anchors were taken, or all drifted too far.
+absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record);
 // The relative change of the anchor that changed most; 0 where there are none.
 double AnchorDrift(const RepetitionRecord& repetition);
 // A repetition whose anchors drifted by more is discarded, and said to be.
