@@ -2,12 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
-#include "engine/replacing_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/markup.h"
@@ -79,26 +75,6 @@ TEST(HtmlPageTest, EmptyPartsAreLeftOut) {
   EXPECT_EQ(ScanMarkup(html).fault, "");
   EXPECT_THAT(html, Not(HasSubstr("<ul>")));
   EXPECT_THAT(html, Not(HasSubstr("<figcaption>")));
-}
-
-std::string Contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-TEST(WritePageTest, ReplacesOnlyByAWholePage) {
-  const std::string folder = testing::TempDir() + "/plumbline-html-page";
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder + "/taken.html");
-  const std::string path = folder + "/page.html";
-  EXPECT_TRUE(ReplaceFile(path, "first").ok());
-  EXPECT_TRUE(ReplaceFile(path, "second").ok());
-  EXPECT_EQ(Contents(path), "second");
-  EXPECT_FALSE(ReplaceFile(folder + "/taken.html", "x").ok());
-  EXPECT_EQ(ReplaceFile(folder + "/none/page.html", "x").code(), absl::StatusCode::kNotFound);
-  const auto left = std::distance(std::filesystem::directory_iterator(folder), {});
-  EXPECT_EQ(left, 2) << "a temporary file stayed";
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
