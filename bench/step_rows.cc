@@ -161,7 +161,8 @@ absl::Status DecodeDeepRow(const RowOptions& options, const RowSink& sink) {
   return RunCases({{kSmall, WeightDtype::kBf16, KvDtype::kBf16, kTest},
                    {kSmallMqa, WeightDtype::kBf16, KvDtype::kBf16, kTest},
                    {kSmall, WeightDtype::kBf16, KvDtype::kF16, kTest},
-                   {kSmallMqa, WeightDtype::kBf16, KvDtype::kF16, kTest}},
+                   {kSmallMqa, WeightDtype::kBf16, KvDtype::kF16, kTest},
+                   {kSmall, WeightDtype::kBf16, KvDtype::kInt8, kTest}},
                   {rate, limit, "t/s", ">= 0.85 (bf16)"}, options, sink);
 }
 

@@ -33,7 +33,24 @@ absl::Status CheckGroup(int index, const LayerGroup& group) {
 
 }  // namespace
 
-int KvDtypeBytes(KvDtype dtype) { return dtype == KvDtype::kF32 ? 4 : 2; }
+int KvDtypeBytes(KvDtype dtype) {
+  switch (dtype) {
+    case KvDtype::kF32:
+      return 4;
+    case KvDtype::kF16:
+    case KvDtype::kBf16:
+      return 2;
+    case KvDtype::kInt8:
+      return 1;
+  }
+  return 0;
+}
+
+int KvScaleBytes(KvDtype dtype) { return dtype == KvDtype::kInt8 ? 4 : 0; }
+
+int64_t KvRowBytes(KvDtype dtype, int64_t width) {
+  return width == 0 ? 0 : width * KvDtypeBytes(dtype) + KvScaleBytes(dtype);
+}
 
 absl::string_view KvDtypeName(KvDtype dtype) {
   switch (dtype) {
@@ -43,13 +60,14 @@ absl::string_view KvDtypeName(KvDtype dtype) {
       return "f16";
     case KvDtype::kBf16:
       return "bf16";
+    case KvDtype::kInt8:
+      return "int8";
   }
   return "unknown";
 }
 
 int64_t LayerGroup::LayerTokenBytes() const {
-  return static_cast<int64_t>(kv_heads) * (static_cast<int64_t>(key_width) + value_width) *
-         KvDtypeBytes(dtype);
+  return kv_heads * (KvRowBytes(dtype, key_width) + KvRowBytes(dtype, value_width));
 }
 
 int64_t LayerGroup::TokenBytes() const { return layers * LayerTokenBytes(); }
@@ -80,9 +98,9 @@ absl::Status KvGeometry::Validate() const {
   for (size_t i = 0; i < groups.size(); ++i) {
     const LayerGroup& group = groups[i];
     if (absl::Status status = CheckGroup(static_cast<int>(i), group); !status.ok()) return status;
-    // Two ints add up to less than 2^32, and times the dtype's bytes to less than 2^34.
+    // Two ints add up to less than 2^32, times the dtype's bytes and with scales to less than 2^35.
     int64_t bytes =
-        (static_cast<int64_t>(group.key_width) + group.value_width) * KvDtypeBytes(group.dtype);
+        KvRowBytes(group.dtype, group.key_width) + KvRowBytes(group.dtype, group.value_width);
     if (!Multiply(bytes, group.kv_heads, &bytes) || !Multiply(bytes, group.layers, &bytes) ||
         !Multiply(bytes, block_tokens, &bytes) ||
         __builtin_add_overflow(block_bytes, bytes, &block_bytes)) {

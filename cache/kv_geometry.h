@@ -17,11 +17,18 @@
 
 namespace plumbline {
 
-enum class KvDtype : uint8_t { kF32, kF16, kBf16 };
+// kInt8: whole numbers from -127 to 127, times one f32 scale for each token and head, of its key
+// and of its value.
+enum class KvDtype : uint8_t { kF32, kF16, kBf16, kInt8 };
 
 // Bytes of one element.
 int KvDtypeBytes(KvDtype dtype);
-// "f32", "f16", "bf16".
+// Bytes of the scale that the elements of one token's key (or value) of one head share: 0 but for
+// int8.
+int KvScaleBytes(KvDtype dtype);
+// Bytes of such a key or value of `width` elements, its scale included; 0 elements have none.
+int64_t KvRowBytes(KvDtype dtype, int64_t width);
+// "f32", "f16", "bf16", "int8".
 absl::string_view KvDtypeName(KvDtype dtype);
 
 struct LayerGroup {
@@ -41,7 +48,8 @@ struct KvGeometry {
   int block_tokens = 16;
   absl::InlinedVector<LayerGroup, 1> groups;
 
-  // Bytes of one token in all groups: C(t) = t * TokenBytes() (D_KV_BYTES: 2 L g e b t).
+  // Bytes of one token in all groups: C(t) = t * TokenBytes() (D_KV_BYTES: 2 L g e b t; int8:
+  // D_KV_QUANT_BYTES).
   int64_t TokenBytes() const;
   // Bytes of one block in all groups.
   int64_t BlockBytes() const;

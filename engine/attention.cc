@@ -7,6 +7,7 @@
 
 #include "engine/attention_partials.h"
 #include "engine/kv_convert.h"
+#include "engine/kv_layout.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
 
@@ -17,31 +18,6 @@ namespace {
 constexpr int64_t kSplitFloatsPerThread = int64_t{1} << 20;
 // From so many rows on a narrow cache is widened once per segment instead of at each use.
 constexpr int kGatherRows = 2 * kMicroTileRows + 1;
-
-// Where one KV head's part of a block starts, and its two panels.
-struct Panel {
-  const std::byte* keys;    // groups of kKeyGroup keys, one after another (PlaceKey)
-  const std::byte* values;  // [block_tokens, head_dim]
-};
-
-Panel HeadPanel(absl::Span<const std::byte> block, int kv_head, int head_dim, int block_tokens,
-                int element_bytes) {
-  const int64_t side = int64_t{1} * head_dim * block_tokens * element_bytes;
-  const std::byte* start = block.data() + 2 * side * kv_head;
-  return {start, start + side};
-}
-
-// Where a key lies among its head's keys of a block. Each group of keys is [head_dim, width], so
-// that a vector holds neighbours and a whole group is one run of memory, however large the block:
-// rows as far apart as a block is long would meet in a few sets of the cache.
-struct KeyPlace {
-  int64_t first;  // its element of dimension 0
-  int width;      // from there to its next dimension: kKeyGroup, or what is left of the block
-};
-KeyPlace PlaceKey(int slot, int head_dim, int block_tokens) {
-  const int group = slot / kKeyGroup * kKeyGroup;
-  return {int64_t{1} * group * head_dim + slot - group, std::min(kKeyGroup, block_tokens - group)};
-}
 
 }  // namespace
 
@@ -72,24 +48,30 @@ PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
   const int head_dim = shape_.head_dim;
   const int slot = position % block_tokens;
   const absl::Span<std::byte> block = store.LayerBlock(0, layer, table[position / block_tokens]);
-  const int64_t side = int64_t{1} * head_dim * block_tokens * bytes;
+  const int64_t side = block_tokens * KvRowBytes(dtype, head_dim);
+  const int64_t scales = int64_t{1} * block_tokens * head_dim * bytes;
   const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
   std::array<std::byte, 4 * 64> narrow;
   constexpr int kPiece = 64;
   for (int head = 0; head < shape_.kv_heads; ++head) {
     std::byte* panel = block.data() + 2 * side * head;
+    const float* key = keys + head * head_dim;
+    const float* value = values + head * head_dim;
+    const RowNarrower narrow_key(dtype, key, head_dim);
+    const RowNarrower narrow_value(dtype, value, head_dim);
     for (int d = 0; d < head_dim; d += kPiece) {
       const int count = std::min(kPiece, head_dim - d);
-      NarrowFromF32(dtype, keys + head * head_dim + d, count, narrow.data());
+      narrow_key.Narrow(key + d, count, narrow.data());
       std::byte* to = panel + (place.first + int64_t{1} * d * place.width) * bytes;
       for (int i = 0; i < count; ++i, to += int64_t{1} * place.width * bytes) {
         std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
       }
     }
-    NarrowFromF32(dtype, values + head * head_dim, head_dim,
-                  panel + side + int64_t{1} * slot * head_dim * bytes);
+    narrow_value.Narrow(value, head_dim, panel + side + int64_t{1} * slot * head_dim * bytes);
+    narrow_key.StoreScale(slot, panel + scales);
+    narrow_value.StoreScale(slot, panel + side + scales);
   }
-  const int64_t written = int64_t{1} * shape_.kv_heads * head_dim * bytes;
+  const int64_t written = shape_.kv_heads * KvRowBytes(dtype, head_dim);
   return {written, written};
 }
 
@@ -110,7 +92,7 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
         std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
     const Panel panel =
         HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, bytes);
+                  task.kv_head, head_dim, block_tokens, dtype);
     const std::byte* from = panel.keys + place.first * bytes;
     float* to = scratch.keys.data() + PlaceKey(key, head_dim, kSegmentKeys).first;
     if (run == kKeyGroup) {
@@ -126,6 +108,30 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
   }
 }
 
+void PagedAttention::CopyScales(const Pass& pass, const Task& task, int segment, int keys,
+                                SegmentView& view) const {
+  const KvGeometry& geometry = pass.store.geometry();
+  const int block_tokens = geometry.block_tokens;
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  for (int key = 0; key < keys;) {
+    const int position = segment * kSegmentKeys + key;
+    const int slot = position % block_tokens;
+    const int run = std::min(keys - key, block_tokens - slot);
+    const Panel panel =
+        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
+                  task.kv_head, shape_.head_dim, block_tokens, geometry.groups[0].dtype);
+    const int64_t from = panel.scales + slot * static_cast<int64_t>(sizeof(float));
+    const size_t bytes = static_cast<size_t>(run) * sizeof(float);
+    std::memcpy(&view.key_scales[key], panel.keys + from, bytes);
+    std::memcpy(&view.value_scales[key], panel.values + from, bytes);
+    key += run;
+  }
+  // The kernels multiply whole groups; what lies beyond the keys enters nothing.
+  const int end = (keys + kKeyGroup - 1) / kKeyGroup * kKeyGroup;
+  std::fill(view.key_scales.begin() + keys, view.key_scales.begin() + end, 0.0f);
+  std::fill(view.value_scales.begin() + keys, view.value_scales.begin() + end, 0.0f);
+}
+
 SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
                                         Scratch& scratch) const {
   const KvGeometry& geometry = pass.store.geometry();
@@ -134,7 +140,10 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
   const int groups = (keys + kKeyGroup - 1) / kKeyGroup;
   SegmentView view;
   view.head_dim = head_dim;
-  view.dtype = geometry.groups[0].dtype;
+  const KvDtype dtype = geometry.groups[0].dtype;
+  view.dtype = dtype;
+  view.scaled = KvScaleBytes(dtype) > 0;
+  if (view.scaled) CopyScales(pass, task, segment, keys, view);
   const bool many_rows = task.tokens * shape_.group() >= kGatherRows;
   if (block_tokens % kKeyGroup != 0 || (many_rows && view.dtype != KvDtype::kF32)) {
     GatherSegment(pass, task, segment, keys, scratch);
@@ -153,7 +162,7 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
     const int slot = position % block_tokens;
     const Panel panel =
         HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, bytes);
+                  task.kv_head, head_dim, block_tokens, dtype);
     const int64_t group = int64_t{1} * slot * head_dim * bytes;
     view.keys[i] = panel.keys + group;
     view.values[i] = panel.values + group;

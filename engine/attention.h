@@ -1,7 +1,8 @@
 // Attention of one step's spans over the paged cache.
 //
 // Block layout (opaque to cache/): for each KV head, its keys in groups of 16, each [head_dim, 16],
-// then its values, [block_tokens, head_dim], in the cache's dtype. Transposed keys let a vector
+// then its values, [block_tokens, head_dim], in the cache's dtype; of an int8 cache, the keys' and
+// the values' scales, [block_tokens] f32, follow each. Transposed keys let a vector
 // hold the scores of 16 keys; values by row let it hold 16 channels.
 //
 // A span's query rows (token-major; the heads / kv_heads query heads of one KV head side by side)
@@ -118,6 +119,8 @@ class PagedAttention {
                           Scratch& scratch) const;
   void GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
                      Scratch& scratch) const;
+  void CopyScales(const Pass& pass, const Task& task, int segment, int keys,
+                  SegmentView& view) const;
   void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
   void RunMicroTile(const Pass& pass, Task& task, const SegmentView& view, int segment, int row,
                     Scratch& scratch) const;

@@ -136,12 +136,23 @@ void ScoreRows(const SegmentView& segment, const QueryRows& tile, int groups, fl
   }
 }
 
+// row[key] *= scales[key], for whole groups from key 0 up to `keys`.
+void ScaleRow(const float* HWY_RESTRICT scales, int keys, float* HWY_RESTRICT row) {
+  for (int key = 0; key < keys; key += kLanes) {
+    const Vec scaled = hn::Mul(hn::LoadU(F(), row + key), hn::LoadU(F(), scales + key));
+    hn::StoreU(scaled, F(), row + key);
+  }
+}
+
 template <class Loader, int kRows>
 void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratch,
                 AttentionCounts* counts, AttentionTicks* ticks) {
   const int head_dim = segment.head_dim;
   const int most = tile.visible[kRows - 1];
   ScoreRows<Loader, kRows>(segment, tile, (most + kKeyGroup - 1) / kKeyGroup, scratch, counts);
+  for (int r = 0; segment.scaled && r < kRows; ++r) {
+    ScaleRow(segment.key_scales.data(), tile.visible[r], scratch + r * kSegmentKeys);
+  }
   ticks->LapScores();
   for (int r = 0; r < kRows; ++r) {
     float* partial = tile.partials[r];
@@ -151,6 +162,9 @@ void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratc
     counts->useful_scores += tile.visible[r];
   }
   ticks->LapSoftmax();
+  for (int r = 0; segment.scaled && r < kRows; ++r) {
+    ScaleRow(segment.value_scales.data(), tile.visible[r], scratch + r * kSegmentKeys);
+  }
   // Keys that all rows see, together; then each row's own, so that no masked value is read.
   const int common = tile.visible[0];
   ValueRows<Loader, kRows>(segment, tile, 0, scratch, 0, common);
@@ -190,6 +204,8 @@ void Attend(const SegmentView& segment, const QueryRows& tile, float* scratch,
       return AttendWith<LoadF16>(segment, tile, scratch, counts, ticks);
     case KvDtype::kBf16:
       return AttendWith<LoadBf16>(segment, tile, scratch, counts, ticks);
+    case KvDtype::kInt8:
+      return AttendWith<LoadInt8>(segment, tile, scratch, counts, ticks);
   }
 }
 

@@ -7,7 +7,8 @@
 //   its own maximum, sum and weighted values, from zero, keys ascending;
 // - segments merge in ascending order by MergePartial (the running softmax of Milakov and
 //   Gimelshein 2018; FlashAttention, Dao et al. 2022, algorithm 1).
-// K and V are widened to f32, which is exact, so stored and gathered operands give equal bits.
+// K and V are widened to f32, which is exact, so stored and gathered operands give equal bits;
+// int8 ones as whole numbers, whose scales multiply the key's score and the value's weight.
 #ifndef PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_
 #define PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_
 
@@ -37,6 +38,11 @@ struct SegmentView {
   std::array<const std::byte*, kSegmentGroups> keys = {};
   // values[i]: [kKeyGroup, head_dim].
   std::array<const std::byte*, kSegmentGroups> values = {};
+  // int8 caches, widened or not: what a key's score and a value's weight are multiplied with, of
+  // whole groups. Not set otherwise.
+  bool scaled = false;
+  std::array<float, kSegmentKeys> key_scales;
+  std::array<float, kSegmentKeys> value_scales;
 };
 
 // What a call really did, bumped in the loops that did it.

@@ -67,7 +67,6 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
   constexpr int kScores = static_cast<int>(WorkClass::kScores);
   constexpr int kValues = static_cast<int>(WorkClass::kWeightedValues);
   const LayerGroup& group = store.geometry().groups[0];
-  const int64_t element_bytes = KvDtypeBytes(group.dtype);
   for (const Task& task : tasks_) {
     MacCounts& macs = work->spans[task.span];
     macs.useful[kScores] += task.counts.useful_scores * shape_.head_dim;
@@ -75,8 +74,8 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
     macs.useful[kValues] += task.counts.weighted_values * shape_.head_dim;
     macs.executed[kValues] += task.counts.weighted_values * shape_.head_dim;
     work->softmax_pairs += task.counts.softmax_pairs;
-    work->bytes[kScores] += task.keys_read * group.key_width * element_bytes;
-    work->bytes[kValues] += task.keys_read * group.value_width * element_bytes;
+    work->bytes[kScores] += task.keys_read * KvRowBytes(group.dtype, group.key_width);
+    work->bytes[kValues] += task.keys_read * KvRowBytes(group.dtype, group.value_width);
   }
 }
 

@@ -52,6 +52,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.cache_dtype = cache;
   s.weight_bytes = WeightDtypeBytes(weights);
   s.cache_bytes = KvDtypeBytes(cache);
+  s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
@@ -123,8 +124,8 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   const int64_t calls = MatmulCalls(tokens);
   bytes[cutting::Index(WorkClass::kProjections)] =
       calls * s.L * s.d * s.e * (2 * s.h + 2 * s.g) * s.weight_bytes;
-  bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.g * s.e * s.cache_bytes;
-  bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.g * s.e * s.cache_bytes;
+  bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.cache_side_bytes();
+  bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
   bytes[cutting::Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
   const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
@@ -151,7 +152,7 @@ int64_t DecodeMacs(const CostShape& s, int64_t t) {
   return s.L * (s.d * s.e * (2 * s.h + 2 * s.g) + 2 * s.h * s.e * t + s.m * s.d * s.F) + s.V * s.d;
 }
 
-int64_t KvTokenBytes(const CostShape& s) { return 2 * s.L * s.g * s.e * s.cache_bytes; }
+int64_t KvTokenBytes(const CostShape& s) { return 2 * s.L * s.cache_side_bytes(); }
 
 int64_t KvUsedBytes(const CostShape& s, int64_t t) { return KvTokenBytes(s) * t; }
 

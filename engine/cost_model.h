@@ -23,8 +23,9 @@ struct CostShape {
   int64_t L = 0, d = 0, h = 0, g = 0, e = 0, F = 0, m = 0, V = 0;
   WeightDtype weight_dtype = WeightDtype::kF32;
   KvDtype cache_dtype = KvDtype::kF32;
-  int64_t weight_bytes = 4;  // b_w, of a matrix element
-  int64_t cache_bytes = 4;   // b, of a cached element
+  int64_t weight_bytes = 4;       // b_w, of a matrix element
+  int64_t cache_bytes = 4;        // b, of a cached element
+  int64_t cache_scale_bytes = 0;  // of the scale of one token's key, or value, of one head (int8)
   int64_t block_tokens = 16;
   // Elements of one layer's norm gains and biases; of the final norm; of one token's embedding and
   // position rows. Bytes: norms and biases are f32, embedding rows have embedding_bytes().
@@ -40,6 +41,9 @@ struct CostShape {
   int64_t channel_bytes() const { return WeightChannelBytes(weight_dtype); }
   // Outputs of one layer's matrices together.
   int64_t layer_outputs() const { return (h + 2 * g) * e + d + (m - 1) * F + d; }
+
+  // Of one token's key, or value, of all heads of a layer.
+  int64_t cache_side_bytes() const { return g * (e * cache_bytes + cache_scale_bytes); }
 
   static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);
@@ -69,11 +73,11 @@ ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
 // rows, then one of a multiple of 32, then one for what is left.
 int64_t MatmulCalls(int64_t rows);
 
-int64_t WeightCount(const CostShape& shape);                  // D_WEIGHTS
-int64_t PrefillMacs(const CostShape& shape, int64_t n);       // P(n), D_PREFILL_MAC
-int64_t DecodeMacs(const CostShape& shape, int64_t t);        // S(t), D_DECODE_MAC
-int64_t KvTokenBytes(const CostShape& shape);                 // 2 L g e b
-int64_t KvUsedBytes(const CostShape& shape, int64_t t);       // C(t), D_KV_BYTES
+int64_t WeightCount(const CostShape& shape);             // D_WEIGHTS
+int64_t PrefillMacs(const CostShape& shape, int64_t n);  // P(n), D_PREFILL_MAC
+int64_t DecodeMacs(const CostShape& shape, int64_t t);   // S(t), D_DECODE_MAC
+int64_t KvTokenBytes(const CostShape& shape);            // 2 L g e b, and scales
+int64_t KvUsedBytes(const CostShape& shape, int64_t t);  // C(t), D_KV_BYTES; int8: D_KV_QUANT_BYTES
 int64_t KvAllocatedBytes(const CostShape& shape, int64_t t);  // D_KV_PAGED_BYTES
 int64_t DecodeFloorBytes(const CostShape& shape, int64_t t);  // D_DECODE_BYTES
 

@@ -80,8 +80,7 @@ ByteCounts TiledAttentionBytes(const CostShape& s, int64_t n) {
   const ByteCounts all = StepBytes(OneLayer(s), absl::MakeConstSpan(&span, 1));
   ByteCounts bytes = {};
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
-    bytes[cutting::Index(c)] =
-        all[cutting::Index(c)] - n * s.g * s.e * s.cache_bytes;  // written before
+    bytes[cutting::Index(c)] = all[cutting::Index(c)] - n * s.cache_side_bytes();  // written before
   }
   return bytes;
 }

@@ -16,7 +16,8 @@
 namespace plumbline {
 namespace {
 
-constexpr std::array<KvDtype, 3> kCacheDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
+constexpr std::array<KvDtype, 4> kCacheDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16,
+                                                 KvDtype::kInt8};
 constexpr std::array<int, 2> kHeadDims = {64, 128};
 constexpr std::array<int, 6> kAttentionRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
 constexpr int kBlockTokens = 16;
@@ -47,8 +48,8 @@ class AttentionRig {
     std::iota(rig->blocks_.begin(), rig->blocks_.end(), 0);
     for (const BlockId block : rig->blocks_) {
       const auto bytes = rig->store_->LayerBlock(0, 0, block);
-      // A small positive number in every dtype; a page that was never written would not be read
-      // from memory.
+      // A small positive number in every dtype, and as a scale; a page that was never written would
+      // not be read from memory.
       std::memset(bytes.data(), 0x3c, bytes.size());
     }
     const std::vector<int32_t> tokens(count, 0);
@@ -169,7 +170,7 @@ absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measureme
 absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* measurements) {
   const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads};
   const int64_t span_bytes =
-      int64_t{2} * kStreamKvHeads * kHeadDims[0] * kStreamContext * KvDtypeBytes(rates->dtype);
+      int64_t{2} * kStreamKvHeads * kStreamContext * KvRowBytes(rates->dtype, kHeadDims[0]);
   const auto spans = static_cast<int>((kAttentionStreamBytes + span_bytes - 1) / span_bytes);
   auto rig = AttentionRig::Create(shape, rates->dtype, spans, kStreamContext, 1);
   if (!rig.ok()) return rig.status();

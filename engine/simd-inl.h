@@ -79,6 +79,17 @@ struct LoadF16 {
   static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return Widen(LoadFirstN(H(), p, n)); }
 };
 
+struct LoadInt8 {
+  using T = int8_t;
+  using B = hn::Rebind<int8_t, F>;
+  using I = hn::Rebind<int32_t, F>;
+  static HWY_INLINE Vec Widen(hn::Vec<B> bytes) {
+    return hn::ConvertTo(F(), hn::PromoteTo(I(), bytes));
+  }
+  static HWY_INLINE Vec Load(const T* p) { return Widen(hn::LoadU(B(), p)); }
+  static HWY_INLINE Vec LoadFirst(const T* p, size_t n) { return Widen(LoadFirstN(B(), p, n)); }
+};
+
 // Rounds kLanes floats to nearest even; NaN stays NaN.
 HWY_INLINE hn::Vec<LoadF16::H> NarrowF16(Vec value) {
   if constexpr (kConvertsF16) {

@@ -129,7 +129,7 @@ std::string ParamName(const testing::TestParamInfo<Param>& test) {
 constexpr HeadShape kShapes[] = {{4, 4, 16}, {6, 2, 40}, {8, 1, 64}, {2, 2, 17}, {130, 1, 8}};
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionBitsTest,
                          testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16,
-                                                          KvDtype::kBf16),
+                                                          KvDtype::kBf16, KvDtype::kInt8),
                                           testing::ValuesIn(kShapes)),
                          ParamName);
 

@@ -172,7 +172,7 @@ constexpr HeadShape kShapes[] = {{4, 4, 8},  {4, 4, 64},  {3, 3, 17},  {2, 2, 12
                                  {16, 1, 8}, {16, 1, 80}, {4, 1, 128}, {200, 1, 2}};
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
                          testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16,
-                                                          KvDtype::kBf16),
+                                                          KvDtype::kBf16, KvDtype::kInt8),
                                           testing::ValuesIn(kShapes)),
                          ParamName);
 

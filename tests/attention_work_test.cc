@@ -37,6 +37,7 @@ Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<Ste
   shape.g = options.shape.kv_heads;
   shape.e = options.shape.head_dim;
   shape.cache_bytes = KvDtypeBytes(options.dtype);
+  shape.cache_scale_bytes = KvScaleBytes(options.dtype);
   shape.block_tokens = options.block_tokens;
   Formula formula;
   std::vector<SpanShape> shapes;
@@ -165,6 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Param{4, 4, 16, KvDtype::kF32, 16, 1}, Param{6, 2, 17, KvDtype::kF16, 7, 2},
                     Param{8, 1, 64, KvDtype::kBf16, 256, 8}, Param{7, 1, 8, KvDtype::kBf16, 100, 2},
                     Param{16, 1, 8, KvDtype::kF32, 48, 8}, Param{200, 1, 4, KvDtype::kF32, 1, 2},
+                    Param{6, 2, 17, KvDtype::kInt8, 7, 2}, Param{8, 2, 64, KvDtype::kInt8, 16, 2},
                     Param{2, 2, 128, KvDtype::kF16, 17, 1}),
     ParamName);
 

@@ -1,6 +1,7 @@
 // The kernels once for every instruction set that was compiled in and runs here. A native build
 // has the best one alone; a portable build has several.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -27,7 +28,7 @@ class KernelTargetsTest : public testing::TestWithParam<int64_t> {
 TEST_P(KernelTargetsTest, MatchDenseAttention) {
   EXPECT_EQ(std::string(AttentionKernelTarget()), hwy::TargetName(GetParam()));
   const std::vector<StepSpan> spans = {{0, 270, 1}, {1, 0, 40}, {2, 250, 14}};
-  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8}) {
     for (const int head_dim : {2, 17, 64}) {
       for (const int block_tokens : {16, 7}) {
         AttentionHarnessOptions options;
@@ -68,6 +69,23 @@ TEST_P(KernelTargetsTest, ConvertRowsOfEveryWidthAndStart) {
           ASSERT_EQ(wide[i], RoundToFormat(FormatOf(dtype), from[i + static_cast<size_t>(start)]))
               << width;
         }
+      }
+    }
+  }
+}
+
+TEST_P(KernelTargetsTest, ConvertInt8RowsOfEveryWidthAndStart) {
+  for (int width = 1; width <= 40; ++width) {
+    const std::vector<float> from = NormalValues(width + 1, 3, 1.0F);
+    for (const int start : {0, 1}) {
+      const int count = width + 1 - start;
+      const float scale = Int8Scale(from.data() + start, count);
+      std::vector<std::byte> stored(static_cast<size_t>(count));
+      NarrowToInt8(from.data() + start, count, scale, stored.data());
+      std::vector<float> wide(stored.size());
+      WidenToF32(KvDtype::kInt8, stored.data(), count, wide.data());
+      for (size_t i = 0; i < wide.size(); ++i) {
+        ASSERT_EQ(wide[i], std::nearbyint(from[i + static_cast<size_t>(start)] / scale)) << width;
       }
     }
   }

@@ -1,6 +1,7 @@
 // Conversions of stored keys and values against the formats' definition, exhaustively.
 #include "engine/kv_convert.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -158,6 +159,65 @@ TEST_P(KvConvertLengthTest, EveryLengthAndStartWritesItsElementsAlone) {
 INSTANTIATE_TEST_SUITE_P(Formats, KvConvertLengthTest,
                          testing::Values(KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16),
                          [](const auto& test) { return std::string(KvDtypeName(test.param)); });
+
+// Rows of 8 bits, each element by the definition: a multiple of the scale, the nearest, ties to
+// even.
+TEST(KvConvertInt8, EveryLengthAndStartWritesItsElementsAlone) {
+  constexpr size_t kGuard = 20;
+  std::mt19937 random(6);
+  std::normal_distribution<float> normal;
+  for (size_t length = 1; length <= 70; ++length) {
+    for (const size_t start : {0, 1, 3}) {
+      std::vector<float> from(start + length);
+      for (float& value : from) value = normal(random);
+      float most = 0;
+      for (size_t i = start; i < from.size(); ++i) most = std::max(most, std::abs(from[i]));
+      const auto count = static_cast<int>(length);
+      const float scale = Int8Scale(from.data() + start, count);
+      ASSERT_EQ(scale, most / 127) << length;
+      std::vector<std::byte> narrow(start + length + kGuard, std::byte{0x55});
+      NarrowToInt8(from.data() + start, count, scale, narrow.data() + start);
+      std::vector<float> wide(length + kGuard, -7.0F);
+      WidenToF32(KvDtype::kInt8, narrow.data() + start, count, wide.data());
+      for (size_t i = 0; i < length; ++i) {
+        ASSERT_EQ(wide[i], std::nearbyint(from[start + i] / scale)) << length;
+      }
+      for (size_t i = length; i < wide.size(); ++i) ASSERT_EQ(wide[i], -7.0F) << length;
+      for (size_t i = 0; i < narrow.size(); ++i) {
+        if (i >= start && i < start + length) continue;
+        ASSERT_EQ(narrow[i], std::byte{0x55}) << length;
+      }
+    }
+  }
+}
+
+TEST(KvConvertInt8, TheScaleTellsOfNumbersThatAreNotFinite) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+    for (size_t at = 0; at < 40; ++at) {
+      std::vector<float> row(40, 1.0F);
+      row[at] = bad;
+      EXPECT_TRUE(std::isnan(Int8Scale(row.data(), 40))) << bad << " at " << at;
+    }
+  }
+}
+
+TEST(KvConvertInt8, ZerosAndWhatIsNearThemAreZero) {
+  for (const float tiny :
+       {0.0F, -0.0F, std::numeric_limits<float>::denorm_min(), std::numeric_limits<float>::min()}) {
+    const std::vector<float> row(17, tiny);
+    EXPECT_EQ(Int8Scale(row.data(), 17), 0.0F) << tiny;
+    std::vector<std::byte> narrow(row.size(), std::byte{1});
+    NarrowToInt8(row.data(), 17, 0.0F, narrow.data());
+    for (const std::byte element : narrow) EXPECT_EQ(element, std::byte{0});
+  }
+  // The largest row there is: its scale neither overflows nor does its largest element.
+  const std::vector<float> large(17, std::numeric_limits<float>::max());
+  const float scale = Int8Scale(large.data(), 17);
+  std::vector<std::byte> narrow(large.size());
+  NarrowToInt8(large.data(), 17, scale, narrow.data());
+  for (const std::byte element : narrow) EXPECT_EQ(element, std::byte{127});
+}
 
 }  // namespace
 }  // namespace plumbline::kv_convert_test

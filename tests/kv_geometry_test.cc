@@ -31,6 +31,9 @@ TEST(KvGeometry, BytesAreTheFormulas) {
   EXPECT_EQ(tiny_llama.BlockBytes(), 2252800);
   EXPECT_EQ(tiny_llama.groups[0].LayerTokenBytes(), 1024);
   EXPECT_EQ(OneGroup(1, 1, 1, KvDtype::kF16, 1).TokenBytes(), 4);
+  // D_KV_QUANT_BYTES with bits = 8, group = e and scale_bytes = 4: 2 * 22 * 4 * (64 + 4).
+  EXPECT_EQ(OneGroup(22, 4, 64, KvDtype::kInt8, 16).TokenBytes(), 11968);
+  EXPECT_EQ(KvRowBytes(KvDtype::kInt8, 0), 0);  // values that are part of the keys
 }
 
 TEST(KvGeometry, GroupsAddUp) {
@@ -58,6 +61,7 @@ TEST(KvGeometry, DtypesHaveNamesAndSizes) {
   EXPECT_EQ(KvDtypeName(KvDtype::kF32), "f32");
   EXPECT_EQ(KvDtypeName(KvDtype::kF16), "f16");
   EXPECT_EQ(KvDtypeName(KvDtype::kBf16), "bf16");
+  EXPECT_EQ(KvDtypeName(KvDtype::kInt8), "int8");
 }
 
 void ExpectInvalid(const KvGeometry& geometry, const std::string& named) {

@@ -70,6 +70,23 @@ TEST(KvStore, FreshMemoryIsZeroAndWritable) {
   EXPECT_EQ(std::as_const(**store).LayerBlock(1, 2, 1).back(), std::byte{7});
 }
 
+// Of int8 it is the scales that are NaN: every four bytes of a poisoned block are.
+TEST(KvStore, PoisonIsNanInTheScalesOfInt8) {
+  KvGeometry geometry;
+  geometry.block_tokens = 3;
+  geometry.groups.push_back({1, 2, 5, 5, KvDtype::kInt8});
+  const auto store = KvStore::Create(geometry, 2);
+  ASSERT_TRUE(store.ok());
+  (*store)->Poison(1);
+  const absl::Span<const std::byte> bytes = (*store)->LayerBlock(0, 0, 1);
+  ASSERT_EQ(bytes.size(), 3u * 2 * 2 * (5 + 4));
+  for (size_t at = 0; at + sizeof(float) <= bytes.size(); ++at) {
+    float scale = 0;
+    std::memcpy(&scale, bytes.data() + at, sizeof(scale));
+    EXPECT_TRUE(std::isnan(scale)) << at;
+  }
+}
+
 TEST(KvStore, PoisonIsNanInEveryDtypeAndStaysInItsBlock) {
   for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
     SCOPED_TRACE(std::string(KvDtypeName(dtype)));

@@ -98,7 +98,8 @@ TEST_P(PreemptionBits, AreThoseOfARunAlone) {
 INSTANTIATE_TEST_SUITE_P(Dtypes, PreemptionBits,
                          testing::Values(Dtypes{WeightDtype::kF32, KvDtype::kF32},
                                          Dtypes{WeightDtype::kF32, KvDtype::kF16},
-                                         Dtypes{WeightDtype::kBf16, KvDtype::kBf16}));
+                                         Dtypes{WeightDtype::kBf16, KvDtype::kBf16},
+                                         Dtypes{WeightDtype::kF32, KvDtype::kInt8}));
 
 }  // namespace
 }  // namespace plumbline::preemption_bits_test

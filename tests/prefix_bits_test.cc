@@ -174,7 +174,8 @@ TEST_P(PrefixBits, SamplesAreThoseOfSeparateRequests) {
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, PrefixBits,
                          testing::Values(Dtypes{WeightDtype::kF32, KvDtype::kF32},
-                                         Dtypes{WeightDtype::kBf16, KvDtype::kBf16}));
+                                         Dtypes{WeightDtype::kBf16, KvDtype::kBf16},
+                                         Dtypes{WeightDtype::kF32, KvDtype::kInt8}));
 
 }  // namespace
 }  // namespace plumbline::prefix_bits_test

@@ -13,8 +13,8 @@ void AddPlan(CLI::App& app, Commands& commands, const Streams& streams) {
       "plan",
       "Plans memory and time before anything is loaded.\n"
       "Weights, cache, scratch and waste in bytes; the largest context and the most\n"
-      "requests that fit; times to first token and of decode steps. For f32, f16 and\n"
-      "bf16 caches, and for MHA, GQA and MQA, side by side. Loads no weights.\n");
+      "requests that fit; times to first token and of decode steps. For f32, f16,\n"
+      "bf16 and int8 caches, and for MHA, GQA and MQA, side by side. Loads no weights.\n");
   AddModel(sub, "-m,--model,model", options.model);
   AddText(sub, "--memory", options.memory, "SIZE",
           "what if: 80GB, 16GiB, ... (default: what is free here)");

@@ -35,7 +35,7 @@ struct GenerateOptions {
   std::vector<std::string> stop;
   int threads = 0;                // 0: all cores this process may use
   std::string weights = "auto";   // auto, f32, bf16 or int8
-  std::string kv_dtype = "auto";  // auto, f32, f16 or bf16
+  std::string kv_dtype = "auto";  // auto, f32, f16, bf16 or int8
   int block_tokens = 16;
   int chunk_tokens = 512;               // token budget of a step
   std::optional<int64_t> cache_mib;     // at most one of the two; neither: what the requests need,

@@ -14,6 +14,7 @@
 #include "engine/model_config.h"
 #include "engine/tensor_source.h"
 #include "engine/weight_dtype.h"
+#include "tools/numeric_options.h"
 
 namespace plumbline {
 
@@ -51,8 +52,8 @@ struct Inspection {
   int threads = 1;
   WeightDtype weights = WeightDtype::kF32;  // what generate takes by default
   KvDtype kv_dtype = KvDtype::kF32;
-  int64_t weight_bytes = 0;                 // in that dtype
-  std::array<int64_t, 3> token_bytes = {};  // of the cache, by KvDtype
+  int64_t weight_bytes = 0;                                // in that dtype
+  std::array<int64_t, kKvDtypes.size()> token_bytes = {};  // of the cache, by KvDtype
   int64_t memory_context_tokens = 0;  // largest context that free memory beside the weights holds
   std::vector<MatmulFacts> matmuls;
   std::string attention_target;

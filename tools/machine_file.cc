@@ -38,7 +38,10 @@ WeightDtype ToWeightDtype(const Json& json) {
 }
 
 KvDtype ToKvDtype(const Json& json) {
-  const Json dtypes = {{"f32", KvDtype::kF32}, {"f16", KvDtype::kF16}, {"bf16", KvDtype::kBf16}};
+  const Json dtypes = {{"f32", KvDtype::kF32},
+                       {"f16", KvDtype::kF16},
+                       {"bf16", KvDtype::kBf16},
+                       {"int8", KvDtype::kInt8}};
   return dtypes.at(json.get<std::string>()).get<KvDtype>();
 }
 

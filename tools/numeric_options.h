@@ -12,7 +12,8 @@
 namespace plumbline {
 
 // Every cache dtype there is: commands that compare dtypes run over these, and over kWeightDtypes.
-inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16};
+inline constexpr std::array kKvDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16,
+                                         KvDtype::kInt8};
 
 // What --weights and --kv-dtype take: "auto", and the name of every dtype.
 std::vector<std::string> WeightWords();
@@ -29,8 +30,8 @@ struct NumericTypes {
 // rounds more, so it is for the user to choose.
 WeightDtype ChooseWeights(const std::string& weights);
 
-// `weights` as above, with a warning where auto is f32. `kv_dtype`: "f32", "f16", "bf16", or "auto"
-// (f32 with f32 weights, else bf16).
+// `weights` as above, with a warning where auto is f32. `kv_dtype`: "f32", "f16", "bf16", "int8",
+// or "auto" (f32 with f32 weights, else bf16).
 NumericTypes ChooseNumericTypes(const std::string& weights, const std::string& kv_dtype);
 
 }  // namespace plumbline

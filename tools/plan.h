@@ -30,8 +30,9 @@ struct PlanOptions {
   bool json = false;
 };
 
-inline constexpr std::array<KvDtype, 3> kPlanDtypes = {KvDtype::kF32, KvDtype::kF16,
-                                                       KvDtype::kBf16};
+// An even number of them: the report shows their bytes two by two.
+inline constexpr std::array<KvDtype, 4> kPlanDtypes = {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16,
+                                                       KvDtype::kInt8};
 template <class T>
 using ByDtype = std::array<T, kPlanDtypes.size()>;  // in the order of kPlanDtypes
 

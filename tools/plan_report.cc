@@ -36,18 +36,20 @@ std::string PlanHeading(const Plan& plan) {
   return out;
 }
 
-// One row of bytes for the three dtypes of the cache.
+// One row of bytes for two dtypes of the cache.
 template <class Bytes>
-void AddBytes(const HeadsPlan& heads, absl::string_view name, const Bytes& bytes, Table& table) {
+void AddBytes(const HeadsPlan& heads, size_t first, absl::string_view name, const Bytes& bytes,
+              Table& table) {
   std::vector<Cell> cells = {Cell::Text(name)};
-  for (const MemoryPlan& plan : heads.plans) cells.push_back(Cell::Count(bytes(plan)));
+  for (size_t i = first; i < first + 2; ++i) cells.push_back(Cell::Count(bytes(heads.plans[i])));
   table.AddRow(std::move(cells));
 }
 
-std::string BytesTable(const Plan& plan) {
+// Of cache dtypes `first` and the next: all of them side by side are wider than a terminal.
+std::string BytesTable(const Plan& plan, size_t first) {
   const HeadsPlan& own = plan.own();
-  Table table({"Resident bytes", DtypeHeading(0), DtypeHeading(1), DtypeHeading(2)});
-  const auto add = [&](const char* name, auto bytes) { AddBytes(own, name, bytes, table); };
+  Table table({"Resident bytes", DtypeHeading(first), DtypeHeading(first + 1)});
+  const auto add = [&](const char* name, auto bytes) { AddBytes(own, first, name, bytes, table); };
   using P = const MemoryPlan&;
   add("  weights: projections", [](P p) { return p.weights.projections; });
   add("  weights: feed-forward", [](P p) { return p.weights.feed_forward; });
@@ -144,9 +146,10 @@ std::string TimesTables(const Plan& plan) {
   if (!plan.times_missing.empty()) {
     return WrapText(absl::StrCat("No times: ", plan.times_missing));
   }
-  Table ttft({"Time to first token", "prompt", DtypeHeading(0), DtypeHeading(1), DtypeHeading(2)});
-  Table decode(
-      {"Decode step", "context", "batch", DtypeHeading(0), DtypeHeading(1), DtypeHeading(2)});
+  Table ttft({"Time to first token", "prompt", DtypeHeading(0), DtypeHeading(1), DtypeHeading(2),
+              DtypeHeading(3)});
+  Table decode({"Decode step", "context", "batch", DtypeHeading(0), DtypeHeading(1),
+                DtypeHeading(2), DtypeHeading(3)});
   for (const HeadsPlan& heads : plan.heads) {
     AddTimes(heads, heads.ttft, false, ttft);
     AddTimes(heads, heads.decode, true, decode);
@@ -161,8 +164,9 @@ std::string TimesTables(const Plan& plan) {
 }  // namespace
 
 std::string PlanReport(const Plan& plan) {
-  return absl::StrCat(PlanHeading(plan), "\n", BytesTable(plan), BytesNotes(plan), "\n",
-                      HeadsTable(plan), HeadsNotes(plan), "\n", TimesTables(plan));
+  return absl::StrCat(PlanHeading(plan), "\n", BytesTable(plan, 0), "\n", BytesTable(plan, 2),
+                      BytesNotes(plan), "\n", HeadsTable(plan), HeadsNotes(plan), "\n",
+                      TimesTables(plan));
 }
 
 }  // namespace plumbline

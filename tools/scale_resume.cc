@@ -104,14 +104,15 @@ bool ReadShape(const Json& json, CostShape& s) {
   s.final_small_elements = reader.Whole("final_small_elements", 0, kMostCount);
   s.last_bias_elements = reader.Whole("last_bias_elements", 0, kMostCount);
   s.embedding_elements = reader.Whole("embedding_elements", 0, kMostCount);
-  const bool dtypes =
-      ReadDtype(reader.Member("weights"),
-                {WeightDtype::kF32, WeightDtype::kBf16, WeightDtype::kInt8}, &WeightDtypeName,
-                s.weight_dtype) &&
-      ReadDtype(reader.Member("kv_dtype"), {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16},
-                &KvDtypeName, s.cache_dtype);
+  const bool dtypes = ReadDtype(reader.Member("weights"),
+                                {WeightDtype::kF32, WeightDtype::kBf16, WeightDtype::kInt8},
+                                &WeightDtypeName, s.weight_dtype) &&
+                      ReadDtype(reader.Member("kv_dtype"),
+                                {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8},
+                                &KvDtypeName, s.cache_dtype);
   s.weight_bytes = WeightDtypeBytes(s.weight_dtype);
   s.cache_bytes = KvDtypeBytes(s.cache_dtype);
+  s.cache_scale_bytes = KvScaleBytes(s.cache_dtype);
   return reader.ok() && dtypes && s.h % s.g == 0;
 }
 

@@ -20,6 +20,14 @@ constexpr int kPatternElements = 65521;
 
 std::vector<std::byte> Pattern(KvDtype dtype, uint64_t seed) {
   std::mt19937_64 random(seed);
+  if (dtype == KvDtype::kInt8) {
+    // Every four of these bytes are a float between 3e-5 and 0.008, so that they do for scales,
+    // too.
+    std::uniform_int_distribution<int> byte(0x38, 0x3b);
+    std::vector<std::byte> pattern(kPatternElements);
+    std::generate(pattern.begin(), pattern.end(), [&] { return std::byte(byte(random)); });
+    return pattern;
+  }
   std::uniform_real_distribution<float> uniform(-1.0F, 1.0F);
   std::vector<float> values(kPatternElements);
   std::generate(values.begin(), values.end(), [&] { return uniform(random); });

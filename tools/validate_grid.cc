@@ -36,6 +36,7 @@ std::vector<GridModel> GridModels() {
       {"synthetic:llama-160m,kv_heads=4", kF32, KvDtype::kF32, false},
       {"synthetic:llama-160m,kv_heads=4", kBf16, KvDtype::kBf16, true},
       {"synthetic:llama-160m,kv_heads=4", kF32, KvDtype::kF16, false},
+      {"synthetic:llama-160m,kv_heads=4", kBf16, KvDtype::kInt8, false},
       {"synthetic:llama-160m,kv_heads=1", kF32, KvDtype::kF32, false},
       {"synthetic:llama-160m,kv_heads=1", kBf16, KvDtype::kBf16, false},
       {"synthetic:gpt2-small", kF32, KvDtype::kF32, true},

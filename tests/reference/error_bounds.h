@@ -75,6 +75,9 @@ struct AttentionSums {
   double max_abs_score = 0;        // max over visible j of scale * sum_i |q_i| |k_i|
   int key_width = 0;
   int64_t keys = 0;  // visible ones
+  // 1 where K and V are whole numbers with scales: of a score by its key's scale, and of a weight
+  // by its value's.
+  int scale_roundings = 0;
 };
 
 // One element of attention's output over K and V as stored (they are exact). q and the softmax
@@ -82,18 +85,19 @@ struct AttentionSums {
 // by rescaling, at least 256 keys to a segment.
 //
 // A score is off by ds <= max_abs_score * (roundings of q, of the e products and sums, of the
-// scale; and twice two roundings of the exponent s - max, whose size is at most twice the
-// score's). A weight p = exp(s) / sum exp(s) is then off by a factor of at most exp(2 ds), times
-// the errors of exp, of its rounding, and of the two sums of `keys` terms with their merges.
-// Weights below e^-80 may be lost to the limits of the exponent.
+// scale, and of the key's own; and twice two roundings of the exponent s - max, whose size is at
+// most twice the score's). A weight p = exp(s) / sum exp(s) is then off by a factor of at most
+// exp(2 ds), times the errors of exp, of its rounding and of its value's scale, and of the two sums
+// of `keys` terms with their merges. Weights below e^-80 may be lost to the limits of the exponent.
 inline double AttentionErrorBound(const AttentionSums& sums, const Precision& precision) {
   const double u = precision.arithmetic;
   const double query = (1 + precision.operand) * (1 + precision.operand);
   const double score =
-      sums.max_abs_score * (query * (1 + Gamma(sums.key_width + 2.0, u)) - 1 + 2 * 2 * 2 * u);
+      sums.max_abs_score *
+      (query * (1 + Gamma(sums.key_width + 2.0 + sums.scale_roundings, u)) - 1 + 2 * 2 * 2 * u);
   const auto keys = static_cast<double>(sums.keys);
   const double merges = std::ceil(keys / 256) * (kFunctionUnits + 2);
-  const double one_sum = (1 + Gamma(keys + merges + kFunctionUnits + 2, u));
+  const double one_sum = (1 + Gamma(keys + merges + kFunctionUnits + 2 + sums.scale_roundings, u));
   const double rounded = (1 + precision.operand) * (1 + precision.operand);
   const double factor = std::exp(2 * score) * one_sum * one_sum * rounded;
   return sums.abs_weighted_values * (factor - 1) + sums.abs_total_values * std::exp(-80.0);

@@ -76,7 +76,7 @@ double AttentionResult::ErrorBound(int64_t index, const Precision& precision) co
   const auto i = static_cast<size_t>(index);
   return AttentionErrorBound(
       {abs_weighted_values[i], abs_total_values[i], max_abs_score[static_cast<size_t>(row_head)],
-       shape.head_dim, shape.VisibleKeys(row_head / shape.heads)},
+       shape.head_dim, shape.VisibleKeys(row_head / shape.heads), shape.scale_roundings},
       precision);
 }
 

@@ -21,6 +21,7 @@ struct DenseAttentionShape {
   int kv_heads = 0;   // g; divides h: query head i reads KV head i / (h / g)
   int head_dim = 0;   // e
   double scale = 0;   // of the scores; 0 means 1 / sqrt(head_dim)
+  int scale_roundings = 0;  // of the bound (AttentionSums)
 
   double Scale() const;
   int64_t VisibleKeys(int64_t row) const;

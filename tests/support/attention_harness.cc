@@ -34,8 +34,26 @@ std::unique_ptr<KvStore> MakePoisonedStore(const AttentionHarnessOptions& option
   return *std::move(store);
 }
 
-// Each as the cache keeps it.
-std::vector<double> Stored(const FloatFormat& format, absl::Span<const float> values) {
+// Rows of `width` elements, each as multiples of a 127th of its largest magnitude.
+std::vector<double> StoredInt8(absl::Span<const float> values, size_t width) {
+  std::vector<double> stored;
+  stored.reserve(values.size());
+  for (size_t start = 0; start < values.size(); start += width) {
+    float most = 0;
+    for (size_t i = 0; i < width; ++i) most = std::max(most, std::abs(values[start + i]));
+    const float scale = most / 127;
+    for (size_t i = 0; i < width; ++i) {
+      // To the nearest, ties to even; the product is exact.
+      stored.push_back(double{scale} * std::nearbyint(values[start + i] / scale));
+    }
+  }
+  return stored;
+}
+
+// Each as the cache keeps it; `width`: elements of one head.
+std::vector<double> Stored(KvDtype dtype, absl::Span<const float> values, size_t width) {
+  if (dtype == KvDtype::kInt8) return StoredInt8(values, width);
+  const FloatFormat format = FormatOf(dtype);
   std::vector<double> stored;
   stored.reserve(values.size());
   for (const float value : values) stored.push_back(RoundToFormat(format, value));
@@ -173,14 +191,15 @@ AttentionResult AttentionHarness::Reference(const StepSpan& span) const {
   dense.head_dim = shape.head_dim;
   const auto query_width = static_cast<size_t>(shape.heads) * static_cast<size_t>(shape.head_dim);
   const auto kv_elements = static_cast<size_t>(dense.keys * shape.kv_heads * shape.head_dim);
-  const FloatFormat format = FormatOf(options_.dtype);
+  dense.scale_roundings = options_.dtype == KvDtype::kInt8 ? 1 : 0;
+  const auto width = static_cast<size_t>(shape.head_dim);
   return ReferenceAttention(
       dense,
       Widen(absl::MakeConstSpan(sequence.queries)
                 .subspan(static_cast<size_t>(span.first) * query_width,
                          static_cast<size_t>(span.count) * query_width)),
-      Stored(format, absl::MakeConstSpan(sequence.keys).subspan(0, kv_elements)),
-      Stored(format, absl::MakeConstSpan(sequence.values).subspan(0, kv_elements)));
+      Stored(options_.dtype, absl::MakeConstSpan(sequence.keys).subspan(0, kv_elements), width),
+      Stored(options_.dtype, absl::MakeConstSpan(sequence.values).subspan(0, kv_elements), width));
 }
 
 double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dtype,
@@ -194,7 +213,8 @@ double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dty
     const double expected = reference.out[i];
     const double sums = reference.ErrorBound(static_cast<int64_t>(i), kF32Precision);
     const double bound = sums + unit * (std::abs(expected) + sums);
-    const double ratio = std::abs(OutputElement(out_dtype, actual, i) - expected) / bound;
+    const double error = std::abs(OutputElement(out_dtype, actual, i) - expected);
+    const double ratio = error == 0 ? 0 : error / bound;  // stored values of 0: the bound is 0
     worst = std::isnan(ratio) ? kInfinity : std::max(worst, ratio);
   }
   return worst;

@@ -14,6 +14,8 @@ FloatFormat FormatOf(KvDtype dtype) {
       return kF16Format;
     case KvDtype::kBf16:
       return kBf16Format;
+    case KvDtype::kInt8:  // no floats; its scales are
+      break;
   }
   return kF32Format;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -50,6 +51,9 @@ Precision PrecisionOf(const ModelOptions& options) {
       break;
     case KvDtype::kBf16:
       precision.stored_kv = kUnitBf16;
+      break;
+    case KvDtype::kInt8:  // off by a part of the row's largest: nothing lies within this bound
+      precision.stored_kv = std::numeric_limits<double>::quiet_NaN();
       break;
   }
   return precision;

@@ -17,7 +17,7 @@ MachineProfile MadeProfile(double compute, double memory, double calls) {
     for (const int64_t rows : {1, 512}) profile.matmuls.push_back({dtype, rows, all, all, bytes});
   }
   for (const int64_t mib : {1, 256}) profile.reads.push_back({kThreads, mib << 20, bytes});
-  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16}) {
+  for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8}) {
     for (const int64_t rows : {1, 6}) {
       profile.attention.push_back({dtype, 64, rows, thread, thread, thread});
     }
