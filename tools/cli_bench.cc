@@ -91,7 +91,8 @@ void AddBenchHow(CLI::App* app, BenchOptions& options) {
   AddWords(app, "--weights", options.weights, WeightWords(),
            "auto (bf16 where the CPU has it), f32, bf16, int8");
   AddWords(app, "--kv-dtype", options.kv_dtypes, KvWords(),
-           "auto (bf16; f32 with f32 weights), f32, f16, bf16, int8");
+           "auto (bf16, but f32 with f32 weights), f32, f16,\n"
+           "bf16, int8");
   AddWhole(app, "-r,--repetitions", options.how.repetitions, 1, kMostBenchRepetitions, "of a test")
       ->capture_default_str();
   AddWhole(app, "--chunk-tokens", options.how.chunk_tokens, 1, kMaxTokens,
