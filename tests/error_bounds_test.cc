@@ -143,15 +143,27 @@ TEST(AttentionErrorBoundTest, NoticesAShiftedMaskASwappedHeadAndAWrongScale) {
   }
 }
 
-// Whole models: (gpt2 or llama, KV heads, bf16 or f32).
-class ForwardBoundTest : public testing::TestWithParam<std::tuple<bool, int, bool>> {
+enum class Form : uint8_t { kF32, kBf16, kInt8Cache };
+
+// Whole models: gpt2 or llama, KV heads.
+class ForwardBoundTest : public testing::TestWithParam<std::tuple<bool, int, Form>> {
  protected:
   static ModelConfig Config() {
-    const auto [gpt2, kv_heads, bf16] = GetParam();
+    const auto [gpt2, kv_heads, form] = GetParam();
     return gpt2 ? SmallGpt2(4, kv_heads) : SmallLlama(4, kv_heads);
   }
   static Precision ThePrecision() {
-    return std::get<2>(GetParam()) ? kBf16Precision : kF32Precision;
+    switch (std::get<2>(GetParam())) {
+      case Form::kF32:
+        return kF32Precision;
+      case Form::kBf16:
+        return kBf16Precision;
+      case Form::kInt8Cache:
+        break;
+    }
+    Precision precision = kF32Precision;
+    precision.stored_row_unit = kUnitStoredInt8;
+    return precision;
   }
   static ReferenceModel Load(const MapSource& source) {
     absl::StatusOr<ReferenceModel> model = ReferenceModel::Load(source);
@@ -231,22 +243,24 @@ TEST_P(ForwardBoundTest, CountsNaNAsInfinite) {
 }
 
 std::string ModelName(const testing::TestParamInfo<ForwardBoundTest::ParamType>& test) {
-  const auto& [gpt2, kv_heads, bf16] = test.param;
+  const auto& [gpt2, kv_heads, form] = test.param;
+  constexpr const char* kNames[] = {"F32", "Bf16", "Int8Cache"};
   return std::string(gpt2 ? "Gpt2" : "Llama") + "KvHeads" + std::to_string(kv_heads) +
-         (bf16 ? "Bf16" : "F32");
+         kNames[static_cast<int>(form)];
 }
 
 using testing::Bool;
 using testing::Combine;
 using testing::Values;
-INSTANTIATE_TEST_SUITE_P(Models, ForwardBoundTest, Combine(Bool(), Values(4, 2, 1), Bool()),
+const auto kAllForms = Values(Form::kF32, Form::kBf16, Form::kInt8Cache);
+INSTANTIATE_TEST_SUITE_P(Models, ForwardBoundTest, Combine(Bool(), Values(4, 2, 1), kAllForms),
                          ModelName);
-INSTANTIATE_TEST_SUITE_P(Models, RopeBoundTest, Combine(Values(false), Values(4, 2, 1), Bool()),
+INSTANTIATE_TEST_SUITE_P(Models, RopeBoundTest, Combine(Values(false), Values(4, 2, 1), kAllForms),
                          ModelName);
-INSTANTIATE_TEST_SUITE_P(Models, KeyHeadBoundTest, Combine(Bool(), Values(4, 2), Bool()),
+INSTANTIATE_TEST_SUITE_P(Models, KeyHeadBoundTest, Combine(Bool(), Values(4, 2), kAllForms),
                          ModelName);
-INSTANTIATE_TEST_SUITE_P(Models, EpsilonBoundTest, Combine(Bool(), Values(4, 2, 1), Values(false)),
-                         ModelName);
+INSTANTIATE_TEST_SUITE_P(Models, EpsilonBoundTest,
+                         Combine(Bool(), Values(4, 2, 1), Values(Form::kF32)), ModelName);
 
 }  // namespace
 }  // namespace plumbline::error_bounds_test

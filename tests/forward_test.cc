@@ -157,7 +157,9 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values(Dtypes{WeightDtype::kF32, KvDtype::kF32},
                                      Dtypes{WeightDtype::kF32, KvDtype::kF16},
                                      Dtypes{WeightDtype::kF32, KvDtype::kBf16},
+                                     Dtypes{WeightDtype::kF32, KvDtype::kInt8},
                                      Dtypes{WeightDtype::kBf16, KvDtype::kBf16},
+                                     Dtypes{WeightDtype::kBf16, KvDtype::kInt8},
                                      Dtypes{WeightDtype::kInt8, KvDtype::kBf16})),
     ParamName);
 
@@ -179,6 +181,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Param{Family::kLlamaNeighbours, {6, 2}, {WeightDtype::kF32, KvDtype::kF32}},
                     Param{Family::kGpt2, {6, 6}, {WeightDtype::kF32, KvDtype::kF16}},
                     Param{Family::kQwen2, {8, 1}, {WeightDtype::kBf16, KvDtype::kBf16}},
+                    Param{Family::kLlamaNeighbours, {8, 1}, {WeightDtype::kF32, KvDtype::kInt8}},
+                    Param{Family::kGpt2, {6, 2}, {WeightDtype::kInt8, KvDtype::kInt8}},
                     Param{Family::kLlamaHalves, {6, 2}, {WeightDtype::kInt8, KvDtype::kF32}}),
     ParamName);
 

@@ -138,14 +138,17 @@ std::vector<Case> Cases() {
     }
     cases.push_back({absl::StrCat(model, "GqaWeightsint8Cachebf16"), model, 6, 2,
                      WeightDtype::kInt8, KvDtype::kBf16});
+    cases.push_back({absl::StrCat(model, "GqaWeightsbf16Cacheint8"), model, 6, 2,
+                     WeightDtype::kBf16, KvDtype::kInt8});
   }
   // Widths beyond one inner block of the matmuls.
   for (const auto& [weights, kv] :
        {std::pair{WeightDtype::kF32, KvDtype::kBf16}, std::pair{WeightDtype::kBf16, KvDtype::kF32},
-        std::pair{WeightDtype::kInt8, KvDtype::kBf16}}) {
-    cases.push_back({absl::StrCat("Wide", WeightDtypeName(weights)),
-                     "synthetic:llama-160m,layers=1,kv_heads=4,vocab=300,context=2048", 12, 4,
-                     weights, kv});
+        std::pair{WeightDtype::kInt8, KvDtype::kBf16},
+        std::pair{WeightDtype::kF32, KvDtype::kInt8}}) {
+    cases.push_back(
+        {absl::StrCat("WideWeights", WeightDtypeName(weights), "Cache", KvDtypeName(kv)),
+         "synthetic:llama-160m,layers=1,kv_heads=4,vocab=300,context=2048", 12, 4, weights, kv});
   }
   return cases;
 }

@@ -34,7 +34,8 @@ struct Precision {
   double arithmetic = kUnitF32;  // every sum, product and function
   double operand = 0;            // activations where they enter a matmul or attention
   double stored_kv = 0;          // K and V where they are written to the cache
-  double row_unit = 0;  // rows where they enter a matmul, relative to their largest element
+  double row_unit = 0;         // rows where they enter a matmul, relative to their largest element
+  double stored_row_unit = 0;  // a head's K or V of one token, relative to its largest element
 };
 
 inline constexpr Precision kF32Precision = {};
@@ -44,7 +45,14 @@ inline constexpr Precision kBf16Precision = {kUnitF32, kUnitBf16, kUnitBf16};
 
 // int8 weights: a row of activations becomes multiples of a 127th of its largest element, so that
 // each is off by half of one; products and sums of them are exact. Weights as above.
+//
+// An int8 cache does the same to every head's K and V of a token, s * nearest(x / s) with s its
+// largest magnitude / 127, where s and x / s are rounded in f32: the quotient, up to 127, is off by
+// 127 u more, so that an element is off by at most (1 + u) (1/2 + 127 u) of the exact step, less
+// than 1/2 (1 + 256 u). Scales multiply scores and weights later, one rounding each: (2^-24 /
+// 2^-8)^2 of the variance of a bound that is probable, which is left out.
 inline constexpr double kUnitInt8 = 0.5 / 127;
+inline constexpr double kUnitStoredInt8 = kUnitInt8 * (1 + 256 * kUnitF32);
 inline constexpr Precision kInt8Precision = {kUnitF32, 0, kUnitBf16, kUnitInt8};
 
 // REQUIRES: n * unit < 1.

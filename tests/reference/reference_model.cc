@@ -114,9 +114,12 @@ ReferenceModel::Rows ReferenceModel::Attend(const Layer& layer, const Rows& norm
       Rotate(key, config_.kv_heads, position + faults.key_position_shift, rounder);
     }
     q.insert(q.end(), qkv.data(), key);
-    for (double* x = key; x != value; ++x) k.push_back(rounder.Operand(rounder.Stored(*x)));
-    for (double* x = value; x != qkv.data() + qkv.size(); ++x) {
-      v.push_back(rounder.Operand(rounder.Stored(*x)));
+    const auto head_dim = static_cast<size_t>(config_.head_dim);
+    for (double* head = key; head != value; head += head_dim) {
+      for (double x : rounder.StoredRow({head, head_dim})) k.push_back(rounder.Operand(x));
+    }
+    for (double* head = value; head != qkv.data() + qkv.size(); head += head_dim) {
+      for (double x : rounder.StoredRow({head, head_dim})) v.push_back(rounder.Operand(x));
     }
   }
   DenseAttentionShape shape;

@@ -30,20 +30,20 @@ double Rounder::Disturb(double value, double error) {
   return (random_() >> 63) != 0 ? value + error : value - error;
 }
 
-double Rounder::Operand(double x) {
+double Rounder::Element(double x, double unit) {
   if (mode_ == Mode::kExact) return x;
-  if (mode_ == Mode::kNearest) return RoundToUnit(x, precision_.operand);
-  return Disturb(x, std::abs(x) * precision_.operand);
+  if (mode_ == Mode::kNearest) return RoundToUnit(x, unit);
+  return Disturb(x, std::abs(x) * unit);
 }
 
-std::vector<double> Rounder::OperandRow(absl::Span<const double> x) {
+std::vector<double> Rounder::Row(absl::Span<const double> x, double unit, double row_unit) {
   double most = 0;
   for (const double value : x) most = std::max(most, std::abs(value));
-  const double half = most * precision_.row_unit;
+  const double half = most * row_unit;
   std::vector<double> row;
   row.reserve(x.size());
   for (const double value : x) {
-    double rounded = Operand(value);
+    double rounded = Element(value, unit);
     if (half > 0 && mode_ == Mode::kNearest) {
       rounded = std::nearbyint(rounded / (2 * half)) * (2 * half);
     } else if (half > 0 && mode_ == Mode::kRandomSigns) {
@@ -54,10 +54,14 @@ std::vector<double> Rounder::OperandRow(absl::Span<const double> x) {
   return row;
 }
 
-double Rounder::Stored(double x) {
-  if (mode_ == Mode::kExact) return x;
-  if (mode_ == Mode::kNearest) return RoundToUnit(x, precision_.stored_kv);
-  return Disturb(x, std::abs(x) * precision_.stored_kv);
+double Rounder::Operand(double x) { return Element(x, precision_.operand); }
+
+std::vector<double> Rounder::OperandRow(absl::Span<const double> x) {
+  return Row(x, precision_.operand, precision_.row_unit);
+}
+
+std::vector<double> Rounder::StoredRow(absl::Span<const double> x) {
+  return Row(x, precision_.stored_kv, precision_.stored_row_unit);
 }
 
 double Rounder::Result(double value, double magnitude, double operations) {

@@ -31,8 +31,9 @@ class Rounder {
   double Operand(double x);
   // The same for a row that enters a matmul: then relative to its largest element, too.
   std::vector<double> OperandRow(absl::Span<const double> x);
-  // x where it goes to the cache.
-  double Stored(double x);
+  // A token's key or value of one KV head where it goes to the cache: relative to its largest
+  // element, too.
+  std::vector<double> StoredRow(absl::Span<const double> x);
   // A value that took `operations` roundings, each of at most unit * magnitude.
   double Result(double value, double magnitude, double operations = 1);
   // sum a_i b_i, each partial sum rounded.
@@ -44,6 +45,9 @@ class Rounder {
   enum class Mode : uint8_t { kExact, kNearest, kRandomSigns };
   Rounder(Mode mode, const Precision& precision, uint64_t seed);
   double Disturb(double value, double error);
+  // x to unit * |x|, and then to row_unit times the largest of the row.
+  std::vector<double> Row(absl::Span<const double> x, double unit, double row_unit);
+  double Element(double x, double unit);
 
   Mode mode_;
   Precision precision_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -52,8 +51,9 @@ Precision PrecisionOf(const ModelOptions& options) {
     case KvDtype::kBf16:
       precision.stored_kv = kUnitBf16;
       break;
-    case KvDtype::kInt8:  // off by a part of the row's largest: nothing lies within this bound
-      precision.stored_kv = std::numeric_limits<double>::quiet_NaN();
+    case KvDtype::kInt8:
+      precision.stored_kv = 0;
+      precision.stored_row_unit = kUnitStoredInt8;
       break;
   }
   return precision;
