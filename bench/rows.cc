@@ -14,6 +14,9 @@ const std::vector<BenchRow>& BenchRows() {
       {"decode",
        "one stream, context to 256, 1.1B: bytes of the whole step against the memory rate",
        &DecodeRow},
+      {"decode_many",
+       "32 streams, context to 128, 1.1B: operations of the whole step against the matmul rate",
+       &DecodeManyRow},
       {"decode_deep",
        "one stream behind 16k, 160M, 4 KV heads and 1: the roofline (by class the larger of bytes "
        "and operations over their rates) against the step's time",

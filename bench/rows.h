@@ -44,6 +44,7 @@ const std::vector<BenchRow>& BenchRows();
 absl::Status PrefillRow(const RowOptions& options, const RowSink& sink);
 absl::Status PrefillDeepRow(const RowOptions& options, const RowSink& sink);
 absl::Status DecodeRow(const RowOptions& options, const RowSink& sink);
+absl::Status DecodeManyRow(const RowOptions& options, const RowSink& sink);
 absl::Status DecodeDeepRow(const RowOptions& options, const RowSink& sink);
 absl::Status PagedRow(const RowOptions& options, const RowSink& sink);
 absl::Status OtherRow(const RowOptions& options, const RowSink& sink);
