@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/ops.cc"
@@ -122,6 +123,34 @@ void RoundRowImpl(int count, const float* x, WeightDtype out_dtype, std::byte* o
   }
 }
 
+// Twice over the row: what its largest number is, and where that stands first.
+int FindLargestImpl(int count, const float* x) {
+  const F f;
+  const Vec infinity = hn::Set(f, std::numeric_limits<float>::infinity());
+  Vec most = hn::Neg(infinity);
+  auto bad = hn::Lt(infinity, infinity);  // none
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec value = hn::LoadU(f, x + i);
+    bad = hn::Or(bad, hn::Not(hn::Lt(value, infinity)));
+    most = hn::Max(most, value);
+  }
+  float largest = hn::GetLane(hn::MaxOfLanes(f, most));
+  bool good = hn::AllFalse(f, bad);
+  for (; i < count; ++i) {
+    good = good && x[i] < std::numeric_limits<float>::infinity();
+    largest = std::max(largest, x[i]);
+  }
+  if (!good || !(largest > -std::numeric_limits<float>::infinity())) return -1;
+  const Vec wanted = hn::Set(f, largest);
+  for (i = 0; i + kLanes <= count; i += kLanes) {
+    const intptr_t place = hn::FindFirstTrue(f, hn::Eq(hn::LoadU(f, x + i), wanted));
+    if (place >= 0) return i + static_cast<int>(place);
+  }
+  while (x[i] != largest) ++i;
+  return i;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace plumbline
 HWY_AFTER_NAMESPACE();
@@ -132,6 +161,7 @@ namespace plumbline {
 HWY_EXPORT(AddAndNormImpl);
 HWY_EXPORT(ActivateImpl);
 HWY_EXPORT(RoundRowImpl);
+HWY_EXPORT(FindLargestImpl);
 
 void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
                 float* x, WeightDtype out_dtype, std::byte* out) {
@@ -145,6 +175,10 @@ void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
 
 void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out) {
   HWY_DYNAMIC_DISPATCH(RoundRowImpl)(count, x, out_dtype, out);
+}
+
+int FindLargest(int count, const float* x) {
+  return HWY_DYNAMIC_DISPATCH(FindLargestImpl)(count, x);
 }
 
 void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,

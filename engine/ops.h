@@ -39,6 +39,10 @@ void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out);
 void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,
             float* head);
 
+// The place of the largest of `count` numbers, the first of equal ones. -1: one of them is NaN or
+// +infinity, or none is finite.
+int FindLargest(int count, const float* x);
+
 // x += bias. [count]
 void AddBias(int count, const float* bias, float* x);
 

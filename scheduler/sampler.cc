@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/ops.h"
 
 namespace plumbline {
 namespace {
@@ -27,24 +28,25 @@ double Uniform(uint64_t seed, int index) {
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
+// Why FindLargest found none.
+absl::Status NoLargest(absl::Span<const float> logits) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] < kInfinity) continue;
+    return absl::InternalError(
+        absl::StrCat("logits: token ", i, " has ", logits[i],
+                     " where a finite number is needed; check the model's weights"));
+  }
+  return absl::InternalError(absl::StrCat("logits: none of ", logits.size(),
+                                          " is finite, where one is needed; check the model's "
+                                          "weights"));
+}
+
 // The place of the largest logit (the lowest id of equal ones); Internal where there is none.
 absl::StatusOr<size_t> FindMax(absl::Span<const float> logits) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  size_t best = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == kInfinity) {
-      return absl::InternalError(
-          absl::StrCat("logits: token ", i, " has ", logits[i],
-                       " where a finite number is needed; check the model's weights"));
-    }
-    if (logits[i] > logits[best]) best = i;
-  }
-  if (logits.empty() || logits[best] == -kInfinity) {
-    return absl::InternalError(
-        absl::StrCat("logits: none of ", logits.size(),
-                     " is finite, where one is needed; check the model's weights"));
-  }
-  return best;
+  const int best = FindLargest(static_cast<int>(logits.size()), logits.data());
+  if (best < 0) return NoLargest(logits);
+  return static_cast<size_t>(best);
 }
 
 absl::Status OutOfRange(absl::string_view name, double value, absl::string_view range) {

@@ -210,6 +210,39 @@ TEST(RoundRowTest, RoundsToNearestEvenAndKeepsNaNAndInfinity) {
   }
 }
 
+TEST(FindLargestTest, IsTheFirstOfTheLargestWhereverItStands) {
+  for (int count = 1; count <= 70; ++count) {
+    std::vector<float> row(static_cast<size_t>(count));
+    for (size_t i = 0; i < row.size(); ++i) row[i] = static_cast<float>(i % 7) - 9;
+    for (size_t place = 0; place < row.size(); ++place) {
+      std::vector<float> changed = row;
+      changed[place] = 3;
+      changed.back() = 3;
+      EXPECT_EQ(FindLargest(count, changed.data()), static_cast<int>(place));
+    }
+  }
+  const std::vector<float> zeros = {-1, -0.0F, 0.0F};
+  EXPECT_EQ(FindLargest(3, zeros.data()), 1);
+}
+
+TEST(FindLargestTest, FindsNoneBesideNaNOrInfinityOrWhereNoneIsFinite) {
+  for (int count = 1; count <= 40; ++count) {
+    std::vector<float> row(static_cast<size_t>(count), -kInfinity);
+    EXPECT_EQ(FindLargest(count, row.data()), -1);
+    for (size_t place = 0; place < row.size(); ++place) {
+      std::vector<float> changed = row;
+      changed[place] = -2;
+      EXPECT_EQ(FindLargest(count, changed.data()), static_cast<int>(place));
+      changed.assign(row.size(), 1);
+      for (const float bad : {kInfinity, kNaN}) {
+        changed[place] = bad;
+        EXPECT_EQ(FindLargest(count, changed.data()), -1) << count << ", " << place;
+      }
+    }
+  }
+  EXPECT_EQ(FindLargest(0, nullptr), -1);
+}
+
 TEST(AddBiasTest, AddsElementByElement) {
   std::vector<float> x = {1, 2, 3, kNaN};
   const std::vector<float> bias = {0.5F, -2, kInfinity, 1};
