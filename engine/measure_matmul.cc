@@ -14,7 +14,8 @@
 namespace plumbline {
 namespace {
 
-constexpr std::array<int64_t, 9> kMatmulRows = {1, 2, 4, 8, 16, 32, 64, 128, 512};
+// 17: where matrix units take 16 rows at a time, a second turn that is nearly empty.
+constexpr std::array<int64_t, 10> kMatmulRows = {1, 2, 4, 8, 16, 17, 32, 64, 128, 512};
 constexpr int64_t kMostRows = kMatmulRows.back();
 constexpr int64_t kNarrowOutputs = 1024;
 constexpr int64_t kWideOutputs = 256;

@@ -33,7 +33,7 @@ TEST(ValidateGridTest, CoversWhatItPromises) {
     longest_batch = std::max(longest_batch, point.spans.size());
     for (const SpanShape& span : point.spans) longest = std::max(longest, span.first + span.count);
   }
-  EXPECT_EQ(longest_batch, 32u);
+  EXPECT_EQ(longest_batch, 41u);  // 40 streams and a prompt
   EXPECT_EQ(longest, 16384);
   // A half, give or take what hashing does to some 400 names.
   EXPECT_GT(held_out, grid.points.size() * 2 / 5);

@@ -17,6 +17,11 @@ constexpr std::array<int64_t, 5> kContexts = {16, 256, 1024, 4096, 16384};
 constexpr int64_t kChunk = 512;
 constexpr std::array<int64_t, 3> kDepths = {0, 3584, 15872};  // positions before the chunk
 constexpr std::array<int64_t, 2> kShortChunks = {48, 200};    // not whole calls
+// Decode streams of a busy server with short answers, not whole turns of matrix units; and with a
+// prompt that has come.
+constexpr std::array<int64_t, 2> kBusyBatches = {20, 40};
+constexpr int64_t kBusyContext = 150;
+constexpr int64_t kBusyPrompt = 100;
 // Other decode streams of a step with a prompt chunk.
 constexpr std::array<int64_t, 2> kMixedStreams = {3, 24};
 constexpr int64_t kMixedContext = 1024;
@@ -84,6 +89,13 @@ void AddPoints(PointAdder& adder) {
       adder.Add(StepKind::kDecode, absl::StrCat(batch, " x ", FormatCount(context)),
                 DecodeSpans(batch, context));
     }
+  }
+  for (const int64_t batch : kBusyBatches) {
+    std::vector<SpanShape> spans = DecodeSpans(batch, kBusyContext);
+    adder.Add(StepKind::kDecode, absl::StrCat(batch, " x ", kBusyContext), spans);
+    spans.push_back({0, kBusyPrompt, 1});
+    adder.Add(StepKind::kMixed, absl::StrCat(batch, " x ", kBusyContext, " + ", kBusyPrompt),
+              std::move(spans));
   }
   for (const int64_t depth : kDepths) {
     adder.Add(StepKind::kChunk, absl::StrCat(kChunk, " at ", FormatCount(depth)),
