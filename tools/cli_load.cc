@@ -127,7 +127,8 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
                                     "repeat a run: its requests, and the times its steps took");
   step_times->needs(simulate)->excludes(replicas);
   AddText(app, "--anchors", options.anchors_of, "FILE",
-          "a run of this machine: the profile's rates become what it was able to do then")
+          "a run of this machine: the profile's rates become what it was able to do then, and "
+          "the simulation is held against it")
       ->needs(simulate)
       ->excludes(step_times);
 }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tools/interrupt.h"
+#include "tools/load_fidelity.h"
 #include "tools/load_files.h"
 #include "tools/load_json.h"
 #include "tools/load_metrics.h"
@@ -76,6 +77,16 @@ absl::Status CheckLoadOptions(const LoadOptions& options, const LoadSetup& setup
   return absl::OkStatus();
 }
 
+// The run whose anchors a simulation has, beside it. Empty where there is none.
+absl::StatusOr<std::string> BesideRealRun(const LoadOptions& options, const LoadRecord& record,
+                                          const LoadMetrics& metrics) {
+  if (options.anchors_of.empty() || !options.from.empty()) return std::string();
+  const absl::StatusOr<LoadFile> real = ReadLoadFile(options.anchors_of);
+  if (!real.ok()) return real.status();
+  return absl::StrCat(
+      "\n", FidelityReport(real->record, ComputeMetrics(real->record, real->slo), record, metrics));
+}
+
 // A run, and what it is held against.
 struct LoadResult {
   LoadRecord record;
@@ -137,8 +148,10 @@ absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
   if (options.json) {
     out << json;
   } else {
+    const absl::StatusOr<std::string> beside = BesideRealRun(options, record, metrics);
+    if (!beside.ok()) return beside.status();
     if (search != nullptr) out << SearchReport(*search, result->slo, options.target_share);
-    out << LoadReport(record, result->slo, metrics);
+    out << LoadReport(record, result->slo, metrics) << *beside;
   }
   if (absl::Status status = FlushOutput(out); !status.ok()) return status;
   if (!written.ok()) return written;
