@@ -1,13 +1,10 @@
 #include "engine/attention.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
 
 #include "engine/attention_partials.h"
-#include "engine/kv_convert.h"
-#include "engine/kv_layout.h"
+#include "engine/attention_tiles.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
 
@@ -16,158 +13,51 @@ namespace {
 
 // Room for partials of split tiles, by thread: 4 MiB of floats.
 constexpr int64_t kSplitFloatsPerThread = int64_t{1} << 20;
-// From so many rows on a narrow cache is widened once per segment instead of at each use.
-constexpr int kGatherRows = 2 * kMicroTileRows + 1;
 
 }  // namespace
 
 PagedAttention::PagedAttention(const AttentionShape& shape)
     : shape_(shape),
+      micro_rows_(shape.form == AttentionForm::kTiles ? kTileMicroRows : kMicroTileRows),
       partial_floats_(PartialFloats(shape.head_dim)),
       scratch_(shape.threads),
       split_floats_(kSplitFloatsPerThread * shape.threads) {
-  const size_t head_dim = shape.head_dim;
-  const size_t rows = std::max(kAttentionTileRows, shape.group());
+  const bool tiles = shape.form == AttentionForm::kTiles;
+  const int64_t head_dim = shape.head_dim;
+  const int64_t rows = shape.tile_rows();
+  // Of a segment's keys, and of its values; in tiles they have two bytes each.
+  const int64_t segment_floats = head_dim * kSegmentKeys / (tiles ? 2 : 1);
   for (Scratch& s : scratch_) {
-    s.scores.resize(size_t{kMicroTileRows} * kSegmentKeys);
-    s.keys.resize(head_dim * kSegmentKeys);
-    s.values.resize(head_dim * kSegmentKeys);
-    s.partial.resize(size_t{kMicroTileRows} * partial_floats_);
-    s.running.resize(rows * partial_floats_);
-    s.row.resize(head_dim);
+    s.scores = UntouchedArray<float>(tiles ? TileScratchFloats(shape.head_dim)
+                                           : int64_t{kMicroTileRows} * kSegmentKeys);
+    s.keys = UntouchedArray<float>(segment_floats);
+    s.values = UntouchedArray<float>(segment_floats);
+    s.queries = UntouchedArray<float>(tiles ? rows * head_dim / 2 : 0);
+    s.partial = UntouchedArray<float>(int64_t{micro_rows_} * partial_floats_);
+    s.running = UntouchedArray<float>(rows * partial_floats_);
+    s.row = UntouchedArray<float>(head_dim);
+    for (auto* buffer :
+         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.running, &s.row}) {
+      buffer->Touch();
+    }
   }
   if (shape.threads > 1) split_ = UntouchedArray<float>(split_floats_);
 }
 
-PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
-                                                   absl::Span<const BlockId> table, int position,
-                                                   const float* keys, const float* values) const {
-  const int block_tokens = store.geometry().block_tokens;
-  const KvDtype dtype = store.geometry().groups[0].dtype;
-  const int bytes = KvDtypeBytes(dtype);
-  const int head_dim = shape_.head_dim;
-  const int slot = position % block_tokens;
-  const absl::Span<std::byte> block = store.LayerBlock(0, layer, table[position / block_tokens]);
-  const int64_t side = block_tokens * KvRowBytes(dtype, head_dim);
-  const int64_t scales = int64_t{1} * block_tokens * head_dim * bytes;
-  const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
-  std::array<std::byte, 4 * 64> narrow;
-  constexpr int kPiece = 64;
-  for (int head = 0; head < shape_.kv_heads; ++head) {
-    std::byte* panel = block.data() + 2 * side * head;
-    const float* key = keys + head * head_dim;
-    const float* value = values + head * head_dim;
-    const RowNarrower narrow_key(dtype, key, head_dim);
-    const RowNarrower narrow_value(dtype, value, head_dim);
-    for (int d = 0; d < head_dim; d += kPiece) {
-      const int count = std::min(kPiece, head_dim - d);
-      narrow_key.Narrow(key + d, count, narrow.data());
-      std::byte* to = panel + (place.first + int64_t{1} * d * place.width) * bytes;
-      for (int i = 0; i < count; ++i, to += int64_t{1} * place.width * bytes) {
-        std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
-      }
-    }
-    narrow_value.Narrow(value, head_dim, panel + side + int64_t{1} * slot * head_dim * bytes);
-    narrow_key.StoreScale(slot, panel + scales);
-    narrow_value.StoreScale(slot, panel + side + scales);
-  }
-  const int64_t written = shape_.kv_heads * KvRowBytes(dtype, head_dim);
-  return {written, written};
+float PagedAttention::ScoreScale() const {
+  return 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
 }
 
-void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
-                                   Scratch& scratch) const {
-  const KvGeometry& geometry = pass.store.geometry();
-  const int block_tokens = geometry.block_tokens;
-  const KvDtype dtype = geometry.groups[0].dtype;
-  const int bytes = KvDtypeBytes(dtype);
-  const int head_dim = shape_.head_dim;
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
-  for (int key = 0; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
-    const int slot = position % block_tokens;
-    const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
-    // To the end of the group there, or of the one here.
-    const int run =
-        std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
-    const Panel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, dtype);
-    const std::byte* from = panel.keys + place.first * bytes;
-    float* to = scratch.keys.data() + PlaceKey(key, head_dim, kSegmentKeys).first;
-    if (run == kKeyGroup) {
-      WidenToF32(dtype, from, kKeyGroup * head_dim, to);
-    } else {
-      for (int d = 0; d < head_dim; ++d) {
-        WidenToF32(dtype, from + int64_t{1} * d * place.width * bytes, run, to + d * kKeyGroup);
-      }
-    }
-    WidenToF32(dtype, panel.values + int64_t{1} * slot * head_dim * bytes, run * head_dim,
-               scratch.values.data() + int64_t{1} * key * head_dim);
-    key += run;
+void PagedAttention::RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const {
+  const BatchSpan& span = pass.batch.spans[task.span];
+  const int group = shape_.group();
+  auto* out = reinterpret_cast<std::byte*>(scratch.queries.get());
+  for (int r = 0; r < task.tokens * group; ++r) {
+    const int64_t head = int64_t{1} * task.kv_head * group + r % group;
+    const float* query = pass.queries + (span.row + task.token + r / group) * pass.query_stride;
+    RoundQuery(query + head * shape_.head_dim, shape_.head_dim, ScoreScale(), out);
+    out += KvRowBytes(KvDtype::kBf16, shape_.head_dim);
   }
-}
-
-void PagedAttention::CopyScales(const Pass& pass, const Task& task, int segment, int keys,
-                                SegmentView& view) const {
-  const KvGeometry& geometry = pass.store.geometry();
-  const int block_tokens = geometry.block_tokens;
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
-  for (int key = 0; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
-    const int slot = position % block_tokens;
-    const int run = std::min(keys - key, block_tokens - slot);
-    const Panel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, shape_.head_dim, block_tokens, geometry.groups[0].dtype);
-    const int64_t from = panel.scales + slot * static_cast<int64_t>(sizeof(float));
-    const size_t bytes = static_cast<size_t>(run) * sizeof(float);
-    std::memcpy(&view.key_scales[key], panel.keys + from, bytes);
-    std::memcpy(&view.value_scales[key], panel.values + from, bytes);
-    key += run;
-  }
-  // The kernels multiply whole groups; what lies beyond the keys enters nothing.
-  const int end = (keys + kKeyGroup - 1) / kKeyGroup * kKeyGroup;
-  std::fill(view.key_scales.begin() + keys, view.key_scales.begin() + end, 0.0f);
-  std::fill(view.value_scales.begin() + keys, view.value_scales.begin() + end, 0.0f);
-}
-
-SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
-                                        Scratch& scratch) const {
-  const KvGeometry& geometry = pass.store.geometry();
-  const int block_tokens = geometry.block_tokens;
-  const int head_dim = shape_.head_dim;
-  const int groups = (keys + kKeyGroup - 1) / kKeyGroup;
-  SegmentView view;
-  view.head_dim = head_dim;
-  const KvDtype dtype = geometry.groups[0].dtype;
-  view.dtype = dtype;
-  view.scaled = KvScaleBytes(dtype) > 0;
-  if (view.scaled) CopyScales(pass, task, segment, keys, view);
-  const bool many_rows = task.tokens * shape_.group() >= kGatherRows;
-  if (block_tokens % kKeyGroup != 0 || (many_rows && view.dtype != KvDtype::kF32)) {
-    GatherSegment(pass, task, segment, keys, scratch);
-    view.dtype = KvDtype::kF32;
-    for (int i = 0; i < groups; ++i) {
-      const int64_t group = int64_t{1} * i * kKeyGroup * head_dim;
-      view.keys[i] = reinterpret_cast<const std::byte*>(scratch.keys.data() + group);
-      view.values[i] = reinterpret_cast<const std::byte*>(scratch.values.data() + group);
-    }
-    return view;
-  }
-  const int bytes = KvDtypeBytes(view.dtype);
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
-  for (int i = 0; i < groups; ++i) {
-    const int position = segment * kSegmentKeys + i * kKeyGroup;
-    const int slot = position % block_tokens;
-    const Panel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, dtype);
-    const int64_t group = int64_t{1} * slot * head_dim * bytes;
-    view.keys[i] = panel.keys + group;
-    view.values[i] = panel.values + group;
-  }
-  return view;
 }
 
 void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentView& view,
@@ -176,8 +66,8 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   const int group = shape_.group();
   const int tile_rows = task.tokens * group;
   QueryRows tile;
-  tile.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
-  const int end = std::min(row + kMicroTileRows, tile_rows);
+  tile.scale = ScoreScale();
+  const int end = std::min(row + micro_rows_, tile_rows);
   int first = row;  // of the rows that see this segment: later tokens see more
   for (int r = row; r < end; ++r) {
     const int token = task.token + r / group;
@@ -194,13 +84,18 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
     tile.partials[i] =
         task.partials != nullptr
             ? task.partials + (int64_t{1} * segment * tile_rows + r) * partial_floats_
-            : scratch.partial.data() + int64_t{1} * i * partial_floats_;
+            : scratch.partial.get() + int64_t{1} * i * partial_floats_;
   }
   if (tile.rows == 0) return;
-  AttendSegment(view, tile, scratch.scores.data(), &task.counts, &scratch.ticks);
+  if (shape_.form == AttentionForm::kTiles) {
+    tile.rounded = reinterpret_cast<const std::byte*>(scratch.queries.get()) +
+                   first * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
+  }
+  const auto attend = shape_.form == AttentionForm::kTiles ? &AttendSegmentInTiles : &AttendSegment;
+  attend(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
   for (int i = 0; task.partials == nullptr && i < tile.rows; ++i) {
     MergePartial(tile.partials[i], shape_.head_dim,
-                 scratch.running.data() + int64_t{1} * (first + i) * partial_floats_);
+                 scratch.running.get() + int64_t{1} * (first + i) * partial_floats_);
   }
   scratch.ticks.LapValues();
 }
@@ -212,6 +107,10 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   task.counts = {};
   task.keys_read = 0;
   scratch.ticks.Start();
+  if (shape_.form == AttentionForm::kTiles) {
+    RoundQueries(pass, task, scratch);
+    scratch.ticks.LapScores();
+  }
   if (task.partials == nullptr) {
     for (int r = 0; r < rows; ++r) {
       scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
@@ -219,16 +118,18 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   }
   for (int s = task.first_segment; s < task.first_segment + task.segments; ++s) {
     const int keys = std::min(kSegmentKeys, tile_end - s * kSegmentKeys);
-    const SegmentView view = ViewSegment(pass, task, s, keys, scratch);
+    const SegmentView view = shape_.form == AttentionForm::kTiles
+                                 ? ViewSegmentInTiles(pass, task, s, keys, scratch)
+                                 : ViewSegment(pass, task, s, keys, scratch);
     scratch.ticks.LapKeysAndValues();
     task.keys_read += keys;
-    for (int row = 0; row < rows; row += kMicroTileRows) {
+    for (int row = 0; row < rows; row += micro_rows_) {
       RunMicroTile(pass, task, view, s, row, scratch);
     }
   }
   if (task.partials != nullptr) return;
   for (int r = 0; r < rows; ++r) {
-    WriteRow(pass, task, r, scratch.running.data() + int64_t{1} * r * partial_floats_, scratch);
+    WriteRow(pass, task, r, scratch.running.get() + int64_t{1} * r * partial_floats_, scratch);
   }
   scratch.ticks.LapValues();
 }
@@ -238,10 +139,10 @@ void PagedAttention::WriteRow(const Pass& pass, const Task& task, int row, const
   const int group = shape_.group();
   const int token = pass.batch.spans[task.span].row + task.token + row / group;
   const int head = task.kv_head * group + row % group;
-  FinishPartial(running, shape_.head_dim, scratch.row.data());
+  FinishPartial(running, shape_.head_dim, scratch.row.get());
   const int64_t element =
       (int64_t{1} * token * shape_.heads + head) * static_cast<int64_t>(shape_.head_dim);
-  RoundRow(shape_.head_dim, scratch.row.data(), pass.out_dtype,
+  RoundRow(shape_.head_dim, scratch.row.get(), pass.out_dtype,
            pass.out + element * WeightDtypeBytes(pass.out_dtype));
 }
 
@@ -252,7 +153,7 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
   scratch.ticks.Start();
   for (int r = 0; r < rows; ++r) {
     const int keys = span.first_position + task.token + r / shape_.group() + 1;
-    float* running = scratch.running.data();
+    float* running = scratch.running.get();
     running[shape_.head_dim + 1] = 0.0f;
     for (int s = 0; s < CountSegments(keys); ++s) {
       MergePartial(task.partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,

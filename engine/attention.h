@@ -4,9 +4,12 @@
 // then its values, [block_tokens, head_dim], in the cache's dtype; of an int8 cache, the keys' and
 // the values' scales, [block_tokens] f32, follow each. Transposed keys let a vector
 // hold the scores of 16 keys; values by row let it hold 16 channels.
+// Where attention runs in tiles (attention_form.h) two neighbours lie together, since products are
+// of pairs: keys in groups of 16, each [head_dim / 2, 16, 2], and values [block_tokens / 2,
+// head_dim, 2]; the last value of an odd block stands alone, [head_dim].
 //
 // A span's query rows (token-major; the heads / kv_heads query heads of one KV head side by side)
-// are cut into tiles of at most kAttentionTileRows rows (one token's heads at least); a tile reads
+// are cut into tiles of at most tile_rows() rows; a tile reads
 // each key and value it needs once. Scores live in one micro-tile's scratch and nowhere else.
 #ifndef PLUMBLINE_ENGINE_ATTENTION_H_
 #define PLUMBLINE_ENGINE_ATTENTION_H_
@@ -17,7 +20,9 @@
 
 #include "absl/types/span.h"
 #include "cache/kv_store.h"
+#include "engine/attention_form.h"
 #include "engine/attention_kernels.h"
+#include "engine/kv_layout.h"
 #include "engine/step_batch.h"
 #include "engine/step_clock.h"
 #include "engine/untouched_array.h"
@@ -26,15 +31,17 @@
 
 namespace plumbline {
 
-inline constexpr int kAttentionTileRows = 96;
+inline constexpr int kAttentionTileRows = 96;  // in tiles: kTiledTileRows
 
 struct AttentionShape {
   int heads = 0;
   int kv_heads = 0;  // divides heads
   int head_dim = 0;
   int threads = 1;
+  AttentionForm form = AttentionForm::kVectors;  // AttentionFormFor the cache, or vectors
 
   int group() const { return heads / kv_heads; }  // query heads of one KV head
+  int tile_rows() const;                          // of one token's heads at least
 };
 
 // Scratch is sized at construction. One thread calls at a time; it uses `threads` threads itself.
@@ -44,7 +51,8 @@ class PagedAttention {
 
   // Writes one token's keys and values, [kv_heads, head_dim] each, to its slot. Distinct tokens
   // may be written from distinct threads. Returns the bytes written: {keys, values}.
-  // REQUIRES: `table` covers `position`; the store's first group has this shape.
+  // REQUIRES: `table` covers `position`; the store's first group has this shape, and in tiles the
+  // dtype bf16. A store belongs to one form.
   struct WrittenBytes {
     int64_t keys = 0;
     int64_t values = 0;
@@ -93,13 +101,14 @@ class PagedAttention {
     int task = 0;      // any task of the tile: its rows
     int segments = 0;  // of the whole tile
   };
-  struct alignas(64) Scratch {  // a cache line: threads bump the ticks beside each other
-    std::vector<float> scores;  // one micro-tile's
-    std::vector<float> keys;    // one segment's, widened and gathered
-    std::vector<float> values;
-    std::vector<float> partial;  // one micro-tile's
-    std::vector<float> running;  // one tile's
-    std::vector<float> row;      // one row of output
+  struct alignas(64) Scratch {     // a cache line: threads bump the ticks beside each other
+    UntouchedArray<float> scores;  // one micro-tile's; in tiles all that a call needs
+    UntouchedArray<float> keys;    // one segment's, gathered: widened, or in tiles as stored
+    UntouchedArray<float> values;
+    UntouchedArray<float> queries;  // one tile's in bf16; nothing where attention runs in vectors
+    UntouchedArray<float> partial;  // one micro-tile's
+    UntouchedArray<float> running;  // one tile's
+    UntouchedArray<float> row;      // one row of output
     AttentionTicks ticks;
   };
   // What Run hands to its parts.
@@ -113,15 +122,27 @@ class PagedAttention {
     std::byte* out;
   };
 
+  WrittenBytes WriteInTiles(KvStore& store, int layer, absl::Span<const BlockId> table,
+                            int position, const float* keys, const float* values) const;
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int parts);
   SegmentView ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
                           Scratch& scratch) const;
   void GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
                      Scratch& scratch) const;
+  SegmentView ViewSegmentInTiles(const Pass& pass, const Task& task, int segment, int keys,
+                                 Scratch& scratch) const;
+  void GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
+                         Scratch& scratch) const;
+  void GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first, int keys,
+                           Scratch& scratch) const;
+  // One KV head's part of the block that holds a position.
+  KvPanel HeadPanelAt(const Pass& pass, const Task& task, int position) const;
   void CopyScales(const Pass& pass, const Task& task, int segment, int keys,
                   SegmentView& view) const;
   void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
+  void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;
+  float ScoreScale() const;
   void RunMicroTile(const Pass& pass, Task& task, const SegmentView& view, int segment, int row,
                     Scratch& scratch) const;
   void MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const;
@@ -130,6 +151,7 @@ class PagedAttention {
   void CountWork(const KvStore& store, StepWork* work) const;
 
   AttentionShape shape_;
+  int micro_rows_;  // of one kernel call
   int partial_floats_;
   std::vector<Task> tasks_;
   std::vector<Merge> merges_;

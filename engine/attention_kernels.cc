@@ -168,12 +168,14 @@ void AttendRows(const SegmentView& segment, const QueryRows& tile, float* scratc
   // Keys that all rows see, together; then each row's own, so that no masked value is read.
   const int common = tile.visible[0];
   ValueRows<Loader, kRows>(segment, tile, 0, scratch, 0, common);
-  counts->weighted_values += int64_t{kRows} * common;
+  int64_t pairs = int64_t{kRows} * common;
   for (int r = 1; r < kRows; ++r) {
     if (tile.visible[r] == common) continue;
     ValueRows<Loader, 1>(segment, tile, r, scratch, common, tile.visible[r]);
-    counts->weighted_values += tile.visible[r] - common;
+    pairs += tile.visible[r] - common;
   }
+  counts->weighted_values += pairs;
+  counts->executed_values += pairs;
 }
 
 template <class Loader>

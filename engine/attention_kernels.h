@@ -27,10 +27,11 @@ inline constexpr int kKeyGroup = 16;      // keys that lie side by side for one 
 inline constexpr int kSegmentGroups = kSegmentKeys / kKeyGroup;
 // Segments that hold the first `keys` positions.
 inline constexpr int CountSegments(int keys) { return (keys + kSegmentKeys - 1) / kSegmentKeys; }
-inline constexpr int kMicroTileRows = 6;  // query rows of one kernel call, at most
+inline constexpr int kMicroTileRows = 6;   // query rows of one kernel call, at most
+inline constexpr int kMostQueryRows = 32;  // of a call in any form (attention_form.h)
 
 // One KV head's keys and values of one segment, as groups of 16 consecutive keys. Groups beyond
-// the visible keys are not looked at.
+// the visible keys are not looked at. (In tiles: see attention_tiles.h.)
 struct SegmentView {
   KvDtype dtype = KvDtype::kF32;
   int head_dim = 0;
@@ -51,23 +52,26 @@ struct AttentionCounts {
   int64_t executed_scores = 0;  // pairs whose products ran: whole groups
   int64_t softmax_pairs = 0;    // pairs whose exp ran
   int64_t weighted_values = 0;  // pairs whose value was added
+  int64_t executed_values = 0;  // pairs whose products ran
 
   AttentionCounts& operator+=(const AttentionCounts& other) {
     useful_scores += other.useful_scores;
     executed_scores += other.executed_scores;
     softmax_pairs += other.softmax_pairs;
     weighted_values += other.weighted_values;
+    executed_values += other.executed_values;
     return *this;
   }
 };
 
 // A micro-tile: rows that attend to the same KV head, later tokens after earlier ones.
 struct QueryRows {
-  int rows = 0;                                      // 1 to kMicroTileRows
-  std::array<const float*, kMicroTileRows> queries;  // each [head_dim]
-  std::array<int, kMicroTileRows> visible;           // keys of the segment each sees; ascending
-  std::array<float*, kMicroTileRows> partials;       // each [PartialFloats(head_dim)], written
-  float scale = 1.0f;                                // of the scores: 1 / sqrt(head_dim)
+  int rows = 0;                                      // 1 to kMicroTileRows, or kTileMicroRows
+  std::array<const float*, kMostQueryRows> queries;  // each [head_dim]
+  std::array<int, kMostQueryRows> visible;           // keys of the segment each sees; ascending
+  std::array<float*, kMostQueryRows> partials;       // each [PartialFloats(head_dim)], written
+  const std::byte* rounded = nullptr;  // in tiles, instead of `queries`: [rows, head_dim] bf16
+  float scale = 1.0f;                  // of the scores: 1 / sqrt(head_dim)
 };
 
 // Attends the rows to the first visible[r] keys of the segment. Masked keys add nothing and their

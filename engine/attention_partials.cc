@@ -24,9 +24,13 @@ void Merge(const float* HWY_RESTRICT partial, int head_dim, float* HWY_RESTRICT 
     std::copy(partial, partial + head_dim + 2, running);
     return;
   }
-  const float larger = std::max(*maximum, partial[head_dim]);
-  const float keep = ExpOne(*maximum - larger);
-  const float add = ExpOne(partial[head_dim] - larger);
+  // exp(0) = 1 on the side of the larger one; maxima that are no numbers reach the sum by either.
+  const float difference = partial[head_dim] - *maximum;
+  const bool grows = difference > 0;
+  const float larger = grows ? partial[head_dim] : *maximum;
+  const float other = ExpOne(grows ? -difference : difference);
+  const float keep = grows ? other : 1.0f;
+  const float add = grows ? 1.0f : other;
   const Vec keep_lanes = hn::Set(f, keep);
   const Vec add_lanes = hn::Set(f, add);
   // Values, and the sum behind them, in whole vectors: the room is rounded up to 16 floats.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/attention.h"
+#include "engine/attention_tiles.h"
 
 namespace plumbline {
 namespace {
@@ -11,7 +12,11 @@ constexpr int kSplitTasksPerThread = 4;
 
 }  // namespace
 
-int PagedAttention::TileTokens() const { return std::max(1, kAttentionTileRows / shape_.group()); }
+int AttentionShape::tile_rows() const {
+  return std::max(form == AttentionForm::kTiles ? kTiledTileRows : kAttentionTileRows, group());
+}
+
+int PagedAttention::TileTokens() const { return shape_.tile_rows() / shape_.group(); }
 
 void PagedAttention::Prepare(const StepBatch& batch) {
   tasks_.clear();
@@ -72,7 +77,7 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
     macs.useful[kScores] += task.counts.useful_scores * shape_.head_dim;
     macs.executed[kScores] += task.counts.executed_scores * shape_.head_dim;
     macs.useful[kValues] += task.counts.weighted_values * shape_.head_dim;
-    macs.executed[kValues] += task.counts.weighted_values * shape_.head_dim;
+    macs.executed[kValues] += task.counts.executed_values * shape_.head_dim;
     work->softmax_pairs += task.counts.softmax_pairs;
     work->bytes[kScores] += task.keys_read * KvRowBytes(group.dtype, group.key_width);
     work->bytes[kValues] += task.keys_read * KvRowBytes(group.dtype, group.value_width);
@@ -80,13 +85,14 @@ void PagedAttention::CountWork(const KvStore& store, StepWork* work) const {
 }
 
 int64_t PagedAttention::scratch_bytes() const {
-  int64_t floats = split_used_;
+  int64_t bytes = split_used_ * static_cast<int64_t>(sizeof(float));
   for (const Scratch& s : scratch_) {
-    for (const auto* buffer : {&s.scores, &s.keys, &s.values, &s.partial, &s.running, &s.row}) {
-      floats += static_cast<int64_t>(buffer->size());
+    for (const auto* buffer :
+         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.running, &s.row}) {
+      bytes += buffer->bytes();
     }
   }
-  return floats * static_cast<int64_t>(sizeof(float));
+  return bytes;
 }
 
 int64_t PagedAttention::reserved_bytes() const {

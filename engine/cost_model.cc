@@ -54,6 +54,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.cache_bytes = KvDtypeBytes(cache);
   s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
+  s.attention = AttentionFormFor(cache, config.head_dim);
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
@@ -72,11 +73,12 @@ int64_t SpanPairs(const SpanShape& span) {
 
 int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
   const int64_t group = s.h / s.g;
+  const int64_t micro_rows = cutting::MicroTileRows(s);
   int64_t pairs = 0;
   for (int64_t token = 0; token < span.count; token += cutting::TileTokens(s)) {
     const int64_t tile_rows = std::min(cutting::TileTokens(s), span.count - token) * group;
-    for (int64_t row = 0; row < tile_rows; row += cutting::kMicroTileRows) {
-      const int64_t rows = std::min(cutting::kMicroTileRows, tile_rows - row);
+    for (int64_t row = 0; row < tile_rows; row += micro_rows) {
+      const int64_t rows = std::min(micro_rows, tile_rows - row);
       // All rows run over the keys of the last one, but for segments that a row sees nothing of.
       const int64_t most = span.first + token + (row + rows - 1) / group + 1;
       for (int64_t r = row; r < row + rows; ++r) {
@@ -87,6 +89,11 @@ int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
     }
   }
   return pairs * s.g;  // of all heads
+}
+
+int64_t SpanExecutedValuePairs(const CostShape& s, const SpanShape& span) {
+  return s.attention == AttentionForm::kTiles ? SpanExecutedScorePairs(s, span)
+                                              : s.h * SpanPairs(span);
 }
 
 int64_t SpanSoftmaxPairs(const CostShape& s, const SpanShape& span) {
@@ -104,6 +111,8 @@ MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
   useful[cutting::Index(WorkClass::kHead)] = span.logit_rows * s.V * s.d;
   macs.executed = useful;
   macs.executed[cutting::Index(WorkClass::kScores)] = s.L * s.e * SpanExecutedScorePairs(s, span);
+  macs.executed[cutting::Index(WorkClass::kWeightedValues)] =
+      s.L * s.e * SpanExecutedValuePairs(s, span);
   return macs;
 }
 

@@ -12,6 +12,7 @@
 
 #include "absl/types/span.h"
 #include "cache/kv_geometry.h"
+#include "engine/attention_form.h"
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
@@ -27,6 +28,7 @@ struct CostShape {
   int64_t cache_bytes = 4;        // b, of a cached element
   int64_t cache_scale_bytes = 0;  // of the scale of one token's key, or value, of one head (int8)
   int64_t block_tokens = 16;
+  AttentionForm attention = AttentionForm::kVectors;
   // Elements of one layer's norm gains and biases; of the final norm; of one token's embedding and
   // position rows. Bytes: norms and biases are f32, embedding rows have embedding_bytes().
   int64_t layer_small_elements = 0;
@@ -58,8 +60,11 @@ struct SpanShape {
 
 // Query-key pairs of a span: c p + c (c + 1) / 2 (D_PAIRS_CAUSAL for p = 0).
 int64_t SpanPairs(const SpanShape& span);
-// Pairs that the kernels run: whole groups of 16 keys for each micro-tile of rows (attention.h).
+// Pairs that the kernels run, over all heads of one layer: scores in whole groups of 16 keys for
+// each micro-tile of rows (attention.h); weighted values as they are seen, but in tiles
+// (attention_form.h) in whole groups, too.
 int64_t SpanExecutedScorePairs(const CostShape& shape, const SpanShape& span);
+int64_t SpanExecutedValuePairs(const CostShape& shape, const SpanShape& span);
 
 // Multiply-accumulates of one span by class: D_PROJ_MAC, D_CORE_MAC (half scores, half weighted
 // values), D_FFN_MAC, D_HEAD_MAC.

@@ -58,11 +58,17 @@ int64_t UnfusedSoftmaxBytes(const CostShape& s, int64_t n, ScoreMask mask) {
 }
 
 int64_t TiledScratchBytes(const CostShape& s, int64_t threads) {
+  const bool tiles = s.attention == AttentionForm::kTiles;
   const int64_t result = (s.e + 2 + 15) / 16 * 16;  // values, maximum and sum of a row
-  const int64_t rows = std::max(cutting::kTileRows, s.h / s.g);
-  const int64_t scores = cutting::kMicroTileRows * (cutting::kSegmentKeys + result) + rows * result;
-  const int64_t copies = 2 * cutting::kSegmentKeys * s.e + s.e;  // and one row of output
-  return threads * cutting::kFloatBytes * (scores + copies);
+  const int64_t rows = cutting::TileRows(s);
+  const int64_t micro_rows = cutting::MicroTileRows(s);
+  // In tiles: sums of values, and the tile's queries in two bytes, too.
+  const int64_t call = cutting::kSegmentKeys + (tiles ? cutting::kTiledScorePadding + s.e : 0);
+  const int64_t queries = tiles ? s.e / 2 : 0;
+  // Keys and values of a segment, in tiles in two bytes; and one row of output.
+  const int64_t copies = 2 * cutting::kSegmentKeys * s.e / (tiles ? 2 : 1) + s.e;
+  const int64_t floats = micro_rows * (call + result) + rows * (result + queries) + copies;
+  return threads * cutting::kFloatBytes * floats;
 }
 
 MacCounts TiledAttentionMacs(const CostShape& s, int64_t n) {

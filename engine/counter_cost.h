@@ -30,7 +30,7 @@ int64_t UnfusedSoftmaxBytes(const CostShape& shape, int64_t n, ScoreMask mask);
 // What tiled attention keeps instead, for n tokens that are not split over threads: each thread's
 // micro-tile of scores, partial and running results (D_SCORES_TILE_BYTES, with results of a row
 // rounded up to 16 floats, and a running tile that is taller than the scores'), and its copy of
-// one segment's keys and values.
+// one segment's keys and values; in tiles also queries and sums.
 int64_t TiledScratchBytes(const CostShape& shape, int64_t threads);
 // Classes kScores and kWeightedValues of the tiled kernels over a cache that is already written.
 MacCounts TiledAttentionMacs(const CostShape& shape, int64_t n);

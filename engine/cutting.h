@@ -11,22 +11,31 @@
 
 namespace plumbline::cutting {
 
-inline constexpr int64_t kCallRows = 512;      // rows of the largest matmul call
-inline constexpr int64_t kCallStep = 32;       // rows of smaller calls: multiples, then the rest
-inline constexpr int64_t kKeyGroup = 16;       // keys are scored in whole groups
-inline constexpr int64_t kSegmentKeys = 256;   // a row runs over whole segments but for the last
-inline constexpr int64_t kMicroTileRows = 6;   // query rows that share a group
-inline constexpr int64_t kTileRows = 96;       // query rows that share one read of K and V
-inline constexpr int64_t kTasksPerThread = 4;  // of attention: below them tiles are split
-inline constexpr int64_t kPanelRows = 128;     // query rows of a panel of stored scores
+inline constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
+inline constexpr int64_t kCallStep = 32;      // rows of smaller calls: multiples, then the rest
+inline constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
+inline constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last
+inline constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
+inline constexpr int64_t kTiledRows = 32;     // the same where attention runs in tiles
+inline constexpr int64_t kTiledTileRows = 384;
+inline constexpr int64_t kTiledScorePadding = 16;  // floats behind a row of scores
+inline constexpr int64_t kTileRows = 96;           // query rows that share one read of K and V
+inline constexpr int64_t kTasksPerThread = 4;      // of attention: below them tiles are split
+inline constexpr int64_t kPanelRows = 128;         // query rows of a panel of stored scores
 inline constexpr int64_t kFloatBytes = 4;
 
 // REQUIRES: a >= 0, b > 0.
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Tokens whose query heads (h / g of each) fill one tile.
-constexpr int64_t TileTokens(const CostShape& s) {
-  return std::max<int64_t>(1, kTileRows / (s.h / s.g));
+// Query rows of a tile: one token's h / g heads at least.
+constexpr int64_t TileRows(const CostShape& s) {
+  return std::max(s.attention == AttentionForm::kTiles ? kTiledTileRows : kTileRows, s.h / s.g);
+}
+// Tokens whose query heads fill one tile.
+constexpr int64_t TileTokens(const CostShape& s) { return TileRows(s) / (s.h / s.g); }
+
+constexpr int64_t MicroTileRows(const CostShape& s) {
+  return s.attention == AttentionForm::kTiles ? kTiledRows : kMicroTileRows;
 }
 
 constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }

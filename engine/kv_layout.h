@@ -16,15 +16,15 @@
 namespace plumbline {
 
 // Where one KV head's part of a block starts, and its two panels.
-struct Panel {
+struct KvPanel {
   const std::byte* keys;    // groups of kKeyGroup keys, one after another (PlaceKey)
   const std::byte* values;  // [block_tokens, head_dim]
   // int8: the scales behind each of the two start here, [block_tokens] f32, not aligned.
   int64_t scales;
 };
 
-inline Panel HeadPanel(absl::Span<const std::byte> block, int kv_head, int head_dim,
-                       int block_tokens, KvDtype dtype) {
+inline KvPanel HeadPanel(absl::Span<const std::byte> block, int kv_head, int head_dim,
+                         int block_tokens, KvDtype dtype) {
   const int64_t side = block_tokens * KvRowBytes(dtype, head_dim);
   const std::byte* start = block.data() + 2 * side * kv_head;
   return {start, start + side, int64_t{1} * block_tokens * head_dim * KvDtypeBytes(dtype)};
@@ -40,6 +40,23 @@ struct KeyPlace {
 inline KeyPlace PlaceKey(int slot, int head_dim, int block_tokens) {
   const int group = slot / kKeyGroup * kKeyGroup;
   return {int64_t{1} * group * head_dim + slot - group, std::min(kKeyGroup, block_tokens - group)};
+}
+
+// Where elements of one token lie in tiles (attention.h), in bytes: those of a key by pairs, those
+// of a value one by one, `step` bytes apart.
+struct PairPlace {
+  int64_t first;
+  int step;
+};
+inline PairPlace PlaceKeyPairs(int slot, int head_dim, int block_tokens) {
+  const int group = slot / kKeyGroup * kKeyGroup;
+  constexpr int kPairBytes = 4;
+  return {int64_t{2} * group * head_dim + int64_t{kPairBytes} * (slot - group),
+          std::min(kKeyGroup, block_tokens - group) * kPairBytes};
+}
+inline PairPlace PlaceValue(int slot, int head_dim, int block_tokens) {
+  const bool alone = slot % 2 == 0 && slot + 1 == block_tokens;
+  return {int64_t{2} * (slot - slot % 2) * head_dim + int64_t{2} * (slot % 2), alone ? 2 : 4};
 }
 
 // Stores one key or one value in the cache's dtype, in pieces.

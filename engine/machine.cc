@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/types/span.h"
 #include "engine/cgroup.h"
 
 namespace plumbline {
@@ -29,6 +30,23 @@ constexpr absl::string_view kFeatures[] = {
     "avx512dq", "avx512bw", "avx512vl",    "avx512_vnni", "avx_vnni", "amx_tile",
     "amx_int8", "amx_bf16", "avx512_bf16", "avx512_fp16",
 };
+
+// oneDNN's words for instruction sets without bf16 products.
+constexpr absl::string_view kLackBf16[] = {
+    "SSE41",           "AVX",         "AVX2",
+    "AVX2_VNNI",       "AVX2_VNNI_2", "AVX512_MIC",
+    "AVX512_MIC_4OPS", "AVX512_CORE", "AVX512_CORE_VNNI",
+};
+
+// Whether oneDNN is held to one of these instruction sets.
+bool HeldBack(absl::Span<const absl::string_view> to) {
+  // It reads the first of these that is set, in any case, and takes unknown words as "all".
+  const char* max_isa = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (max_isa == nullptr) max_isa = std::getenv("DNNL_MAX_CPU_ISA");
+  if (max_isa == nullptr) return false;
+  return absl::c_any_of(
+      to, [max_isa](absl::string_view isa) { return absl::EqualsIgnoreCase(isa, max_isa); });
+}
 
 // The value of the first `name : value` line; "" where there is none.
 absl::string_view FindField(absl::string_view text, absl::string_view name) {
@@ -100,19 +118,15 @@ Machine DetectMachine(const std::string& root) {
   return machine;
 }
 
-bool HasFastBf16() {
-  if (!DetectMachine().Has("avx512_bf16")) return false;
-  // oneDNN reads the first of these that is set, in any case, and takes unknown words as "all".
-  const char* max_isa = std::getenv("ONEDNN_MAX_CPU_ISA");
-  if (max_isa == nullptr) max_isa = std::getenv("DNNL_MAX_CPU_ISA");
-  if (max_isa == nullptr) return true;
-  constexpr absl::string_view kBelow[] = {
-      "SSE41",           "AVX",         "AVX2",
-      "AVX2_VNNI",       "AVX2_VNNI_2", "AVX512_MIC",
-      "AVX512_MIC_4OPS", "AVX512_CORE", "AVX512_CORE_VNNI",
-  };
-  return absl::c_none_of(
-      kBelow, [max_isa](absl::string_view isa) { return absl::EqualsIgnoreCase(isa, max_isa); });
+bool HasFastBf16() { return DetectMachine().Has("avx512_bf16") && !HeldBack(kLackBf16); }
+
+bool HasBf16Tiles() {
+  const Machine machine = DetectMachine();
+  // Beside the tiles, what attention's vectors use.
+  for (const char* feature : {"amx_tile", "amx_bf16", "avx512_bf16", "avx512bw", "avx512dq"}) {
+    if (!machine.Has(feature)) return false;
+  }
+  return !HeldBack(kLackBf16) && !HeldBack({"AVX512_CORE_BF16"});
 }
 
 }  // namespace plumbline

@@ -20,6 +20,7 @@ constexpr std::array<KvDtype, 4> kCacheDtypes = {KvDtype::kF32, KvDtype::kF16, K
                                                  KvDtype::kInt8};
 constexpr std::array<int, 2> kHeadDims = {64, 128};
 constexpr std::array<int, 6> kAttentionRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
+constexpr std::array<int, 2> kMoreTiledRows = {12, 32};  // in the CPU's tiles
 constexpr int kBlockTokens = 16;
 constexpr int kHotContext = kSegmentKeys;
 constexpr int kHotKvHeadsPerThread = 2;
@@ -151,12 +152,12 @@ class AttentionRig {
 
 absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measurement>* measurements) {
   const int kv_heads = kHotKvHeadsPerThread * threads;
-  // Up to six rows: the heads of one token. A whole tile: six heads of 16 tokens.
+  // The heads of one token. But a whole tile: six heads of 16 tokens.
   const bool tile = rates->rows == kTileRates;
   const int group = tile ? kMicroTileRows : static_cast<int>(rates->rows);
   const int count = tile ? static_cast<int>(kTileRates) / kMicroTileRows : 1;
   const AttentionShape shape = {group * kv_heads, kv_heads, static_cast<int>(rates->head_dim),
-                                threads};
+                                threads, AttentionFormFor(rates->dtype, rates->head_dim)};
   auto rig = AttentionRig::Create(shape, rates->dtype, 1, kHotContext, count);
   if (!rig.ok()) return rig.status();
   measurements->push_back({{&rates->score_macs, &rates->value_macs, &rates->softmax_pairs},
@@ -168,7 +169,8 @@ absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measureme
 }
 
 absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* measurements) {
-  const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads};
+  const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads,
+                                AttentionFormFor(rates->dtype, kHeadDims[0])};
   const int64_t span_bytes =
       int64_t{2} * kStreamKvHeads * kStreamContext * KvRowBytes(rates->dtype, kHeadDims[0]);
   const auto spans = static_cast<int>((kAttentionStreamBytes + span_bytes - 1) / span_bytes);
@@ -197,8 +199,13 @@ absl::Status AddAttentionMeasurements(int threads, MachineProfile* profile,
                                       std::vector<Measurement>* measurements) {
   for (const KvDtype dtype : kCacheDtypes) {
     for (const int head_dim : kHeadDims) {
-      for (const int rows : kAttentionRows)
+      std::vector<int> row_counts(kAttentionRows.begin(), kAttentionRows.end());
+      if (AttentionFormFor(dtype, head_dim) == AttentionForm::kTiles) {
+        row_counts.insert(row_counts.end() - 1, kMoreTiledRows.begin(), kMoreTiledRows.end());
+      }
+      for (const int rows : row_counts) {
         profile->attention.push_back({dtype, head_dim, rows, {}, {}, {}});
+      }
     }
     profile->caches.push_back({dtype, {}, {}, {}, {}});
   }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost_model.h"
+#include "engine/counter_cost.h"
 #include "engine/cutting.h"
 
 namespace plumbline {
@@ -13,7 +14,6 @@ namespace {
 // The engine's scratch, restated as in cutting.h: a test holds the real buffers against these.
 constexpr int64_t kReadRows = 64;             // of a matrix being read, at once
 constexpr int64_t kSplitBytes = 4ll << 20;    // partials of split tiles, by thread
-constexpr int64_t kPartialElements = 16;      // a partial is rounded up to these
 constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
 constexpr int64_t kLogitBookBytes = 4;        // which row wants logits
 constexpr int64_t kFrequencyBytes = 8;
@@ -74,15 +74,10 @@ int64_t LoadPeakBytes(const MemoryShape& shape, const WeightPlan& weights) {
 }
 
 int64_t AttentionScratchBytes(const MemoryShape& shape) {
-  const ModelConfig& c = shape.config;
-  const int64_t partial = RoundUp(int64_t{c.head_dim} + 2, kPartialElements);
-  const int64_t tile_rows = std::max<int64_t>(cutting::kTileRows, c.heads / c.kv_heads);
-  const int64_t floats = cutting::kMicroTileRows * cutting::kSegmentKeys    // scores
-                         + 2 * c.head_dim * cutting::kSegmentKeys           // keys and values
-                         + (cutting::kMicroTileRows + tile_rows) * partial  // partials
-                         + c.head_dim;                                      // a row of output
+  const CostShape cost =
+      CostShape::From(shape.config, shape.weights, shape.kv_dtype, shape.block_tokens);
   const int64_t split = shape.threads > 1 ? kSplitBytes : 0;
-  return shape.threads * (floats * cutting::kFloatBytes + split);
+  return TiledScratchBytes(cost, shape.threads) + shape.threads * split;
 }
 
 // The largest count from 0 to `most` that fits, where larger ones take no less.

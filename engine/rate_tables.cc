@@ -8,7 +8,8 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kMicroRows = 6;
-constexpr int64_t kGatherFrom = 13;  // rows
+constexpr int64_t kGatherFrom = 13;   // rows
+constexpr int64_t kCpuTileRows = 32;  // of a call in the CPU's tiles
 
 double Inverse(const Rate& rate) { return 1 / rate.per_second; }
 
@@ -127,6 +128,30 @@ TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
   cost.value_reading_seconds = std::max(0.0, tile.value_seconds - plain.value_seconds) * sharing;
   cost.score_seconds += cost.score_reading_seconds;
   cost.value_seconds += cost.value_reading_seconds;
+  return cost;
+}
+
+TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) const {
+  int64_t below = 1;
+  int64_t above = kTileRates;
+  for (const AttentionRates& a : profile_.attention) {
+    if (a.dtype != dtype) continue;
+    if (a.rows <= rows) below = std::max(below, a.rows);
+    if (a.rows >= rows) above = std::min(above, a.rows);
+  }
+  const TileCost low = MeasuredTile(dtype, head_dim, below);
+  const TileCost high = MeasuredTile(dtype, head_dim, above);
+  const auto between = [&](double TileCost::*seconds) {
+    return LogInterpolate(static_cast<double>(rows), static_cast<double>(below), low.*seconds,
+                          static_cast<double>(above), high.*seconds);
+  };
+  TileCost cost;
+  cost.score_seconds = between(&TileCost::score_seconds);
+  cost.value_seconds = between(&TileCost::value_seconds);
+  cost.softmax_seconds = between(&TileCost::softmax_seconds);
+  const double first = std::min(1.0, static_cast<double>(kCpuTileRows) / static_cast<double>(rows));
+  cost.score_reading_seconds = cost.score_seconds * first;
+  cost.value_reading_seconds = cost.value_seconds * first;
   return cost;
 }
 

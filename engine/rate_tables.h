@@ -46,6 +46,9 @@ class RateTables {
   // A tile of `rows` rows runs as micro-tiles of six and a rest; from 13 rows on a narrow cache is
   // gathered first, at a cost for each key that the rows share. The head size measured nearest.
   TileCost Tile(KvDtype dtype, int64_t head_dim, int64_t rows, bool always_gathered) const;
+  // The same of attention in the CPU's tiles, where calls have up to 32 rows: interpolated between
+  // row counts on logarithmic scales. All of the first call's time passes while keys are read.
+  TileCost CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) const;
   const CacheRates& Cache(KvDtype dtype) const;
 
  private:

@@ -19,11 +19,14 @@ struct AttentionCost {
 AttentionCost CostOfSpan(const Step& step, const SpanShape& span) {
   const CostShape& s = step.shape;
   const int64_t tile_tokens = std::min(span.count, cutting::TileTokens(s));
-  const TileCost cost = step.tables.Tile(s.cache_dtype, s.e, tile_tokens * (s.h / s.g),
-                                         s.block_tokens % cutting::kKeyGroup != 0);
+  const int64_t rows = tile_tokens * (s.h / s.g);
+  const TileCost cost =
+      s.attention == AttentionForm::kTiles
+          ? step.tables.CpuTile(s.cache_dtype, s.e, rows)
+          : step.tables.Tile(s.cache_dtype, s.e, rows, s.block_tokens % cutting::kKeyGroup != 0);
   const double score_macs = Real(SpanExecutedScorePairs(s, span)) * Real(s.e);
   const double pairs = Real(s.h * SpanPairs(span));
-  const double value_macs = pairs * Real(s.e);
+  const double value_macs = Real(SpanExecutedValuePairs(s, span)) * Real(s.e);
   return {score_macs * cost.score_seconds, pairs * cost.softmax_seconds,
           value_macs * cost.value_seconds, score_macs * cost.score_reading_seconds,
           value_macs * cost.value_reading_seconds};

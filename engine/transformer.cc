@@ -27,7 +27,8 @@ Transformer::Transformer(const ModelConfig& config, const ModelOptions& options,
       options_(options),
       context_(std::move(context)),
       weights_(std::move(weights)),
-      attention_({config.heads, config.kv_heads, config.head_dim, options.threads}) {
+      attention_({config.heads, config.kv_heads, config.head_dim, options.threads,
+                  AttentionFormFor(options.kv_dtype, config.head_dim)}) {
   const int64_t rows = options.max_step_tokens;
   const int64_t qkv_width = config.query_width() + 2 * config.kv_width();
   const int64_t up_width = int64_t{1} * config.ffn * (config.feed_forward_matrices() - 1);

@@ -19,7 +19,7 @@ struct HeadShape {
   int kv_heads;
   int head_dim;
 };
-using Param = std::tuple<KvDtype, HeadShape>;
+using Param = std::tuple<KvDtype, HeadShape, AttentionForm>;
 
 constexpr int kTokens = 530;  // two segment edges and a bit
 
@@ -31,10 +31,16 @@ struct Way {
 
 class AttentionBitsTest : public testing::TestWithParam<Param> {
  protected:
+  void SetUp() override {
+    SkipWithoutForm(Options({}).shape, std::get<0>(GetParam()));
+    if (IsSkipped()) return;
+    sequence_ = RandomAttentionSequence(Options({}).shape, kTokens, 11);
+    expected_ = RunAlone({});
+  }
   static AttentionHarnessOptions Options(const Way& way) {
-    const auto& [dtype, heads] = GetParam();
+    const auto& [dtype, heads, form] = GetParam();
     AttentionHarnessOptions options;
-    options.shape = {heads.heads, heads.kv_heads, heads.head_dim, way.threads};
+    options.shape = {heads.heads, heads.kv_heads, heads.head_dim, way.threads, form};
     options.dtype = dtype;
     options.block_tokens = way.block_tokens;
     options.seed = static_cast<uint64_t>(way.block_tokens);
@@ -51,8 +57,8 @@ class AttentionBitsTest : public testing::TestWithParam<Param> {
     return out;
   }
 
-  const AttentionSequence sequence_ = RandomAttentionSequence(Options({}).shape, kTokens, 11);
-  const std::vector<std::byte> expected_ = RunAlone({});
+  AttentionSequence sequence_;
+  std::vector<std::byte> expected_;
 };
 
 TEST_P(AttentionBitsTest, SameWhateverTheBlocks) {
@@ -116,21 +122,30 @@ TEST_P(AttentionBitsTest, NoticesAnotherOrderOfTheKeys) {
   const AttentionStep step = harness.Run({{0, kTokens - 1, 1}});
   const auto row = absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(kTokens - 1));
   EXPECT_FALSE(absl::MakeConstSpan(step.out) == row);
-  EXPECT_LE(WorstAttentionRatio(harness.Reference({0, kTokens - 1, 1}), WeightDtype::kF32, row),
+  EXPECT_LE(WorstAttentionRatio(harness.Reference({0, kTokens - 1, 1}), WeightDtype::kF32, row,
+                                PrecisionOf(Options({}).shape)),
             2.0);  // both lie within a bound of the exact result
 }
 
 std::string ParamName(const testing::TestParamInfo<Param>& test) {
-  const auto& [dtype, shape] = test.param;
+  const auto& [dtype, shape, form] = test.param;
   return std::string(KvDtypeName(dtype)) + "_" + std::to_string(shape.heads) + "on" +
          std::to_string(shape.kv_heads) + "of" + std::to_string(shape.head_dim);
 }
 
 constexpr HeadShape kShapes[] = {{4, 4, 16}, {6, 2, 40}, {8, 1, 64}, {2, 2, 17}, {130, 1, 8}};
-INSTANTIATE_TEST_SUITE_P(Shapes, AttentionBitsTest,
-                         testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16,
-                                                          KvDtype::kBf16, KvDtype::kInt8),
-                                          testing::ValuesIn(kShapes)),
+constexpr HeadShape kTiledShapes[] = {{2, 2, 32}, {12, 4, 64}, {12, 1, 64}, {36, 1, 96}};
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AttentionBitsTest,
+    testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8),
+                     testing::ValuesIn(kShapes), testing::Values(AttentionForm::kVectors)),
+    ParamName);
+
+// Heads of one, two and three runs; micro-tiles of one tile register and of two, not full too.
+INSTANTIATE_TEST_SUITE_P(Tiles, AttentionBitsTest,
+                         testing::Combine(testing::Values(KvDtype::kBf16),
+                                          testing::ValuesIn(kTiledShapes),
+                                          testing::Values(AttentionForm::kTiles)),
                          ParamName);
 
 }  // namespace

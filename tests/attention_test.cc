@@ -24,7 +24,7 @@ struct HeadShape {
   int kv_heads;
   int head_dim;
 };
-using Param = std::tuple<KvDtype, HeadShape>;
+using Param = std::tuple<KvDtype, HeadShape, AttentionForm>;
 
 constexpr int kBlockSizes[] = {1, 7, 15, 16, 17, 48, 100, 256};
 constexpr int kThreads[] = {1, 2, 8};
@@ -40,9 +40,10 @@ const std::vector<StepSpan>& RaggedSpans() {
 
 class AttentionTest : public testing::TestWithParam<Param> {
  protected:
+  void SetUp() override { SkipWithoutForm(Shape(1), std::get<0>(GetParam())); }
   static AttentionShape Shape(int threads) {
     const HeadShape& heads = std::get<1>(GetParam());
-    return {heads.heads, heads.kv_heads, heads.head_dim, threads};
+    return {heads.heads, heads.kv_heads, heads.head_dim, threads, std::get<2>(GetParam())};
   }
   static std::vector<AttentionSequence> Sequences(const std::vector<StepSpan>& spans) {
     std::vector<AttentionSequence> sequences;
@@ -69,7 +70,9 @@ void ExpectWithinBounds(const AttentionHarness& harness, const AttentionStep& st
     const BatchSpan& span = step.batch.spans[i];
     const auto rows = absl::MakeConstSpan(step.out).subspan(harness.OutputBytes(span.row),
                                                             harness.OutputBytes(span.count));
-    EXPECT_LE(WorstAttentionRatio(references[i], harness.options().out_dtype, rows), 1.0)
+    EXPECT_LE(WorstAttentionRatio(references[i], harness.options().out_dtype, rows,
+                                  PrecisionOf(harness.options().shape)),
+              1.0)
         << "span " << i;
   }
 }
@@ -98,7 +101,8 @@ TEST_P(AttentionTest, NoticesAKeyTooFewAndAKeyTooMany) {
   AttentionHarness harness(Options(16, 1), {RandomAttentionSequence(Shape(1), 43, 3)});
   const AttentionStep step = harness.Run(spans);
   AttentionResult reference = harness.Reference(spans[0]);
-  EXPECT_LE(WorstAttentionRatio(reference, WeightDtype::kF32, step.out), 1.0);
+  EXPECT_LE(WorstAttentionRatio(reference, WeightDtype::kF32, step.out, PrecisionOf(Shape(1))),
+            1.0);
   for (const int shift : {-1, 1}) {
     harness.WriteUpTo(0, 43);
     // The span's queries, but one key fewer or one more.
@@ -160,7 +164,7 @@ TEST_P(AttentionTest, VisibleNaNReachesTheOutput) {
 }
 
 std::string ParamName(const testing::TestParamInfo<Param>& test) {
-  const auto& [dtype, shape] = test.param;
+  const auto& [dtype, shape, form] = test.param;
   return std::string(KvDtypeName(dtype)) + "_" + std::to_string(shape.heads) + "on" +
          std::to_string(shape.kv_heads) + "of" + std::to_string(shape.head_dim);
 }
@@ -170,10 +174,19 @@ std::string ParamName(const testing::TestParamInfo<Param>& test) {
 constexpr HeadShape kShapes[] = {{4, 4, 8},  {4, 4, 64},  {3, 3, 17},  {2, 2, 128},
                                  {6, 2, 2},  {6, 2, 80},  {8, 1, 17},  {8, 1, 64},
                                  {16, 1, 8}, {16, 1, 80}, {4, 1, 128}, {200, 1, 2}};
-INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest,
-                         testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16,
-                                                          KvDtype::kBf16, KvDtype::kInt8),
-                                          testing::ValuesIn(kShapes)),
+constexpr HeadShape kTiledShapes[] = {
+    {2, 2, 32}, {4, 4, 64}, {6, 2, 96}, {16, 1, 64}, {40, 1, 128}};
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AttentionTest,
+    testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8),
+                     testing::ValuesIn(kShapes), testing::Values(AttentionForm::kVectors)),
+    ParamName);
+
+// Heads of one, two and three runs; micro-tiles of one tile register and of two, not full too.
+INSTANTIATE_TEST_SUITE_P(Tiles, AttentionTest,
+                         testing::Combine(testing::Values(KvDtype::kBf16),
+                                          testing::ValuesIn(kTiledShapes),
+                                          testing::Values(AttentionForm::kTiles)),
                          ParamName);
 
 }  // namespace

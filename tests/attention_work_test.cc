@@ -21,6 +21,7 @@ struct Param {
   KvDtype dtype;
   int block_tokens;
   int threads;
+  AttentionForm form = AttentionForm::kVectors;
 };
 
 // The formula column for the scores and values of one layer.
@@ -39,6 +40,7 @@ Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<Ste
   shape.cache_bytes = KvDtypeBytes(options.dtype);
   shape.cache_scale_bytes = KvScaleBytes(options.dtype);
   shape.block_tokens = options.block_tokens;
+  shape.attention = options.shape.form;
   Formula formula;
   std::vector<SpanShape> shapes;
   for (const StepSpan& span : spans) {
@@ -52,9 +54,10 @@ Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<Ste
 
 class AttentionWorkTest : public testing::TestWithParam<Param> {
  protected:
+  void SetUp() override { SkipWithoutForm(options_.shape, options_.dtype); }
   AttentionWorkTest() {
     const Param& param = GetParam();
-    options_.shape = {param.heads, param.kv_heads, param.head_dim, param.threads};
+    options_.shape = {param.heads, param.kv_heads, param.head_dim, param.threads, param.form};
     options_.dtype = param.dtype;
     options_.block_tokens = param.block_tokens;
     for (const StepSpan& span : spans_) {
@@ -158,7 +161,8 @@ std::string ParamName(const testing::TestParamInfo<Param>& test) {
   const Param& p = test.param;
   return std::string(KvDtypeName(p.dtype)) + "_" + std::to_string(p.heads) + "on" +
          std::to_string(p.kv_heads) + "of" + std::to_string(p.head_dim) + "_blocks" +
-         std::to_string(p.block_tokens) + "_threads" + std::to_string(p.threads);
+         std::to_string(p.block_tokens) + "_threads" + std::to_string(p.threads) +
+         (p.form == AttentionForm::kTiles ? "_tiles" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -167,7 +171,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Param{8, 1, 64, KvDtype::kBf16, 256, 8}, Param{7, 1, 8, KvDtype::kBf16, 100, 2},
                     Param{16, 1, 8, KvDtype::kF32, 48, 8}, Param{200, 1, 4, KvDtype::kF32, 1, 2},
                     Param{6, 2, 17, KvDtype::kInt8, 7, 2}, Param{8, 2, 64, KvDtype::kInt8, 16, 2},
-                    Param{2, 2, 128, KvDtype::kF16, 17, 1}),
+                    Param{2, 2, 128, KvDtype::kF16, 17, 1},
+                    Param{4, 4, 32, KvDtype::kBf16, 16, 2, AttentionForm::kTiles},
+                    Param{12, 4, 64, KvDtype::kBf16, 64, 1, AttentionForm::kTiles},
+                    Param{36, 1, 96, KvDtype::kBf16, 7, 8, AttentionForm::kTiles}),
     ParamName);
 
 }  // namespace

@@ -64,11 +64,13 @@ TEST(CounterCostTest, BytesOfTheMatrixAndItsTraffic) {
 
 TEST(CounterCostTest, TiledScratchIsWhatTheKernelsHold) {
   for (const AttentionShape& shape :
-       {AttentionShape{12, 12, 64, 1}, AttentionShape{4, 2, 17, 2}, AttentionShape{200, 1, 8, 3}}) {
+       {AttentionShape{12, 12, 64, 1}, AttentionShape{4, 2, 17, 2}, AttentionShape{200, 1, 8, 3},
+        AttentionShape{12, 4, 64, 2, AttentionForm::kTiles}}) {
     CostShape cost;
     cost.h = shape.heads;
     cost.g = shape.kv_heads;
     cost.e = shape.head_dim;
+    cost.attention = shape.form;
     PagedAttention attention(shape);
     EXPECT_EQ(attention.scratch_bytes(), TiledScratchBytes(cost, shape.threads));
     // A long prompt is not split over threads, a lone decode step is.

@@ -98,7 +98,7 @@ class ForwardTest : public testing::TestWithParam<Param> {
   }
   ForwardBound Bound(absl::Span<const int32_t> tokens, int samples) const {
     ForwardBoundOptions options;
-    options.precision = PrecisionOf(case_->model->options());
+    options.precision = PrecisionOf(*case_->model);
     options.samples = samples;
     return BoundForward(case_->reference, tokens, options);
   }

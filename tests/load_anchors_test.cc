@@ -2,6 +2,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "engine/replacing_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,6 +19,12 @@ namespace {
 using testing::HasSubstr;
 
 constexpr Anchors kSlow = {1e8, 1e7};
+
+// A file that no test run at the same time has.
+std::string OwnFile(const std::string& what) {
+  return absl::StrCat(testing::TempDir(), "/load-anchors-", what, "-",
+                      testing::UnitTest::GetInstance()->current_test_info()->name(), ".json");
+}
 
 Anchors Times(double factor) {
   return {factor * kSlow.matmul_flops_per_second, factor * kSlow.read_bytes_per_second};
@@ -60,7 +67,7 @@ absl::StatusOr<double> EndSeconds(const std::string& anchors_of) {
   options.threads = 1;
   options.simulate = true;
   options.json = true;
-  options.machine = testing::TempDir() + "/load-anchors-profile.json";
+  options.machine = OwnFile("profile");
   options.anchors_of = anchors_of;
   absl::Status saved = SaveMachineProfile(MadeProfile(1e8, kNoLimit, kNoLimit), options.machine);
   if (!saved.ok()) return saved;
@@ -78,7 +85,7 @@ std::string RecordedRun(double before, double after) {
   };
   LoadRecord record = HandMadeHead();
   record.repetitions = {Between(at(before), at(after))};
-  const std::string path = testing::TempDir() + "/load-anchors-run.json";
+  const std::string path = OwnFile("run");
   EXPECT_TRUE(ReplaceFile(path, LoadJson(record, {}, ComputeMetrics(record, {}), nullptr)).ok());
   return path;
 }
@@ -95,7 +102,7 @@ TEST(LoadAnchors, ScaleTheSimulationsRates) {
 TEST(LoadAnchors, NoSimulationIsMadeOfADiscardedRun) {
   const auto drifted = EndSeconds(RecordedRun(1, 1.2));
   EXPECT_EQ(drifted.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(drifted.status().message()), HasSubstr("load-anchors-run.json"));
+  EXPECT_THAT(std::string(drifted.status().message()), HasSubstr(OwnFile("run")));
 }
 
 }  // namespace

@@ -107,7 +107,9 @@ std::string MachineText(const Inspection& inspection) {
                    Line("memory", FormatBytes(machine.total_memory_bytes)),
                    Line("  free", absl::StrCat(FormatBytes(machine.free_memory_bytes), ", by ",
                                                Printable(machine.memory_limit))),
-                   Line("attention kernels", inspection.attention_target));
+                   Line("attention kernels",
+                        absl::StrCat(inspection.attention_target,
+                                     inspection.attention_tiles ? "; bf16 cache: AMX tiles" : "")));
   for (const MatmulFacts& facts : inspection.matmuls) {
     absl::StrAppend(&out, Line(absl::StrCat("oneDNN, ", WeightDtypeName(facts.dtype)),
                                facts.problem.empty() ? facts.implementations : facts.problem));
@@ -143,7 +145,8 @@ nlohmann::ordered_json MachineJson(const Inspection& inspection) {
           {"total_memory_bytes", machine.total_memory_bytes},
           {"free_memory_bytes", machine.free_memory_bytes},
           {"memory_limit", machine.memory_limit},
-          {"attention_kernels", inspection.attention_target}};
+          {"attention_kernels", inspection.attention_target},
+          {"attention_tiles", inspection.attention_tiles}};
 }
 
 }  // namespace

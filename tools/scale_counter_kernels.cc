@@ -36,7 +36,7 @@ absl::StatusOr<Layer> OpenLayer(const CounterOptions& options, absl::Span<const 
       CostShape::From(layer.config, options.weights, options.kv_dtype, options.block_tokens);
   layer.shape.L = 1;
   layer.attention = {layer.config.heads, layer.config.kv_heads, layer.config.head_dim,
-                     UsableThreads(options.threads)};
+                     UsableThreads(options.threads), layer.shape.attention};
   for (const int64_t n : lengths) {
     if (n >= 1 && n <= std::numeric_limits<int>::max() / layer.config.width) continue;
     return absl::InvalidArgumentError(

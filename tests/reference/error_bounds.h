@@ -32,16 +32,22 @@ inline constexpr double kFunctionUnits = 8;
 // Which roundings a computation makes. The default is f32 throughout.
 struct Precision {
   double arithmetic = kUnitF32;  // every sum, product and function
-  double operand = 0;            // activations where they enter a matmul or attention
+  double operand = 0;            // activations where they enter a matmul
   double stored_kv = 0;          // K and V where they are written to the cache
   double row_unit = 0;         // rows where they enter a matmul, relative to their largest element
   double stored_row_unit = 0;  // a head's K or V of one token, relative to its largest element
+  // q, and the weights of the softmax, where they enter a product; and the softmax's exp.
+  double attention_operand = 0;
+  double exp_units = kFunctionUnits;
 };
 
 inline constexpr Precision kF32Precision = {};
 // bf16 weights: activations are rounded to bf16 before each product, sums stay f32. Weights are
 // no part of it: give the reference the weights as rounded.
-inline constexpr Precision kBf16Precision = {kUnitF32, kUnitBf16, kUnitBf16};
+inline constexpr Precision kBf16Precision = {kUnitF32, kUnitBf16, kUnitBf16, 0, 0, kUnitBf16};
+// Attention in tiles of bf16, whose exp2 is a polynomial that is off by 8.6e-5, and by its own
+// three roundings.
+inline constexpr double kTileExpUnits = 8.6e-5 / kUnitF32 + 3;
 
 // int8 weights: a row of activations becomes multiples of a 127th of its largest element, so that
 // each is off by half of one; products and sums of them are exact. Weights as above.
@@ -89,8 +95,8 @@ struct AttentionSums {
 };
 
 // One element of attention's output over K and V as stored (they are exact). q and the softmax
-// weights are rounded to the operand type. Holds for any order of summation and for segments merged
-// by rescaling, at least 256 keys to a segment.
+// weights are rounded to attention's operand type. Holds for any order of summation and for
+// segments merged by rescaling, at least 256 keys to a segment.
 //
 // A score is off by ds <= max_abs_score * (roundings of q, of the e products and sums, of the
 // scale, and of the key's own; and twice two roundings of the exponent s - max, whose size is at
@@ -99,14 +105,15 @@ struct AttentionSums {
 // of `keys` terms with their merges. Weights below e^-80 may be lost to the limits of the exponent.
 inline double AttentionErrorBound(const AttentionSums& sums, const Precision& precision) {
   const double u = precision.arithmetic;
-  const double query = (1 + precision.operand) * (1 + precision.operand);
+  const double query = (1 + precision.attention_operand) * (1 + precision.attention_operand);
   const double score =
       sums.max_abs_score *
       (query * (1 + Gamma(sums.key_width + 2.0 + sums.scale_roundings, u)) - 1 + 2 * 2 * 2 * u);
   const auto keys = static_cast<double>(sums.keys);
-  const double merges = std::ceil(keys / 256) * (kFunctionUnits + 2);
-  const double one_sum = (1 + Gamma(keys + merges + kFunctionUnits + 2 + sums.scale_roundings, u));
-  const double rounded = (1 + precision.operand) * (1 + precision.operand);
+  const double merges = std::ceil(keys / 256) * (precision.exp_units + 2);
+  const double one_sum =
+      (1 + Gamma(keys + merges + precision.exp_units + 2 + sums.scale_roundings, u));
+  const double rounded = (1 + precision.attention_operand) * (1 + precision.attention_operand);
   const double factor = std::exp(2 * score) * one_sum * one_sum * rounded;
   return sums.abs_weighted_values * (factor - 1) + sums.abs_total_values * std::exp(-80.0);
 }

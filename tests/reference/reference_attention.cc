@@ -29,7 +29,7 @@ std::vector<double> SoftmaxNumerators(std::vector<double> scores, Rounder& round
     // The exponent is rounded too, which changes exp by that much again.
     const double exponent = rounder.Result(score - largest, score - largest, 2);
     const double weight = std::exp(exponent);
-    score = rounder.Result(weight, weight * kFunctionUnits);
+    score = rounder.Result(weight, weight * rounder.exp_units());
   }
   *sum = rounder.Dot(scores, ones);
   return scores;
@@ -44,7 +44,7 @@ void AttendOneHead(const DenseAttentionShape& shape, int64_t row, int64_t head,
   const int64_t kv_head = head / (shape.heads / shape.kv_heads);
   const int64_t dim = shape.head_dim;
   std::vector<double> query;
-  for (double x : q) query.push_back(rounder.Operand(x));
+  for (double x : q) query.push_back(rounder.AttentionOperand(x));
   std::vector<double> scores;
   for (int64_t j = 0; j < visible; ++j) {
     const double score =
@@ -53,7 +53,7 @@ void AttendOneHead(const DenseAttentionShape& shape, int64_t row, int64_t head,
   }
   double sum = 0;
   std::vector<double> weights = SoftmaxNumerators(std::move(scores), rounder, &sum);
-  for (double& weight : weights) weight = rounder.Operand(weight);
+  for (double& weight : weights) weight = rounder.AttentionOperand(weight);
   for (int64_t i = 0; i < dim; ++i) {
     const double* column = v.data() + kv_head * dim + i;
     const double value = rounder.StridedDot(weights, column, shape.kv_heads * dim) / sum;

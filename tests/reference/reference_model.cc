@@ -116,10 +116,12 @@ ReferenceModel::Rows ReferenceModel::Attend(const Layer& layer, const Rows& norm
     q.insert(q.end(), qkv.data(), key);
     const auto head_dim = static_cast<size_t>(config_.head_dim);
     for (double* head = key; head != value; head += head_dim) {
-      for (double x : rounder.StoredRow({head, head_dim})) k.push_back(rounder.Operand(x));
+      const std::vector<double> stored = rounder.StoredRow({head, head_dim});
+      k.insert(k.end(), stored.begin(), stored.end());
     }
     for (double* head = value; head != qkv.data() + qkv.size(); head += head_dim) {
-      for (double x : rounder.StoredRow({head, head_dim})) v.push_back(rounder.Operand(x));
+      const std::vector<double> stored = rounder.StoredRow({head, head_dim});
+      v.insert(v.end(), stored.begin(), stored.end());
     }
   }
   DenseAttentionShape shape;

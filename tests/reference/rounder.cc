@@ -56,6 +56,8 @@ std::vector<double> Rounder::Row(absl::Span<const double> x, double unit, double
 
 double Rounder::Operand(double x) { return Element(x, precision_.operand); }
 
+double Rounder::AttentionOperand(double x) { return Element(x, precision_.attention_operand); }
+
 std::vector<double> Rounder::OperandRow(absl::Span<const double> x) {
   return Row(x, precision_.operand, precision_.row_unit);
 }

@@ -27,13 +27,16 @@ class Rounder {
   // Adds to every result its largest local error times a random sign.
   static Rounder RandomSigns(const Precision& precision, uint64_t seed);
 
-  // x where it enters a matmul or attention.
+  // x where it enters a matmul.
   double Operand(double x);
+  // q, or a weight of the softmax, where it enters a product of attention.
+  double AttentionOperand(double x);
   // The same for a row that enters a matmul: then relative to its largest element, too.
   std::vector<double> OperandRow(absl::Span<const double> x);
   // A token's key or value of one KV head where it goes to the cache: relative to its largest
   // element, too.
   std::vector<double> StoredRow(absl::Span<const double> x);
+  double exp_units() const { return precision_.exp_units; }
   // A value that took `operations` roundings, each of at most unit * magnitude.
   double Result(double value, double magnitude, double operations = 1);
   // sum a_i b_i, each partial sum rounded.

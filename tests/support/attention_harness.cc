@@ -202,8 +202,24 @@ AttentionResult AttentionHarness::Reference(const StepSpan& span) const {
       Stored(options_.dtype, absl::MakeConstSpan(sequence.values).subspan(0, kv_elements), width));
 }
 
+void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype) {
+  if (shape.form == AttentionForm::kVectors) return;
+  if (AttentionFormFor(dtype, shape.head_dim) != shape.form) {
+    GTEST_SKIP() << "this machine multiplies no bf16 in tiles, or oneDNN is held back from it";
+  }
+}
+
+Precision PrecisionOf(const AttentionShape& shape) {
+  Precision precision = kF32Precision;
+  if (shape.form == AttentionForm::kTiles) {
+    precision.attention_operand = kUnitBf16;
+    precision.exp_units = kTileExpUnits;
+  }
+  return precision;
+}
+
 double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dtype,
-                           absl::Span<const std::byte> actual) {
+                           absl::Span<const std::byte> actual, const Precision& precision) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto element_bytes = static_cast<size_t>(WeightDtypeBytes(out_dtype));
   if (actual.size() != reference.out.size() * element_bytes) return kInfinity;
@@ -211,7 +227,7 @@ double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dty
   double worst = 0;
   for (size_t i = 0; i < reference.out.size(); ++i) {
     const double expected = reference.out[i];
-    const double sums = reference.ErrorBound(static_cast<int64_t>(i), kF32Precision);
+    const double sums = reference.ErrorBound(static_cast<int64_t>(i), precision);
     const double bound = sums + unit * (std::abs(expected) + sums);
     const double error = std::abs(OutputElement(out_dtype, actual, i) - expected);
     const double ratio = error == 0 ? 0 : error / bound;  // stored values of 0: the bound is 0

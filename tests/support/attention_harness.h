@@ -93,7 +93,12 @@ class AttentionHarness {
 // The largest |actual - reference| / bound over a span; above 1 means a fault, and NaN counts as
 // infinite. `actual`: [rows, heads, head_dim] in out_dtype, whose rounding is part of the bound.
 double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dtype,
-                           absl::Span<const std::byte> actual);
+                           absl::Span<const std::byte> actual,
+                           const Precision& precision = kF32Precision);
+// Skips the test where this machine does not run the shape's form.
+void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype);
+// The roundings of attention in a shape's form.
+Precision PrecisionOf(const AttentionShape& shape);
 
 }  // namespace plumbline
 

@@ -37,10 +37,15 @@ int BlocksFor(const Model& model, int tokens) {
   return (tokens + model.options().block_tokens - 1) / model.options().block_tokens;
 }
 
-Precision PrecisionOf(const ModelOptions& options) {
+Precision PrecisionOf(const Model& model) {
+  const ModelOptions& options = model.options();
   Precision precision = kF32Precision;
   if (options.weights == WeightDtype::kBf16) precision = kBf16Precision;
   if (options.weights == WeightDtype::kInt8) precision = kInt8Precision;
+  const bool tiles =
+      AttentionFormFor(options.kv_dtype, model.config().head_dim) == AttentionForm::kTiles;
+  precision.attention_operand = tiles ? kUnitBf16 : 0;
+  if (tiles) precision.exp_units = kTileExpUnits;
   switch (options.kv_dtype) {
     case KvDtype::kF32:
       precision.stored_kv = 0;

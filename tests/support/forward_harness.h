@@ -29,7 +29,7 @@ std::vector<BlockId> DescendingBlocks(int first, int count);
 int BlocksFor(const Model& model, int tokens);
 
 // The roundings that a model of these options makes.
-Precision PrecisionOf(const ModelOptions& options);
+Precision PrecisionOf(const Model& model);
 
 // Runs one sequence alone, chunk by chunk (the last size repeats), wanting every row's logits.
 // Returns them row by row, [tokens * vocab]. The cache is fresh and poisoned.

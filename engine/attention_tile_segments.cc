@@ -1,0 +1,148 @@
+// What a block of the cache holds, read and written for attention in tiles (attention.h).
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "engine/attention.h"
+#include "engine/attention_tiles.h"
+#include "engine/kv_convert.h"
+#include "engine/kv_layout.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int kBytes = 2;  // of an element: bf16
+constexpr int kPairBytes = 2 * kBytes;
+
+// Copies one key's values out of a line of elements `from_step` bytes apart into one of pairs.
+void CopyElements(const std::byte* from, int from_step, int count, std::byte* to, int to_step) {
+  for (int i = 0; i < count; ++i) {
+    std::memcpy(to + int64_t{1} * i * to_step, from + int64_t{1} * i * from_step, kBytes);
+  }
+}
+
+// Zeros for the keys from `first` to `end`, in pairs.
+void ZeroValues(int first, int end, int head_dim, std::byte* values) {
+  if (first % 2 == 1) {
+    std::byte* pair = values + int64_t{1} * (first - 1) * head_dim * kBytes;
+    constexpr std::array<std::byte, kBytes> kZero = {};
+    CopyElements(kZero.data(), 0, head_dim, pair + kBytes, kPairBytes);
+    ++first;
+  }
+  std::memset(values + int64_t{1} * first * head_dim * kBytes, 0,
+              static_cast<size_t>(end - first) * head_dim * kBytes);
+}
+
+}  // namespace
+
+PagedAttention::WrittenBytes PagedAttention::WriteInTiles(KvStore& store, int layer,
+                                                          absl::Span<const BlockId> table,
+                                                          int position, const float* keys,
+                                                          const float* values) const {
+  const int block_tokens = store.geometry().block_tokens;
+  const int head_dim = shape_.head_dim;
+  const int slot = position % block_tokens;
+  std::byte* block = store.LayerBlock(0, layer, table[position / block_tokens]).data();
+  const int64_t row_bytes = KvRowBytes(KvDtype::kBf16, head_dim);
+  const int64_t side = block_tokens * row_bytes;
+  const PairPlace key_place = PlaceKeyPairs(slot, head_dim, block_tokens);
+  const PairPlace value_place = PlaceValue(slot, head_dim, block_tokens);
+  constexpr int kPiece = 64;
+  std::array<std::byte, kPiece * kBytes> narrow;
+  for (int head = 0; head < shape_.kv_heads; ++head) {
+    std::byte* panel = block + 2 * side * head;
+    for (int d = 0; d < head_dim; d += kPiece) {
+      const int count = std::min(kPiece, head_dim - d);
+      NarrowFromF32(KvDtype::kBf16, keys + head * head_dim + d, count, narrow.data());
+      std::byte* to = panel + key_place.first + int64_t{1} * (d / 2) * key_place.step;
+      for (int i = 0; i < count; i += 2, to += key_place.step) {
+        std::memcpy(to, narrow.data() + static_cast<size_t>(i) * kBytes, kPairBytes);
+      }
+      NarrowFromF32(KvDtype::kBf16, values + head * head_dim + d, count, narrow.data());
+      CopyElements(narrow.data(), kBytes, count,
+                   panel + side + value_place.first + int64_t{1} * d * value_place.step,
+                   value_place.step);
+    }
+  }
+  return {shape_.kv_heads * row_bytes, shape_.kv_heads * row_bytes};
+}
+
+KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, int position) const {
+  const int block_tokens = pass.store.geometry().block_tokens;
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  return HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
+                   task.kv_head, shape_.head_dim, block_tokens, KvDtype::kBf16);
+}
+
+void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
+                                       Scratch& scratch) const {
+  const int block_tokens = pass.store.geometry().block_tokens;
+  auto* gathered = reinterpret_cast<std::byte*>(scratch.keys.get());
+  for (int key = 0; key < keys;) {
+    const int position = segment * kSegmentKeys + key;
+    const int slot = position % block_tokens;
+    const PairPlace from = PlaceKeyPairs(slot, shape_.head_dim, block_tokens);
+    const PairPlace to = PlaceKeyPairs(key, shape_.head_dim, kSegmentKeys);
+    // To the end of the group there, or of the one here.
+    const int run = std::min(
+        {keys - key, from.step / kPairBytes - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
+    const std::byte* panel = HeadPanelAt(pass, task, position).keys;
+    for (int pair = 0; pair < shape_.head_dim / 2; ++pair) {
+      std::memcpy(gathered + to.first + int64_t{1} * pair * to.step,
+                  panel + from.first + int64_t{1} * pair * from.step,
+                  static_cast<size_t>(run) * kPairBytes);
+    }
+    key += run;
+  }
+}
+
+void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first,
+                                         int keys, Scratch& scratch) const {
+  const int block_tokens = pass.store.geometry().block_tokens;
+  const int head_dim = shape_.head_dim;
+  auto* gathered = reinterpret_cast<std::byte*>(scratch.values.get());
+  for (int key = first; key < keys;) {
+    const int position = segment * kSegmentKeys + key;
+    const int slot = position % block_tokens;
+    const std::byte* panel = HeadPanelAt(pass, task, position).values;
+    const PairPlace from = PlaceValue(slot, head_dim, block_tokens);
+    const PairPlace to = PlaceValue(key, head_dim, kSegmentKeys);
+    if (block_tokens % 2 == 1) {  // pairs there are not pairs here
+      CopyElements(panel + from.first, from.step, head_dim, gathered + to.first, to.step);
+      ++key;
+      continue;
+    }
+    // Whole pairs; what lies beside an odd last key is overwritten below.
+    const int run = std::min(keys - key, block_tokens - slot);
+    std::memcpy(gathered + to.first, panel + from.first,
+                static_cast<size_t>(run + run % 2) * head_dim * kBytes);
+    key += run;
+  }
+  ZeroValues(keys, (keys + kKeyGroup - 1) / kKeyGroup * kKeyGroup, head_dim, gathered);
+}
+
+SegmentView PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, int segment,
+                                               int keys, Scratch& scratch) const {
+  const int block_tokens = pass.store.geometry().block_tokens;
+  const int64_t group_bytes = int64_t{kKeyGroup} * shape_.head_dim * kBytes;
+  SegmentView view;
+  view.dtype = KvDtype::kBf16;
+  view.head_dim = shape_.head_dim;
+  const bool gather = block_tokens % kKeyGroup != 0;
+  if (gather) GatherKeysInTiles(pass, task, segment, keys, scratch);
+  // Values of whole groups are read where they lie; a last one that is not full is gathered.
+  const int whole = gather ? 0 : keys / kKeyGroup * kKeyGroup;
+  if (whole < keys) GatherValuesInTiles(pass, task, segment, whole, keys, scratch);
+  const auto* gathered_keys = reinterpret_cast<const std::byte*>(scratch.keys.get());
+  const auto* gathered_values = reinterpret_cast<const std::byte*>(scratch.values.get());
+  for (int key = 0, i = 0; key < keys; key += kKeyGroup, ++i) {
+    const int position = segment * kSegmentKeys + key;
+    const int64_t in_block = int64_t{1} * (position % block_tokens) * shape_.head_dim * kBytes;
+    const KvPanel panel = HeadPanelAt(pass, task, position);
+    view.keys[i] = gather ? gathered_keys + i * group_bytes : panel.keys + in_block;
+    view.values[i] = key < whole ? panel.values + in_block : gathered_values + i * group_bytes;
+  }
+  return view;
+}
+
+}  // namespace plumbline

@@ -1,0 +1,72 @@
+// Predicted times of attention that runs in the CPU's tiles, worked out on paper.
+#include <gtest/gtest.h>
+
+#include <cstddef>
+
+#include "engine/step_time.h"
+#include "tests/support/made_profile.h"
+
+namespace plumbline::step_time_tiles_test {
+namespace {
+
+constexpr double kRounding = 1e-9;  // relative: sums of some hundred terms in double precision
+
+CostShape TiledShape() {
+  CostShape s;
+  s.L = 3;
+  s.d = 256;
+  s.h = s.g = 4;
+  s.e = 64;
+  s.F = 512;
+  s.m = 3;
+  s.V = 1000;
+  s.embedding_elements = s.d;
+  s.cache_dtype = KvDtype::kBf16;
+  s.attention = AttentionForm::kTiles;
+  return s;
+}
+
+const ClassTime& Of(const StepTime& time, WorkClass c) {
+  return time.classes[static_cast<size_t>(c)];
+}
+
+void ExpectClose(double actual, double expected) {
+  EXPECT_NEAR(actual, expected, kRounding * expected);
+}
+
+// In tiles a call has up to 32 rows, and weighted values run in whole groups of 16 keys, too.
+TEST(PredictTilesTest, TilesTakeWhatTheyExecute) {
+  constexpr double kRate = 1e9;
+  const SpanShape span = {4090, 64, 0};
+  const StepTime time =
+      PredictStep(MadeProfile(kRate, 1e3, kNoLimit), TiledShape(), absl::MakeConstSpan(&span, 1));
+  const MacCounts macs = SpanMacs(TiledShape(), span);
+  for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
+    const auto i = static_cast<size_t>(c);
+    EXPECT_GT(macs.executed[i], macs.useful[i]);
+    const ClassTime& part = Of(time, c);
+    ExpectClose(part.compute_seconds, static_cast<double>(macs.executed[i]) / kRate);
+    ExpectClose(part.seconds(), part.compute_seconds / 2 + part.memory_seconds);  // 32 of 64 rows
+  }
+}
+
+TEST(PredictTilesTest, TilesOfRowsBetweenMeasuredOnesTakeTheMeanOnLogarithmicScales) {
+  MachineProfile profile = MadeProfile(1e9, kNoLimit, kNoLimit);
+  for (AttentionRates& rates : profile.attention) {
+    if (rates.rows == 6) rates.score_macs.per_second *= 6;
+  }
+  const auto rate = [&profile](int64_t rows) {
+    const SpanShape span = {4096, rows, 0};
+    const StepTime time = PredictStep(profile, TiledShape(), absl::MakeConstSpan(&span, 1));
+    const auto i = static_cast<size_t>(WorkClass::kScores);
+    return static_cast<double>(SpanMacs(TiledShape(), span).executed[i]) /
+           Of(time, WorkClass::kScores).compute_seconds;
+  };
+  ExpectClose(rate(1), 1e9);
+  ExpectClose(rate(2), 2e9);  // straight on both logarithms: as rows from 1 to 6
+  ExpectClose(rate(6), 6e9);
+  ExpectClose(rate(40), 6e9);
+}
+
+}  // namespace
+}  // namespace plumbline::step_time_tiles_test
