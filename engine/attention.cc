@@ -48,14 +48,17 @@ float PagedAttention::ScoreScale() const {
   return 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
 }
 
-void PagedAttention::RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const {
-  const BatchSpan& span = pass.batch.spans[task.span];
+const float* PagedAttention::QueryRow(const Pass& pass, const Task& task, int row) const {
   const int group = shape_.group();
+  const int64_t token = pass.batch.spans[task.span].row + task.token + row / group;
+  const int64_t head = int64_t{1} * task.kv_head * group + row % group;
+  return pass.queries + token * pass.query_stride + head * shape_.head_dim;
+}
+
+void PagedAttention::RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const {
   auto* out = reinterpret_cast<std::byte*>(scratch.queries.get());
-  for (int r = 0; r < task.tokens * group; ++r) {
-    const int64_t head = int64_t{1} * task.kv_head * group + r % group;
-    const float* query = pass.queries + (span.row + task.token + r / group) * pass.query_stride;
-    RoundQuery(query + head * shape_.head_dim, shape_.head_dim, ScoreScale(), out);
+  for (int r = 0; r < task.tokens * shape_.group(); ++r) {
+    RoundQuery(QueryRow(pass, task, r), shape_.head_dim, ScoreScale(), out);
     out += KvRowBytes(KvDtype::kBf16, shape_.head_dim);
   }
 }
@@ -76,10 +79,8 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
       first = r + 1;
       continue;
     }
-    const int head = task.kv_head * group + r % group;
     const int i = tile.rows++;
-    tile.queries[i] =
-        pass.queries + (span.row + token) * pass.query_stride + int64_t{1} * head * shape_.head_dim;
+    tile.queries[i] = QueryRow(pass, task, r);
     tile.visible[i] = std::min(visible, kSegmentKeys);
     tile.partials[i] =
         task.partials != nullptr
@@ -90,9 +91,10 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   if (shape_.form == AttentionForm::kTiles) {
     tile.rounded = reinterpret_cast<const std::byte*>(scratch.queries.get()) +
                    first * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
+    AttendSegmentInTiles(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
+  } else {
+    AttendSegment(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
   }
-  const auto attend = shape_.form == AttentionForm::kTiles ? &AttendSegmentInTiles : &AttendSegment;
-  attend(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
   for (int i = 0; task.partials == nullptr && i < tile.rows; ++i) {
     MergePartial(tile.partials[i], shape_.head_dim,
                  scratch.running.get() + int64_t{1} * (first + i) * partial_floats_);

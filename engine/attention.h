@@ -141,6 +141,8 @@ class PagedAttention {
   void CopyScales(const Pass& pass, const Task& task, int segment, int keys,
                   SegmentView& view) const;
   void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
+  // Of a tile: [head_dim].
+  const float* QueryRow(const Pass& pass, const Task& task, int row) const;
   void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;
   float ScoreScale() const;
   void RunMicroTile(const Pass& pass, Task& task, const SegmentView& view, int segment, int row,

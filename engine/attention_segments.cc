@@ -54,6 +54,14 @@ PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
   return {written, written};
 }
 
+KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, int position) const {
+  const KvGeometry& geometry = pass.store.geometry();
+  const int block_tokens = geometry.block_tokens;
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  return HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
+                   task.kv_head, shape_.head_dim, block_tokens, geometry.groups[0].dtype);
+}
+
 void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
                                    Scratch& scratch) const {
   const KvGeometry& geometry = pass.store.geometry();
@@ -61,7 +69,6 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
   const KvDtype dtype = geometry.groups[0].dtype;
   const int bytes = KvDtypeBytes(dtype);
   const int head_dim = shape_.head_dim;
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
   for (int key = 0; key < keys;) {
     const int position = segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
@@ -69,9 +76,7 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
     // To the end of the group there, or of the one here.
     const int run =
         std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
-    const KvPanel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, dtype);
+    const KvPanel panel = HeadPanelAt(pass, task, position);
     const std::byte* from = panel.keys + place.first * bytes;
     float* to = scratch.keys.get() + PlaceKey(key, head_dim, kSegmentKeys).first;
     if (run == kKeyGroup) {
@@ -91,14 +96,11 @@ void PagedAttention::CopyScales(const Pass& pass, const Task& task, int segment,
                                 SegmentView& view) const {
   const KvGeometry& geometry = pass.store.geometry();
   const int block_tokens = geometry.block_tokens;
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
   for (int key = 0; key < keys;) {
     const int position = segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const int run = std::min(keys - key, block_tokens - slot);
-    const KvPanel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, shape_.head_dim, block_tokens, geometry.groups[0].dtype);
+    const KvPanel panel = HeadPanelAt(pass, task, position);
     const int64_t from = panel.scales + slot * static_cast<int64_t>(sizeof(float));
     const size_t bytes = static_cast<size_t>(run) * sizeof(float);
     std::memcpy(&view.key_scales[key], panel.keys + from, bytes);
@@ -135,13 +137,10 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
     return view;
   }
   const int bytes = KvDtypeBytes(view.dtype);
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
   for (int i = 0; i < groups; ++i) {
     const int position = segment * kSegmentKeys + i * kKeyGroup;
     const int slot = position % block_tokens;
-    const KvPanel panel =
-        HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                  task.kv_head, head_dim, block_tokens, dtype);
+    const KvPanel panel = HeadPanelAt(pass, task, position);
     const int64_t group = int64_t{1} * slot * head_dim * bytes;
     view.keys[i] = panel.keys + group;
     view.values[i] = panel.values + group;

@@ -45,8 +45,9 @@ PagedAttention::WrittenBytes PagedAttention::WriteInTiles(KvStore& store, int la
   std::byte* block = store.LayerBlock(0, layer, table[position / block_tokens]).data();
   const int64_t row_bytes = KvRowBytes(KvDtype::kBf16, head_dim);
   const int64_t side = block_tokens * row_bytes;
-  const PairPlace key_place = PlaceKeyPairs(slot, head_dim, block_tokens);
-  const PairPlace value_place = PlaceValue(slot, head_dim, block_tokens);
+  const KeyPlace key_place = PlaceKey(slot, head_dim / 2, block_tokens);  // in pairs
+  const int64_t key_step = int64_t{kPairBytes} * key_place.width;
+  const ValuePlace value_place = PlaceValue(slot, head_dim, block_tokens);
   constexpr int kPiece = 64;
   std::array<std::byte, kPiece * kBytes> narrow;
   for (int head = 0; head < shape_.kv_heads; ++head) {
@@ -54,8 +55,8 @@ PagedAttention::WrittenBytes PagedAttention::WriteInTiles(KvStore& store, int la
     for (int d = 0; d < head_dim; d += kPiece) {
       const int count = std::min(kPiece, head_dim - d);
       NarrowFromF32(KvDtype::kBf16, keys + head * head_dim + d, count, narrow.data());
-      std::byte* to = panel + key_place.first + int64_t{1} * (d / 2) * key_place.step;
-      for (int i = 0; i < count; i += 2, to += key_place.step) {
+      std::byte* to = panel + key_place.first * kPairBytes + d / 2 * key_step;
+      for (int i = 0; i < count; i += 2, to += key_step) {
         std::memcpy(to, narrow.data() + static_cast<size_t>(i) * kBytes, kPairBytes);
       }
       NarrowFromF32(KvDtype::kBf16, values + head * head_dim + d, count, narrow.data());
@@ -67,29 +68,23 @@ PagedAttention::WrittenBytes PagedAttention::WriteInTiles(KvStore& store, int la
   return {shape_.kv_heads * row_bytes, shape_.kv_heads * row_bytes};
 }
 
-KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, int position) const {
-  const int block_tokens = pass.store.geometry().block_tokens;
-  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
-  return HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                   task.kv_head, shape_.head_dim, block_tokens, KvDtype::kBf16);
-}
-
 void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
                                        Scratch& scratch) const {
   const int block_tokens = pass.store.geometry().block_tokens;
+  const int pairs = shape_.head_dim / 2;
   auto* gathered = reinterpret_cast<std::byte*>(scratch.keys.get());
   for (int key = 0; key < keys;) {
     const int position = segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
-    const PairPlace from = PlaceKeyPairs(slot, shape_.head_dim, block_tokens);
-    const PairPlace to = PlaceKeyPairs(key, shape_.head_dim, kSegmentKeys);
+    const KeyPlace from = PlaceKey(slot, pairs, block_tokens);
+    const KeyPlace to = PlaceKey(key, pairs, kSegmentKeys);
     // To the end of the group there, or of the one here.
-    const int run = std::min(
-        {keys - key, from.step / kPairBytes - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
+    const int run =
+        std::min({keys - key, from.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
     const std::byte* panel = HeadPanelAt(pass, task, position).keys;
-    for (int pair = 0; pair < shape_.head_dim / 2; ++pair) {
-      std::memcpy(gathered + to.first + int64_t{1} * pair * to.step,
-                  panel + from.first + int64_t{1} * pair * from.step,
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      std::memcpy(gathered + (to.first + pair * to.width) * kPairBytes,
+                  panel + (from.first + pair * from.width) * kPairBytes,
                   static_cast<size_t>(run) * kPairBytes);
     }
     key += run;
@@ -105,8 +100,8 @@ void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, int
     const int position = segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const std::byte* panel = HeadPanelAt(pass, task, position).values;
-    const PairPlace from = PlaceValue(slot, head_dim, block_tokens);
-    const PairPlace to = PlaceValue(key, head_dim, kSegmentKeys);
+    const ValuePlace from = PlaceValue(slot, head_dim, block_tokens);
+    const ValuePlace to = PlaceValue(key, head_dim, kSegmentKeys);
     if (block_tokens % 2 == 1) {  // pairs there are not pairs here
       CopyElements(panel + from.first, from.step, head_dim, gathered + to.first, to.step);
       ++key;

@@ -42,19 +42,13 @@ inline KeyPlace PlaceKey(int slot, int head_dim, int block_tokens) {
   return {int64_t{1} * group * head_dim + slot - group, std::min(kKeyGroup, block_tokens - group)};
 }
 
-// Where elements of one token lie in tiles (attention.h), in bytes: those of a key by pairs, those
-// of a value one by one, `step` bytes apart.
-struct PairPlace {
+// Where a value lies in tiles (attention.h), in bytes: its elements are `step` apart. (A key's
+// pairs of elements lie as PlaceKey says of head_dim / 2 dimensions.)
+struct ValuePlace {
   int64_t first;
   int step;
 };
-inline PairPlace PlaceKeyPairs(int slot, int head_dim, int block_tokens) {
-  const int group = slot / kKeyGroup * kKeyGroup;
-  constexpr int kPairBytes = 4;
-  return {int64_t{2} * group * head_dim + int64_t{kPairBytes} * (slot - group),
-          std::min(kKeyGroup, block_tokens - group) * kPairBytes};
-}
-inline PairPlace PlaceValue(int slot, int head_dim, int block_tokens) {
+inline ValuePlace PlaceValue(int slot, int head_dim, int block_tokens) {
   const bool alone = slot % 2 == 0 && slot + 1 == block_tokens;
   return {int64_t{2} * (slot - slot % 2) * head_dim + int64_t{2} * (slot % 2), alone ? 2 : 4};
 }

@@ -4,12 +4,13 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "engine/cutting.h"
+
 namespace plumbline {
 namespace {
 
-constexpr int64_t kMicroRows = 6;
-constexpr int64_t kGatherFrom = 13;   // rows
-constexpr int64_t kCpuTileRows = 32;  // of a call in the CPU's tiles
+constexpr int64_t kMicroRows = cutting::kMicroTileRows;
+constexpr int64_t kGatherFrom = 13;  // rows
 
 double Inverse(const Rate& rate) { return 1 / rate.per_second; }
 
@@ -149,7 +150,8 @@ TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) cons
   cost.score_seconds = between(&TileCost::score_seconds);
   cost.value_seconds = between(&TileCost::value_seconds);
   cost.softmax_seconds = between(&TileCost::softmax_seconds);
-  const double first = std::min(1.0, static_cast<double>(kCpuTileRows) / static_cast<double>(rows));
+  const double first =
+      std::min(1.0, static_cast<double>(cutting::kTiledRows) / static_cast<double>(rows));
   cost.score_reading_seconds = cost.score_seconds * first;
   cost.value_reading_seconds = cost.value_seconds * first;
   return cost;

@@ -19,13 +19,6 @@
 namespace plumbline::attention_test {
 namespace {
 
-struct HeadShape {
-  int heads;
-  int kv_heads;
-  int head_dim;
-};
-using Param = std::tuple<KvDtype, HeadShape, AttentionForm>;
-
 constexpr int kBlockSizes[] = {1, 7, 15, 16, 17, 48, 100, 256};
 constexpr int kThreads[] = {1, 2, 8};
 
@@ -38,7 +31,7 @@ const std::vector<StepSpan>& RaggedSpans() {
   return spans;
 }
 
-class AttentionTest : public testing::TestWithParam<Param> {
+class AttentionTest : public testing::TestWithParam<AttentionParam> {
  protected:
   void SetUp() override { SkipWithoutForm(Shape(1), std::get<0>(GetParam())); }
   static AttentionShape Shape(int threads) {
@@ -71,7 +64,7 @@ void ExpectWithinBounds(const AttentionHarness& harness, const AttentionStep& st
     const auto rows = absl::MakeConstSpan(step.out).subspan(harness.OutputBytes(span.row),
                                                             harness.OutputBytes(span.count));
     EXPECT_LE(WorstAttentionRatio(references[i], harness.options().out_dtype, rows,
-                                  PrecisionOf(harness.options().shape)),
+                                  InForm(harness.options().shape.form)),
               1.0)
         << "span " << i;
   }
@@ -101,7 +94,7 @@ TEST_P(AttentionTest, NoticesAKeyTooFewAndAKeyTooMany) {
   AttentionHarness harness(Options(16, 1), {RandomAttentionSequence(Shape(1), 43, 3)});
   const AttentionStep step = harness.Run(spans);
   AttentionResult reference = harness.Reference(spans[0]);
-  EXPECT_LE(WorstAttentionRatio(reference, WeightDtype::kF32, step.out, PrecisionOf(Shape(1))),
+  EXPECT_LE(WorstAttentionRatio(reference, WeightDtype::kF32, step.out, InForm(Shape(1).form)),
             1.0);
   for (const int shift : {-1, 1}) {
     harness.WriteUpTo(0, 43);
@@ -163,12 +156,6 @@ TEST_P(AttentionTest, VisibleNaNReachesTheOutput) {
   }
 }
 
-std::string ParamName(const testing::TestParamInfo<Param>& test) {
-  const auto& [dtype, shape, form] = test.param;
-  return std::string(KvDtypeName(dtype)) + "_" + std::to_string(shape.heads) + "on" +
-         std::to_string(shape.kv_heads) + "of" + std::to_string(shape.head_dim);
-}
-
 // MHA, GQA, MQA; head sizes below, at and above the vector's and the tile's widths; groups larger
 // than a tile of rows.
 constexpr HeadShape kShapes[] = {{4, 4, 8},  {4, 4, 64},  {3, 3, 17},  {2, 2, 128},
@@ -180,14 +167,14 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, AttentionTest,
     testing::Combine(testing::Values(KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8),
                      testing::ValuesIn(kShapes), testing::Values(AttentionForm::kVectors)),
-    ParamName);
+    AttentionParamName);
 
 // Heads of one, two and three runs; micro-tiles of one tile register and of two, not full too.
 INSTANTIATE_TEST_SUITE_P(Tiles, AttentionTest,
                          testing::Combine(testing::Values(KvDtype::kBf16),
                                           testing::ValuesIn(kTiledShapes),
                                           testing::Values(AttentionForm::kTiles)),
-                         ParamName);
+                         AttentionParamName);
 
 }  // namespace
 }  // namespace plumbline::attention_test

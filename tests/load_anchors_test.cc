@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/hand_made_load.h"
 #include "tests/support/made_profile.h"
+#include "tests/support/tiny_load.h"
 #include "tools/load.h"
 #include "tools/load_json.h"
 #include "tools/load_metrics.h"
@@ -58,13 +59,9 @@ TEST(LoadAnchors, ARunThatDriftedSaysThatItIsDiscarded) {
 
 // Everything at once to a machine of compute alone: the last answer comes in half the time.
 absl::StatusOr<double> EndSeconds(const std::string& anchors_of) {
-  LoadOptions options;
-  options.model =
-      "synthetic:llama-160m,layers=1,width=64,heads=1,kv_heads=1,ffn=64,vocab=300,context=256";
+  LoadOptions options = TinyModelLoad();
   options.requests = 12;
   options.arrivals = "all";
-  options.weights = "f32";
-  options.threads = 1;
   options.simulate = true;
   options.json = true;
   options.machine = OwnFile("profile");

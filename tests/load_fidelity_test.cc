@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/hand_made_load.h"
 #include "tests/support/made_profile.h"
+#include "tests/support/tiny_load.h"
 #include "tools/load.h"
 #include "tools/load_json.h"
 #include "tools/machine_file.h"
@@ -81,13 +82,9 @@ TEST(LoadFidelity, RunsOfTwoWorkloadsAreNotCompared) {
 
 // A run in virtual time stands for the real one, and is simulated once more at its own anchors.
 TEST(LoadFidelity, ASimulationAtTheAnchorsOfARunIsHeldAgainstIt) {
-  LoadOptions options;
-  options.model =
-      "synthetic:llama-160m,layers=1,width=64,heads=1,kv_heads=1,ffn=64,vocab=300,context=256";
+  LoadOptions options = TinyModelLoad();
   options.requests = 40;
   options.arrivals = "poisson:40";
-  options.weights = "f32";
-  options.threads = 1;
   options.salt = 7;
   options.simulate = true;
   options.json = true;

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/made_profile.h"
+#include "tests/support/tiny_load.h"
 #include "tools/load.h"
 #include "tools/load_json.h"
 #include "tools/machine_file.h"
@@ -17,14 +18,10 @@ namespace {
 using testing::HasSubstr;
 
 LoadOptions PolicyLoad() {
-  LoadOptions options;
-  options.model =
-      "synthetic:llama-160m,layers=1,width=64,heads=1,kv_heads=1,ffn=64,vocab=300,context=256";
+  LoadOptions options = TinyModelLoad();
   options.requests = 40;
   options.prompt = "uniform:20,40";
   options.output = "uniform:20,40";
-  options.weights = "f32";
-  options.threads = 1;
   options.salt = 5;
   options.predict = false;
   options.json = true;

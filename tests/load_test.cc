@@ -14,6 +14,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/support/gnuplot.h"
 #include "tests/support/made_profile.h"
+#include "tests/support/tiny_load.h"
 #include "tools/load_json.h"
 #include "tools/load_search.h"
 #include "tools/machine_file.h"
@@ -24,17 +25,11 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr const char* kTinyModel =
-    "synthetic:llama-160m,layers=1,width=64,heads=1,kv_heads=1,ffn=64,vocab=300,context=256";
-
 LoadOptions TinyLoad() {
-  LoadOptions options;
-  options.model = kTinyModel;
+  LoadOptions options = TinyModelLoad();
   options.requests = 30;
   options.prompt = "uniform:4,40";
   options.output = "uniform:2,10";
-  options.weights = "f32";
-  options.threads = 1;
   options.salt = 5;
   options.predict = false;
   return options;

@@ -10,47 +10,25 @@
 #include <vector>
 
 #include "tests/support/made_profile.h"
+#include "tests/support/step_times.h"
 
 namespace plumbline::step_time_test {
 namespace {
 
-constexpr double kRounding = 1e-9;  // relative: sums of some hundred terms in double precision
-
-CostShape Shape() {
-  CostShape s;
-  s.L = 3;
-  s.d = 256;
-  s.h = s.g = 4;
-  s.e = 64;
-  s.F = 512;
-  s.m = 3;
-  s.V = 1000;
-  s.embedding_elements = s.d;
-  return s;
-}
-
 std::vector<SpanShape> Decode(int64_t streams, int64_t context) {
   return std::vector<SpanShape>(static_cast<size_t>(streams), SpanShape{context - 1, 1, 1});
-}
-
-const ClassTime& Of(const StepTime& time, WorkClass c) {
-  return time.classes[static_cast<size_t>(c)];
-}
-
-void ExpectClose(double actual, double expected) {
-  EXPECT_NEAR(actual, expected, kRounding * expected);
 }
 
 constexpr WorkClass kMatmuls[] = {WorkClass::kProjections, WorkClass::kFeedForward,
                                   WorkClass::kHead};
 
 TEST(PredictStepTest, NothingTakesNoTime) {
-  EXPECT_EQ(PredictStep(MadeProfile(1e9, 1e9, 1e6), Shape(), {}).seconds(), 0);
+  EXPECT_EQ(PredictStep(MadeProfile(1e9, 1e9, 1e6), StepTimeShape(), {}).seconds(), 0);
 }
 
 TEST(PredictStepTest, ComputeAloneTakesWhatTheProductsTake) {
   constexpr double kRate = 1e9;
-  const CostShape shape = Shape();
+  const CostShape shape = StepTimeShape();
   // Eight tasks of equal length on two threads: nobody waits.
   const std::vector<SpanShape> spans = Decode(2, 512);
   const StepTime time = PredictStep(MadeProfile(kRate, kNoLimit, kNoLimit), shape, spans);
@@ -72,7 +50,7 @@ TEST(PredictStepTest, ComputeAloneTakesWhatTheProductsTake) {
 
 TEST(PredictStepTest, MemoryAloneTakesWhatTheBytesTake) {
   constexpr double kRate = 1e9;
-  const CostShape shape = Shape();
+  const CostShape shape = StepTimeShape();
   const std::vector<SpanShape> spans = Decode(2, 512);
   const StepTime time = PredictStep(MadeProfile(kNoLimit, kRate, kNoLimit), shape, spans);
   const ByteCounts bytes = StepBytes(shape, spans);
@@ -86,7 +64,7 @@ TEST(PredictStepTest, MemoryAloneTakesWhatTheBytesTake) {
 
 TEST(PredictStepTest, OverheadAloneTakesWhatTheCallsTake) {
   constexpr double kRate = 1e3;
-  const CostShape shape = Shape();
+  const CostShape shape = StepTimeShape();
   for (const int64_t tokens : {1, 31, 48, 512, 700}) {
     const SpanShape span = {0, tokens, 1};
     const StepTime time =
@@ -100,7 +78,7 @@ TEST(PredictStepTest, OverheadAloneTakesWhatTheCallsTake) {
 }
 
 TEST(PredictStepTest, ASecondThreadHelpsOnlyWhereThereIsASecondTask) {
-  CostShape shape = Shape();
+  CostShape shape = StepTimeShape();
   shape.g = 1;
   // One segment of one KV head: one task.
   const StepTime one = PredictStep(MadeProfile(1e9, kNoLimit, kNoLimit), shape, Decode(1, 256));
@@ -112,20 +90,21 @@ TEST(PredictStepTest, MoreIsNeverFaster) {
   const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
   double last = 0;
   for (const int64_t context : {16, 256, 1024, 4096, 16384}) {
-    const double seconds = PredictStep(profile, Shape(), Decode(1, context)).seconds();
+    const double seconds = PredictStep(profile, StepTimeShape(), Decode(1, context)).seconds();
     EXPECT_GT(seconds, last) << context;
     last = seconds;
   }
   last = 0;
   for (const int64_t streams : {1, 2, 4, 8, 16, 32}) {
-    const double seconds = PredictStep(profile, Shape(), Decode(streams, 1024)).seconds();
+    const double seconds = PredictStep(profile, StepTimeShape(), Decode(streams, 1024)).seconds();
     EXPECT_GT(seconds, last) << streams;
     last = seconds;
   }
   last = 0;
   for (const int64_t tokens : {1, 8, 32, 64, 256, 512, 1024}) {
     const SpanShape span = {0, tokens, 1};
-    const double seconds = PredictStep(profile, Shape(), absl::MakeConstSpan(&span, 1)).seconds();
+    const double seconds =
+        PredictStep(profile, StepTimeShape(), absl::MakeConstSpan(&span, 1)).seconds();
     EXPECT_GT(seconds, last) << tokens;
     last = seconds;
   }
@@ -139,9 +118,9 @@ TEST(PredictStepTest, SpansOfUnlikeBoundsTakeTheirTimesInTurn) {
   const std::vector<SpanShape> chunk = {{0, 96, 0}};
   std::vector<SpanShape> both = streams;
   both.push_back(chunk[0]);
-  const StepTime of_streams = PredictStep(profile, Shape(), streams);
-  const StepTime of_chunk = PredictStep(profile, Shape(), chunk);
-  const StepTime of_both = PredictStep(profile, Shape(), both);
+  const StepTime of_streams = PredictStep(profile, StepTimeShape(), streams);
+  const StepTime of_chunk = PredictStep(profile, StepTimeShape(), chunk);
+  const StepTime of_both = PredictStep(profile, StepTimeShape(), both);
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
     SCOPED_TRACE(WorkClassName(c));
     EXPECT_EQ(Of(of_streams, c).bound(), Bound::kMemory);
@@ -155,7 +134,7 @@ TEST(PredictStepTest, SpansOfUnlikeBoundsTakeTheirTimesInTurn) {
 TEST(PredictStepTest, OnlyTheFirstRowsOfATileWaitForMemory) {
   const std::vector<SpanShape> chunk = {{4096, 16, 0}};
   for (const double memory : {1e8, 1e9, 1e12}) {
-    const StepTime time = PredictStep(MadeProfile(1e10, memory, kNoLimit), Shape(), chunk);
+    const StepTime time = PredictStep(MadeProfile(1e10, memory, kNoLimit), StepTimeShape(), chunk);
     for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
       const ClassTime& part = Of(time, c);
       const double first = part.compute_seconds * 6 / 16;
@@ -169,7 +148,7 @@ TEST(PredictStepTest, KeysAreWrittenToGroupsOfSixteenInBlocksOfAnySize) {
   MachineProfile profile = MadeProfile(1e9, 1e9, kNoLimit);
   for (CacheRates& cache : profile.caches) cache.cold_write_elements.per_second /= 100;
   const auto other = [&profile](int64_t block_tokens, SpanShape span) {
-    CostShape shape = Shape();
+    CostShape shape = StepTimeShape();
     shape.block_tokens = block_tokens;
     return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), WorkClass::kOther)
         .compute_seconds;
@@ -185,9 +164,9 @@ TEST(PredictStepTest, KeysAreWrittenToGroupsOfSixteenInBlocksOfAnySize) {
 
 TEST(PredictStepTest, ClassesAddUpAndLayersMultiply) {
   const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
-  CostShape twice = Shape();
+  CostShape twice = StepTimeShape();
   twice.L *= 2;
-  const StepTime time = PredictStep(profile, Shape(), Decode(3, 700));
+  const StepTime time = PredictStep(profile, StepTimeShape(), Decode(3, 700));
   const StepTime twofold = PredictStep(profile, twice, Decode(3, 700));
   ExpectClose(time.seconds(), Total(time.class_seconds()));
   for (const WorkClass c : {WorkClass::kProjections, WorkClass::kFeedForward, WorkClass::kScores,
@@ -249,10 +228,10 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
 // A profile that was measured before there was int8 still predicts: with the rates of bf16.
 TEST(PredictStepTest, TakesBf16RatesWhereInt8WasNotMeasured) {
   MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
-  CostShape int8 = Shape();
+  CostShape int8 = StepTimeShape();
   int8.weight_dtype = WeightDtype::kInt8;
   int8.weight_bytes = 1;
-  CostShape bf16 = Shape();
+  CostShape bf16 = StepTimeShape();
   bf16.weight_dtype = WeightDtype::kBf16;
   bf16.weight_bytes = 1;
   const std::vector<SpanShape> spans = {{0, 64, 1}};

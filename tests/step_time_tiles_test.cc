@@ -5,33 +5,16 @@
 
 #include "engine/step_time.h"
 #include "tests/support/made_profile.h"
+#include "tests/support/step_times.h"
 
 namespace plumbline::step_time_tiles_test {
 namespace {
 
-constexpr double kRounding = 1e-9;  // relative: sums of some hundred terms in double precision
-
 CostShape TiledShape() {
-  CostShape s;
-  s.L = 3;
-  s.d = 256;
-  s.h = s.g = 4;
-  s.e = 64;
-  s.F = 512;
-  s.m = 3;
-  s.V = 1000;
-  s.embedding_elements = s.d;
+  CostShape s = StepTimeShape();
   s.cache_dtype = KvDtype::kBf16;
   s.attention = AttentionForm::kTiles;
   return s;
-}
-
-const ClassTime& Of(const StepTime& time, WorkClass c) {
-  return time.classes[static_cast<size_t>(c)];
-}
-
-void ExpectClose(double actual, double expected) {
-  EXPECT_NEAR(actual, expected, kRounding * expected);
 }
 
 // In tiles a call has up to 32 rows, and weighted values run in whole groups of 16 keys, too.

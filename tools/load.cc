@@ -77,22 +77,21 @@ absl::Status CheckLoadOptions(const LoadOptions& options, const LoadSetup& setup
   return absl::OkStatus();
 }
 
-// The run whose anchors a simulation has, beside it. Empty where there is none.
-absl::StatusOr<std::string> BesideRealRun(const LoadOptions& options, const LoadRecord& record,
-                                          const LoadMetrics& metrics) {
-  if (options.anchors_of.empty() || !options.from.empty()) return std::string();
-  const absl::StatusOr<LoadFile> real = ReadLoadFile(options.anchors_of);
-  if (!real.ok()) return real.status();
-  return absl::StrCat(
-      "\n", FidelityReport(real->record, ComputeMetrics(real->record, real->slo), record, metrics));
-}
-
 // A run, and what it is held against.
 struct LoadResult {
   LoadRecord record;
   LoadSlo slo;
   std::optional<RateSearch> search;
+  std::optional<LoadFile> real;  // whose anchors a simulation has
 };
+
+// The run whose anchors a simulation has, beside it. Empty where there is none.
+std::string BesideRealRun(const LoadResult& result, const LoadMetrics& metrics) {
+  if (!result.real.has_value()) return "";
+  const LoadFile& real = *result.real;
+  return absl::StrCat("\n", FidelityReport(real.record, ComputeMetrics(real.record, real.slo),
+                                           result.record, metrics));
+}
 
 absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptScope& interrupt) {
   absl::StatusOr<LoadSetup> setup = PrepareLoad(options);
@@ -103,7 +102,7 @@ absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptSc
       options.simulate ? MakeSimulationBackend(options, *setup)
                        : MakeEngineBackend(options, *setup);
   if (!backend.ok()) return backend.status();
-  LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt};
+  LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt, std::nullopt};
   const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
                               [&interrupt] { return interrupt.interrupted(); },
                               options.priority_levels, options.deadline_seconds};
@@ -116,13 +115,14 @@ absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptSc
     if (!repetitions.ok()) return repetitions.status();
     result.record.repetitions = *std::move(repetitions);
   }
+  result.real = std::move(setup->real);
   return result;
 }
 
 absl::StatusOr<LoadResult> ReadSavedRun(const LoadOptions& options) {
   absl::StatusOr<LoadFile> file = ReadLoadFile(options.from);
   if (!file.ok()) return file.status();
-  LoadResult result = {std::move(file->record), std::move(file->slo), std::nullopt};
+  LoadResult result = {std::move(file->record), std::move(file->slo), std::nullopt, std::nullopt};
   if (!options.slo.empty()) {
     absl::StatusOr<LoadSlo> slo = ParseSlo(options.slo);
     if (!slo.ok()) return slo.status();
@@ -148,10 +148,8 @@ absl::Status RunLoad(const LoadOptions& options, std::ostream& out) {
   if (options.json) {
     out << json;
   } else {
-    const absl::StatusOr<std::string> beside = BesideRealRun(options, record, metrics);
-    if (!beside.ok()) return beside.status();
     if (search != nullptr) out << SearchReport(*search, result->slo, options.target_share);
-    out << LoadReport(record, result->slo, metrics) << *beside;
+    out << LoadReport(record, result->slo, metrics) << BesideRealRun(*result, metrics);
   }
   if (absl::Status status = FlushOutput(out); !status.ok()) return status;
   if (!written.ok()) return written;

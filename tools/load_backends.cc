@@ -103,14 +103,12 @@ class ReplayBackend final : public LoadBackend {
 };
 
 // A machine that this process does not run on will do.
-absl::StatusOr<MachineProfile> AnyProfile(const LoadOptions& options, int threads) {
+absl::StatusOr<MachineProfile> AnyProfile(const LoadOptions& options, const LoadSetup& setup) {
   absl::StatusOr<MachineProfile> profile = options.machine.empty()
-                                               ? LoadMachineProfile("", threads)
+                                               ? LoadMachineProfile("", setup.model_options.threads)
                                                : ReadMachineProfile(options.machine);
-  if (!profile.ok() || options.anchors_of.empty()) return profile;
-  const absl::StatusOr<LoadFile> run = ReadLoadFile(options.anchors_of);
-  if (!run.ok()) return run.status();
-  const absl::StatusOr<Anchors> anchors = MeanAnchors(run->record);
+  if (!profile.ok() || !setup.real.has_value()) return profile;
+  const absl::StatusOr<Anchors> anchors = MeanAnchors(setup.real->record);
   if (!anchors.ok()) {
     return absl::Status(anchors.status().code(),
                         absl::StrCat(options.anchors_of, ": ", anchors.status().message()));
@@ -164,7 +162,7 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOpt
   if (setup.recorded.has_value()) {
     return std::make_unique<ReplayBackend>(std::move(simulation), *setup.recorded);
   }
-  absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup.model_options.threads);
+  absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup);
   if (!profile.ok()) return profile.status();
   return std::make_unique<SimulationBackend>(std::move(simulation), *std::move(profile));
 }

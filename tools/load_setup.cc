@@ -221,6 +221,11 @@ absl::StatusOr<LoadSetup> PrepareLoad(const LoadOptions& options) {
   const absl::Status sized =
       options.replay.empty() ? SizeLoadCache(options, &setup) : ReadRecorded(options, &setup);
   if (!sized.ok()) return sized;
+  if (!options.anchors_of.empty()) {
+    absl::StatusOr<LoadFile> real = ReadLoadFile(options.anchors_of);
+    if (!real.ok()) return real.status();
+    setup.real = *std::move(real);
+  }
   return setup;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/tensor_source.h"
 #include "scheduler/scheduler.h"
 #include "tools/load.h"
+#include "tools/load_json.h"
 #include "tools/load_record.h"
 #include "tools/load_slo.h"
 #include "tools/load_workload.h"
@@ -30,6 +31,7 @@ struct LoadSetup {
   std::optional<Trace> trace;
   int swap_blocks = 0;                 // of host memory
   std::optional<LoadRecord> recorded;  // whose step times are repeated
+  std::optional<LoadFile> real;        // whose anchors a simulation has
   LoadSlo slo;
 };
 

@@ -73,6 +73,12 @@ float OutputElement(WeightDtype dtype, absl::Span<const std::byte> bytes, size_t
 
 }  // namespace
 
+std::string AttentionParamName(const testing::TestParamInfo<AttentionParam>& test) {
+  const auto& [dtype, shape, form] = test.param;
+  return std::string(KvDtypeName(dtype)) + "_" + std::to_string(shape.heads) + "on" +
+         std::to_string(shape.kv_heads) + "of" + std::to_string(shape.head_dim);
+}
+
 AttentionSequence RandomAttentionSequence(const AttentionShape& shape, int tokens, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal;
@@ -209,12 +215,10 @@ void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype) {
   }
 }
 
-Precision PrecisionOf(const AttentionShape& shape) {
-  Precision precision = kF32Precision;
-  if (shape.form == AttentionForm::kTiles) {
-    precision.attention_operand = kUnitBf16;
-    precision.exp_units = kTileExpUnits;
-  }
+Precision InForm(AttentionForm form, Precision precision) {
+  const bool tiles = form == AttentionForm::kTiles;
+  precision.attention_operand = tiles ? kUnitBf16 : 0;
+  precision.exp_units = tiles ? kTileExpUnits : kFunctionUnits;
   return precision;
 }
 

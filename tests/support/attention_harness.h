@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -14,6 +15,7 @@
 #include "engine/attention.h"
 #include "engine/step_batch.h"
 #include "engine/work.h"
+#include "gtest/gtest.h"
 #include "tests/reference/reference_attention.h"
 
 namespace plumbline {
@@ -24,6 +26,16 @@ struct AttentionSequence {
   std::vector<float> keys;     // [tokens, kv_heads, head_dim]
   std::vector<float> values;   // [tokens, kv_heads, head_dim]
 };
+
+// What attention's tests run over: dtype of the cache, heads, and the form.
+struct HeadShape {
+  int heads;
+  int kv_heads;
+  int head_dim;
+};
+using AttentionParam = std::tuple<KvDtype, HeadShape, AttentionForm>;
+// Such as "bf16_4on2of64".
+std::string AttentionParamName(const testing::TestParamInfo<AttentionParam>& test);
 
 // Seeded, normal with deviation 1.
 AttentionSequence RandomAttentionSequence(const AttentionShape& shape, int tokens, uint64_t seed);
@@ -97,8 +109,8 @@ double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dty
                            const Precision& precision = kF32Precision);
 // Skips the test where this machine does not run the shape's form.
 void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype);
-// The roundings of attention in a shape's form.
-Precision PrecisionOf(const AttentionShape& shape);
+// `precision` with the roundings that attention makes in this form.
+Precision InForm(AttentionForm form, Precision precision = kF32Precision);
 
 }  // namespace plumbline
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "tests/support/attention_harness.h"
 
 namespace plumbline {
 
@@ -42,10 +43,7 @@ Precision PrecisionOf(const Model& model) {
   Precision precision = kF32Precision;
   if (options.weights == WeightDtype::kBf16) precision = kBf16Precision;
   if (options.weights == WeightDtype::kInt8) precision = kInt8Precision;
-  const bool tiles =
-      AttentionFormFor(options.kv_dtype, model.config().head_dim) == AttentionForm::kTiles;
-  precision.attention_operand = tiles ? kUnitBf16 : 0;
-  if (tiles) precision.exp_units = kTileExpUnits;
+  precision = InForm(AttentionFormFor(options.kv_dtype, model.config().head_dim), precision);
   switch (options.kv_dtype) {
     case KvDtype::kF32:
       precision.stored_kv = 0;

@@ -2,9 +2,10 @@
 # Compiles the kernels for a CPU that is not this one; sourced after common.sh.
 
 # check_aarch64: every source that Highway compiles once per instruction set, and every one with a
-# part for x86-64 alone, for aarch64. Nothing is linked or run. Highway's and Abseil's headers are the host's, which hold for any CPU;
-# -idirafter puts them behind the cross compiler's own. The scalable vectors of SVE have no size
-# that the compiler knows, so that arrays cannot hold them, as the kernels' do: NEON, then.
+# part for x86-64 alone, for aarch64. Nothing is linked or run. Highway's and Abseil's headers are
+# the host's, which hold for any CPU; -idirafter puts them behind the cross compiler's own. The
+# scalable vectors of SVE have no size that the compiler knows, so that arrays cannot hold them, as
+# the kernels' do: NEON, then.
 check_aarch64() {
   local flags=(-std=c++20 -O1 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -I .
     -idirafter /usr/include
