@@ -136,7 +136,8 @@ absl::Status PrefillRow(const RowOptions& options, const RowSink& sink) {
   constexpr BenchTest kTest = {512, 0, 0, 1};
   return RunCases({{kLarge, WeightDtype::kF32, KvDtype::kF32, kTest, ">= 0.90"},
                    {kLarge, WeightDtype::kBf16, KvDtype::kBf16, kTest, ">= 0.90"},
-                   {kLarge, WeightDtype::kInt8, KvDtype::kBf16, kTest, ">= 0.75"}},
+                   {kLarge, WeightDtype::kInt8, KvDtype::kBf16, kTest, ">= 0.75"},
+                   {kLarge, WeightDtype::kQ4, KvDtype::kBf16, kTest, ">= 0.90 of int8"}},
                   {&StepRate, &MatmulLimit, "FLOP/s"}, options, sink);
 }
 
@@ -152,7 +153,8 @@ absl::Status DecodeRow(const RowOptions& options, const RowSink& sink) {
   const auto limit = [](const BenchSample& sample) { return sample.limits.read_bytes_per_second; };
   constexpr BenchTest kTest = {0, 16, 240, 1};
   return RunCases({{kLarge, WeightDtype::kBf16, KvDtype::kBf16, kTest, ">= 0.90"},
-                   {kLarge, WeightDtype::kInt8, KvDtype::kBf16, kTest, ">= 0.90"}},
+                   {kLarge, WeightDtype::kInt8, KvDtype::kBf16, kTest, ">= 0.90"},
+                   {kLarge, WeightDtype::kQ4, KvDtype::kBf16, kTest, ">= 0.80"}},
                   {rate, limit, "B/s"}, options, sink);
 }
 

@@ -25,6 +25,14 @@ int64_t TileKeys(const CostShape& s, const SpanShape& span) {
   return keys;
 }
 
+// Of the elements of one layer's matrices.
+int64_t ProjectionBytes(const CostShape& s) {
+  return s.matrix_bytes((s.h + 2 * s.g) * s.e, s.d) + s.matrix_bytes(s.d, s.h * s.e);
+}
+int64_t FeedForwardBytes(const CostShape& s) {
+  return s.matrix_bytes((s.m - 1) * s.F, s.d) + s.matrix_bytes(s.d, s.F);
+}
+
 Argument Of(absl::string_view name, int64_t value) {
   return {name, FromDecimal(static_cast<double>(value))};
 }
@@ -50,7 +58,6 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.V = config.vocab;
   s.weight_dtype = weights;
   s.cache_dtype = cache;
-  s.weight_bytes = WeightDtypeBytes(weights);
   s.cache_bytes = KvDtypeBytes(cache);
   s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
@@ -116,7 +123,8 @@ MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
   return macs;
 }
 
-int64_t MatmulCalls(int64_t rows) {
+int64_t MatmulCalls(WeightDtype dtype, int64_t rows) {
+  if (dtype == WeightDtype::kQ4) return rows > 0 ? 1 : 0;
   const int64_t rest = rows % cutting::kCallRows;
   return rows / cutting::kCallRows + (rest >= cutting::kCallStep ? 1 : 0) +
          (rest % cutting::kCallStep > 0 ? 1 : 0);
@@ -130,13 +138,13 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
     keys += TileKeys(s, span) + span.count;  // read, and written
   }
   ByteCounts bytes = {};
-  const int64_t calls = MatmulCalls(tokens);
-  bytes[cutting::Index(WorkClass::kProjections)] =
-      calls * s.L * s.d * s.e * (2 * s.h + 2 * s.g) * s.weight_bytes;
+  const int64_t calls = MatmulCalls(s.weight_dtype, tokens);
+  bytes[cutting::Index(WorkClass::kProjections)] = calls * s.L * ProjectionBytes(s);
   bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.cache_side_bytes();
-  bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * s.m * s.d * s.F * s.weight_bytes;
-  bytes[cutting::Index(WorkClass::kHead)] = MatmulCalls(logit_rows) * s.V * s.d * s.weight_bytes;
+  bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * FeedForwardBytes(s);
+  bytes[cutting::Index(WorkClass::kHead)] =
+      MatmulCalls(s.weight_dtype, logit_rows) * s.matrix_bytes(s.V, s.d);
   const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
   // The last layer's feed-forward output is finished only where a row wants logits, too.
   const int64_t last_outputs = logit_rows > 0 ? s.V : -s.d;
@@ -149,6 +157,10 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
 
 int64_t WeightCount(const CostShape& s) {
   return s.L * (s.d * s.e * (2 * s.h + 2 * s.g) + s.m * s.d * s.F) + s.V * s.d;
+}
+
+int64_t WeightBytes(const CostShape& s) {
+  return s.L * (ProjectionBytes(s) + FeedForwardBytes(s)) + s.matrix_bytes(s.V, s.d);
 }
 
 int64_t PrefillMacs(const CostShape& s, int64_t n) {
@@ -170,7 +182,7 @@ int64_t KvAllocatedBytes(const CostShape& s, int64_t t) {
 }
 
 int64_t DecodeFloorBytes(const CostShape& s, int64_t t) {
-  return WeightCount(s) * s.weight_bytes + KvUsedBytes(s, t);
+  return WeightBytes(s) + KvUsedBytes(s, t);
 }
 
 double ArticlePrefillMacs(const CostShape& s, int64_t n) {

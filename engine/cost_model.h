@@ -24,7 +24,6 @@ struct CostShape {
   int64_t L = 0, d = 0, h = 0, g = 0, e = 0, F = 0, m = 0, V = 0;
   WeightDtype weight_dtype = WeightDtype::kF32;
   KvDtype cache_dtype = KvDtype::kF32;
-  int64_t weight_bytes = 4;       // b_w, of a matrix element
   int64_t cache_bytes = 4;        // b, of a cached element
   int64_t cache_scale_bytes = 0;  // of the scale of one token's key, or value, of one head (int8)
   int64_t block_tokens = 16;
@@ -41,6 +40,14 @@ struct CostShape {
   // Of an embedding element; of a matrix's output, beside its elements (int8's scale and offset).
   int64_t embedding_bytes() const { return WeightDtypeBytes(EmbeddingDtype(weight_dtype)); }
   int64_t channel_bytes() const { return WeightChannelBytes(weight_dtype); }
+  // Of an element of activations; of a matrix's elements; and of one of these on average (b_w).
+  int64_t activation_bytes() const { return WeightDtypeBytes(weight_dtype); }
+  int64_t matrix_bytes(int64_t outputs, int64_t inputs) const {
+    return outputs * WeightRowBytes(weight_dtype, inputs);
+  }
+  double weight_bytes() const {
+    return static_cast<double>(WeightRowBytes(weight_dtype, kQ4BlockInputs)) / kQ4BlockInputs;
+  }
   // Outputs of one layer's matrices together.
   int64_t layer_outputs() const { return (h + 2 * g) * e + d + (m - 1) * F + d; }
 
@@ -75,10 +82,12 @@ int64_t SpanSoftmaxPairs(const CostShape& shape, const SpanShape& span);
 // Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
 ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
 // How many calls a step of `rows` rows makes for each weight matrix (matmul.h): whole calls of 512
-// rows, then one of a multiple of 32, then one for what is left.
-int64_t MatmulCalls(int64_t rows);
+// rows, then one of a multiple of 32, then one for what is left. In q4 one: weights are read once
+// for a step, whatever its rows.
+int64_t MatmulCalls(WeightDtype dtype, int64_t rows);
 
 int64_t WeightCount(const CostShape& shape);             // D_WEIGHTS
+int64_t WeightBytes(const CostShape& shape);             // of the matrices' elements
 int64_t PrefillMacs(const CostShape& shape, int64_t n);  // P(n), D_PREFILL_MAC
 int64_t DecodeMacs(const CostShape& shape, int64_t t);   // S(t), D_DECODE_MAC
 int64_t KvTokenBytes(const CostShape& shape);            // 2 L g e b, and scales

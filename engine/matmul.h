@@ -4,7 +4,8 @@
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
 // for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX a matrix of
 // many inputs is multiplied in panels of its inputs, whose results are added in order: the library
-// would cut them itself, differently for other numbers of rows.
+// would cut them itself, differently for other numbers of rows. 4-bit weights are read once for all
+// rows of a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 
@@ -62,23 +63,26 @@ class PackedMatrix {
                                                               WeightRowSource rows);
   ~PackedMatrix();
 
-  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. In int8, x has the
-  // u8 elements of QuantizeRow and y holds s32 sums, each row of which FinishRow turns into f32:
-  // best where the row is read next. The sums are exact whatever the library runs: where its
-  // products add up in 16 bits, each is made of two (SplitHalves). `on_call` is told of every call:
-  // its first row and its number of rows. Internal error where the library fails.
+  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. In int8 and q4, x
+  // has the u8 elements of QuantizeRow and y holds s32 sums, each row of which FinishRow turns into
+  // f32: best where the row is read next. The sums are exact whatever the library runs: where its
+  // products add up in 16 bits, each is made of two (SplitHalves). `on_call` is told of every call
+  // (in q4 there is one for all rows): its first row and its number of rows. Internal error where
+  // the library fails.
   absl::Status Run(int64_t rows, const std::byte* x, float* y,
                    absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
-  // Turns a row of y into f32, x_scale being the scale of its row of x. Nothing to do but in int8.
-  // y: [outputs]. Safe from any thread.
+  // Turns a row of y into f32, x_scale being the scale of its row of x. Nothing to do but in int8
+  // and q4. y: [outputs]. Safe from any thread.
   void FinishRow(float x_scale, float* y) const;
 
   int64_t outputs() const;
   int64_t inputs() const;
-  // Bytes of the elements that a call reads: outputs x inputs in the dtype.
+  // Bytes of the elements that a call reads: outputs x inputs in the dtype, without padding. In q4
+  // with the blocks' scales.
   int64_t element_bytes_read() const;
-  // Bytes that FinishRow reads beside the row: of the outputs' scales and offsets; 0 but in int8.
+  // Bytes that FinishRow reads beside the row: of the outputs' scales and offsets; 0 but in int8
+  // and q4.
   int64_t channel_bytes() const;
   // Bytes of the packed buffer (padding included), and channel_bytes().
   int64_t packed_bytes() const;

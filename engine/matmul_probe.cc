@@ -54,8 +54,8 @@ absl::StatusOr<MatmulFootprint> MeasureMatmulFootprint(const ModelConfig& config
     const auto implementation = (*context)->Probe(outputs, inputs, dtype);
     if (!implementation.ok()) return implementation.status();
     footprint.blocked = footprint.blocked && absl::StartsWith(implementation->name, "brg");
-    footprint.scratch_bytes = std::max(footprint.scratch_bytes, implementation->scratch_bytes);
   }
+  footprint.scratch_bytes = (*context)->scratch_bytes();
   ReleaseFreeMemory();
   const absl::StatusOr<int64_t> after = AnonymousResidentBytes();
   if (!after.ok()) return after.status();

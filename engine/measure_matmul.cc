@@ -68,7 +68,7 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
   auto context = MatmulContext::Create(threads);
   if (!context.ok()) return context.status();
   stream->context = *std::move(context);
-  const int64_t bytes = kStreamOutputs * kStreamInputs * WeightDtypeBytes(dtype);
+  const int64_t bytes = kStreamOutputs * WeightRowBytes(dtype, kStreamInputs);
   for (int64_t total = 0; total < kMatmulStreamBytes; total += bytes) {
     auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
                                        [](int64_t, int64_t rows, float* out) {
@@ -141,6 +141,7 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   std::vector<WeightDtype> dtypes = {WeightDtype::kF32};
   if (HasFastBf16()) dtypes.push_back(WeightDtype::kBf16);
   dtypes.push_back(WeightDtype::kInt8);
+  dtypes.push_back(WeightDtype::kQ4);
   for (const WeightDtype dtype : dtypes) {
     for (const int64_t rows : kMatmulRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
   }

@@ -13,6 +13,7 @@ namespace {
 
 // The engine's scratch, restated as in cutting.h: a test holds the real buffers against these.
 constexpr int64_t kReadRows = 64;             // of a matrix being read, at once
+constexpr int64_t kQ4Outputs = 16;            // of a tile of q4, which is stored whole
 constexpr int64_t kSplitBytes = 4ll << 20;    // partials of split tiles, by thread
 constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
 constexpr int64_t kLogitBookBytes = 4;        // which row wants logits
@@ -53,9 +54,15 @@ int64_t Packed(const MemoryShape& shape, const Matrix& matrix) {
   return PackedBytes(matrix.outputs, matrix.inputs, shape.weights, shape.matmul.blocked);
 }
 
+int64_t UnpaddedBytes(const MemoryShape& shape, const Matrix& matrix) {
+  return matrix.outputs *
+         (WeightRowBytes(shape.weights, matrix.inputs) + WeightChannelBytes(shape.weights));
+}
+
 // Bytes of the rows as they are read, and of the matrix before it is packed.
 int64_t PackingBytes(const MemoryShape& shape, const Matrix& matrix) {
-  return matrix.outputs * matrix.inputs * WeightDtypeBytes(shape.weights) +
+  const bool direct = shape.weights == WeightDtype::kQ4;  // stored as it is read
+  return (direct ? 0 : matrix.outputs * WeightRowBytes(shape.weights, matrix.inputs)) +
          kReadRows * matrix.inputs * cutting::kFloatBytes;
 }
 
@@ -118,11 +125,11 @@ int64_t Total(const ScratchSizes& sizes) {
 }
 
 int64_t PackedBytes(int64_t outputs, int64_t inputs, WeightDtype dtype, bool blocked) {
-  const int64_t element_bytes = WeightDtypeBytes(dtype);
+  const int64_t row_bytes = WeightRowBytes(dtype, inputs);
   const int64_t channels = outputs * WeightChannelBytes(dtype);
-  if (!blocked) return outputs * inputs * element_bytes + channels;
-  return RoundUp(outputs, kPackedOutputs) * RoundUp(inputs * element_bytes, kPackedInputBytes) +
-         channels;
+  if (dtype == WeightDtype::kQ4) return RoundUp(outputs, kQ4Outputs) * row_bytes + channels;
+  if (!blocked) return outputs * row_bytes + channels;
+  return RoundUp(outputs, kPackedOutputs) * RoundUp(row_bytes, kPackedInputBytes) + channels;
 }
 
 WeightPlan PlanWeights(const MemoryShape& shape) {
@@ -137,7 +144,7 @@ WeightPlan PlanWeights(const MemoryShape& shape) {
   plan.embedding = (s.V + positions) * s.d * s.embedding_bytes();
   plan.vectors = (s.L * s.layer_small_elements + s.final_small_elements) * cutting::kFloatBytes;
   const auto padding = [&](const Matrix& matrix) {
-    return Packed(shape, matrix) - PackedBytes(matrix.outputs, matrix.inputs, shape.weights, false);
+    return Packed(shape, matrix) - UnpaddedBytes(shape, matrix);
   };
   plan.padding = s.L * (padding(m.qkv) + padding(m.output) + padding(m.up) + padding(m.down)) +
                  padding(m.head);
@@ -147,7 +154,7 @@ WeightPlan PlanWeights(const MemoryShape& shape) {
 ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t logit_rows) {
   const ModelConfig& c = shape.config;
   const int64_t b = WeightDtypeBytes(shape.weights);
-  const bool int8 = shape.weights == WeightDtype::kInt8;
+  const bool int8 = IsWhole(shape.weights);
   const Matrices m(c);
   const int64_t pairs = c.position == PositionKind::kLearned ? 0 : c.rope_dims / 2;
   // Residual and what a sublayer adds; normed; QKV; heads' output; up and its activation; angles.
@@ -155,7 +162,7 @@ ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t 
                       m.qkv.outputs * cutting::kFloatBytes + c.query_width() * b +
                       m.up.outputs * cutting::kFloatBytes + c.ffn * b +
                       2 * pairs * cutting::kFloatBytes + kRowBookBytes +
-                      // int8: heads' output before it is rounded, and a scale.
+                      // Whole numbers: heads' output before it is rounded, and a scale.
                       (int8 ? (c.query_width() + 1) * cutting::kFloatBytes : 0);
   ScratchSizes sizes;
   sizes.activations = step_tokens * row + pairs * kFrequencyBytes;

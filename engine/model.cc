@@ -41,7 +41,7 @@ absl::Status CheckMemory(const ModelConfig& config, const ModelOptions& options)
   return absl::ResourceExhaustedError(
       absl::StrCat("the weights need ", needed, " bytes as ", WeightDtypeName(options.weights),
                    " and ", machine.free_memory_bytes, " are free (", machine.memory_limit,
-                   "): free some memory, or run a smaller model or --weights int8"));
+                   "): free some memory, or run a smaller model or --weights int8 or q4"));
 }
 
 bool SameGeometry(const KvGeometry& a, const KvGeometry& b) {

@@ -54,6 +54,7 @@ MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
                        [of](const MatmulRates& m) { return m.dtype == of; });
   };
   WeightDtype looked_up = dtype;
+  if (looked_up == WeightDtype::kQ4 && !known(looked_up)) looked_up = WeightDtype::kInt8;
   if (!known(looked_up)) looked_up = WeightDtype::kBf16;
   if (!known(looked_up)) looked_up = WeightDtype::kF32;
   const MatmulRates* first = nullptr;

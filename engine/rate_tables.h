@@ -40,8 +40,8 @@ class RateTables {
   double ReadByteSeconds(double working_set_bytes) const;
   // Share of such a read that comes from memory: 0 in a core's own cache, 1 far beyond all caches.
   double MemoryShare(double working_set_bytes) const;
-  // Interpolated between row counts on logarithmic scales. A dtype that was not measured is bf16,
-  // or f32.
+  // Interpolated between row counts on logarithmic scales. A dtype that was not measured is
+  // the next of int8 (for q4), bf16 and f32 that was.
   MatmulCost Matmul(WeightDtype dtype, int64_t rows) const;
   // A tile of `rows` rows runs as micro-tiles of six and a rest; from 13 rows on a narrow cache is
   // gathered first, at a cost for each key that the rows share. The head size measured nearest.

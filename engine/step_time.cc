@@ -19,8 +19,8 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
     step.logit_rows += span.logit_rows;
     step.cache_bytes += Real(KvUsedBytes(shape, span.first + span.count));
   }
-  const int64_t head = step.logit_rows > 0 ? 0 : shape.V * shape.d;
-  step.weight_bytes = Real((WeightCount(shape) - head) * shape.weight_bytes);
+  step.weight_bytes =
+      Real(WeightBytes(shape) - (step.logit_rows > 0 ? 0 : shape.matrix_bytes(shape.V, shape.d)));
   return step;
 }
 
@@ -31,7 +31,7 @@ void AddCalls(const Step& step, double count, int64_t rows, int64_t outputs, int
               double memory_share, ClassTime& time) {
   const MatmulCost cost = step.tables.Matmul(step.shape.weight_dtype, rows);
   const double macs = Real(rows) * Real(outputs) * Real(inputs);
-  const double bytes = Real(outputs) * Real(inputs) * Real(step.shape.weight_bytes);
+  const double bytes = Real(step.shape.matrix_bytes(outputs, inputs));
   const double outs = Real(rows) * Real(outputs);
   const double hot = macs * cost.mac_seconds + outs * cost.output_seconds;
   const double streamed = bytes * cost.streamed_byte_seconds +
@@ -49,8 +49,7 @@ void AddCalls(const Step& step, double count, int64_t rows, int64_t outputs, int
 void AddMatrices(const Step& step, double count, int64_t rows, int64_t outputs, int64_t inputs,
                  ClassTime& time) {
   double share = step.tables.MemoryShare(step.working_set_bytes());
-  const double again =
-      step.tables.MemoryShare(Real(outputs) * Real(inputs) * Real(step.shape.weight_bytes));
+  const double again = step.tables.MemoryShare(Real(step.shape.matrix_bytes(outputs, inputs)));
   while (rows > 0) {
     const int64_t call = rows >= cutting::kCallRows ? cutting::kCallRows
                          : rows >= cutting::kCallStep
@@ -110,7 +109,7 @@ void AddRows(const Step& step, StepTime& time) {
   const double rotate = rotated ? Real((s.h + s.g) * s.e) / rates.rotate.per_second : 0;
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
-  const bool int8 = s.weight_dtype == WeightDtype::kInt8;
+  const bool int8 = IsWhole(s.weight_dtype);
   // Sums become floats in one pass, and rows 8-bit numbers in two: each moves as many elements as
   // widening does.
   const double pass = int8 ? 1 / rates.widen.per_second : 0;
@@ -122,10 +121,10 @@ void AddRows(const Step& step, StepTime& time) {
   other.compute_seconds =
       rows * (once + Real(s.L) * layer) + logit_rows * (norm + pass * Real(s.V + 2 * s.d));
   // What the rows' elements take to pass through the caches, where they are too many for them.
-  const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.weight_bytes) +
+  const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.activation_bytes()) +
                            Real((s.h + 2 * s.g) * s.e) * 8 + Real((s.m - 1) * s.F) * 4 +
-                           Real(s.F * s.weight_bytes) +
-                           (int8 ? Real(s.h * s.e) * Real(8 + s.weight_bytes) : 0);
+                           Real(s.F * s.activation_bytes()) +
+                           (int8 ? Real(s.h * s.e) * Real(8 + s.activation_bytes()) : 0);
   const double layer_bytes = row_bytes * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
   const int64_t in_layer = int8 ? 5 : 4;

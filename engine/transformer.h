@@ -41,16 +41,16 @@ class Transformer final : public Model {
     UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer adds
     UntouchedArray<float> hidden;      // [max_step_tokens, up outputs]
     UntouchedArray<std::byte> active;  // [max_step_tokens, ffn]
-    // int8 alone: the heads' outputs before they become `mixed`, since a row's scale needs them
-    // all; and the scale of each row of the operand written last (normed, mixed or active), which
-    // is read before the next is written.
+    // int8 and q4 alone: the heads' outputs before they become `mixed`, since a row's scale needs
+    // them all; and the scale of each row of the operand written last (normed, mixed or active),
+    // which is read before the next is written.
     UntouchedArray<float> attended;  // [max_step_tokens, query width]
     UntouchedArray<float> scales;    // [max_step_tokens]
     UntouchedArray<float> cosines;   // [max_step_tokens, rope_dims / 2]
     UntouchedArray<float> sines;
     UntouchedArray<std::byte> last;     // [max_logit_rows, width]: rows that want logits
     UntouchedArray<float> logits;       // [max_logit_rows, vocab]
-    UntouchedArray<float> last_scales;  // [max_logit_rows], int8 alone
+    UntouchedArray<float> last_scales;  // [max_logit_rows], as scales
   };
   // What the sublayer before left in `delta`. Null: nothing.
   struct Delta {
@@ -86,7 +86,7 @@ class Transformer final : public Model {
   void CountVector(const Step& step, const std::vector<float>& vector);
   void CountDelta(const Step& step, const Delta& delta);
   void CountChannels(const Step& step, const PackedMatrix& matrix);
-  bool int8() const { return options_.weights == WeightDtype::kInt8; }
+  bool int8() const { return IsWhole(options_.weights); }
   // Of the operand written last; nothing but in int8.
   float* ScaleOf(int64_t row) { return int8() ? buffers_.scales.get() + row : &no_scale_; }
   static const float* OrNull(const std::vector<float>& vector) {

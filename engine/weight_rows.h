@@ -9,6 +9,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "engine/int8_rows.h"
+#include "engine/q4_rows.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -23,9 +24,18 @@ struct PlainWeights {
 };
 
 // Rounds to nearest even. Errors of `rows` as they are; InvalidArgument for rows too long for the
-// dtype. Throws std::bad_alloc.
+// dtype. Throws std::bad_alloc. REQUIRES: the dtype is not q4.
 absl::Status ReadWeights(int64_t outputs, int64_t inputs, WeightDtype dtype, WeightRowSource rows,
                          PlainWeights* weights);
+
+struct Q4Weights {
+  Q4Matrix matrix;
+  Int8Channels channels;
+};
+
+// The same for q4, by `threads` threads: the choice of its numbers takes longer than reading.
+absl::Status ReadQ4Weights(int64_t outputs, int64_t inputs, int threads, WeightRowSource rows,
+                           Q4Weights* weights);
 
 }  // namespace plumbline
 

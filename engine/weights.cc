@@ -167,7 +167,7 @@ absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype
 
 int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype) {
   const auto matrix = [dtype](int64_t outputs, int64_t inputs) {
-    return outputs * (inputs * WeightDtypeBytes(dtype) + WeightChannelBytes(dtype));
+    return outputs * (WeightRowBytes(dtype, inputs) + WeightChannelBytes(dtype));
   };
   int64_t bytes = 0;
   for (const TensorShape& shape : ExpectedTensors(config)) {

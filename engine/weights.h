@@ -1,5 +1,5 @@
 // A model's weights as the forward pass uses them: matrices packed for this machine, vectors in
-// f32, embedding rows in the computing dtype (bf16 in int8).
+// f32, embedding rows in the computing dtype (bf16 in int8 and q4).
 #ifndef PLUMBLINE_ENGINE_WEIGHTS_H_
 #define PLUMBLINE_ENGINE_WEIGHTS_H_
 
@@ -43,7 +43,8 @@ struct ModelWeights {
 absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype dtype,
                                          MatmulContext& context);
 
-// Bytes of all weights in this dtype, int8's scales and offsets included, without padding.
+// Bytes of all weights in this dtype, scales and offsets of whole numbers included, without
+// padding.
 int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype);
 
 }  // namespace plumbline

@@ -63,6 +63,7 @@ TEST_P(Counters, EqualFormulasInEveryStepChunkedAndBatched) {
   for (const auto& [weights, kv] :
        {std::pair{WeightDtype::kF32, KvDtype::kF32}, std::pair{WeightDtype::kF32, KvDtype::kBf16},
         std::pair{WeightDtype::kBf16, KvDtype::kF16}, std::pair{WeightDtype::kInt8, KvDtype::kBf16},
+        std::pair{WeightDtype::kQ4, KvDtype::kBf16},
         std::pair{WeightDtype::kF32, KvDtype::kInt8}}) {
     if (weights == WeightDtype::kBf16 && !HasFastBf16()) continue;
     for (const auto& [block, threads] : {std::pair{16, 1}, std::pair{100, 2}}) {

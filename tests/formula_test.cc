@@ -211,7 +211,7 @@ CostShape OddShape() {
   shape.F = 1300;
   shape.m = 3;
   shape.V = 777;
-  shape.weight_bytes = 2;
+  shape.weight_dtype = WeightDtype::kBf16;
   shape.cache_bytes = 4;
   return shape;
 }

@@ -61,6 +61,7 @@ absl::StatusOr<Case> MakeCase(const ModelConfig& config, const ModelOptions& opt
   MapSource source = MapSource::Random(config, 9);
   ReferenceOptions as_loaded;
   as_loaded.int8_weights = options.weights == WeightDtype::kInt8;
+  as_loaded.q4_weights = options.weights == WeightDtype::kQ4;
   absl::StatusOr<ReferenceModel> reference = ReferenceModel::Load(source, as_loaded);
   if (!reference.ok()) return reference.status();
   absl::StatusOr<std::unique_ptr<Model>> model = Model::Load(source, options);
@@ -160,7 +161,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      Dtypes{WeightDtype::kF32, KvDtype::kInt8},
                                      Dtypes{WeightDtype::kBf16, KvDtype::kBf16},
                                      Dtypes{WeightDtype::kBf16, KvDtype::kInt8},
-                                     Dtypes{WeightDtype::kInt8, KvDtype::kBf16})),
+                                     Dtypes{WeightDtype::kInt8, KvDtype::kBf16},
+                                     Dtypes{WeightDtype::kQ4, KvDtype::kBf16})),
     ParamName);
 
 // Contexts past a segment's edge; fewer models, as the reference takes its time.
@@ -183,7 +185,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Param{Family::kQwen2, {8, 1}, {WeightDtype::kBf16, KvDtype::kBf16}},
                     Param{Family::kLlamaNeighbours, {8, 1}, {WeightDtype::kF32, KvDtype::kInt8}},
                     Param{Family::kGpt2, {6, 2}, {WeightDtype::kInt8, KvDtype::kInt8}},
-                    Param{Family::kLlamaHalves, {6, 2}, {WeightDtype::kInt8, KvDtype::kF32}}),
+                    Param{Family::kLlamaHalves, {6, 2}, {WeightDtype::kInt8, KvDtype::kF32}},
+                    Param{Family::kQwen2, {6, 2}, {WeightDtype::kQ4, KvDtype::kF16}}),
     ParamName);
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What int8 weights cost on trained models: the divergence of their next-token distributions from
-// those of f32, over text that is fed and not generated.
+// What weights of whole numbers cost on trained models: the divergence of their next-token
+// distributions from those of f32, over text that is fed and not generated.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -19,7 +19,8 @@
 namespace plumbline::int8_quality_test {
 namespace {
 
-constexpr double kMostDivergence = 0.01;  // nats, the most that is accepted of int8
+// Nats, the most that is accepted.
+constexpr double kMostOfInt8 = 0.01;
 constexpr size_t kTokens = 128;
 
 constexpr char kText[] =
@@ -50,7 +51,7 @@ double MeanDivergence(absl::Span<const float> a, absl::Span<const float> b, size
   return sum * static_cast<double>(vocab) / static_cast<double>(a.size());
 }
 
-void ExpectLittleLost(const std::string& path) {
+void ExpectLittleLost(const std::string& path, double most_of_q4) {
   const auto source = OpenModel(path);
   ASSERT_TRUE(source.ok()) << source.status();
   const auto tokenizer = (*source)->MakeTokenizer();
@@ -59,14 +60,14 @@ void ExpectLittleLost(const std::string& path) {
   ASSERT_TRUE(tokens.ok()) << tokens.status();
   tokens->resize(std::min(tokens->size(), kTokens));
   std::vector<std::vector<float>> logits;
-  for (const WeightDtype weights : {WeightDtype::kF32, WeightDtype::kInt8}) {
+  for (const WeightDtype weights : {WeightDtype::kF32, WeightDtype::kInt8, WeightDtype::kQ4}) {
     ModelOptions options;
     options.weights = weights;
     options.max_step_tokens = static_cast<int>(kTokens);
     options.max_logit_rows = options.max_step_tokens;
     const auto model = Model::Load(**source, options);
     ASSERT_TRUE(model.ok()) << model.status();
-    if (weights == WeightDtype::kInt8) {
+    if (IsWhole(weights)) {
       EXPECT_EQ((*model)->same_bits_exception(), "");
     }
     auto run = RunSequence(**model, *tokens, {static_cast<int>(kTokens)});
@@ -74,13 +75,16 @@ void ExpectLittleLost(const std::string& path) {
     logits.push_back(*std::move(run));
   }
   const auto vocab = static_cast<size_t>((*source)->config().vocab);
-  const double divergence = MeanDivergence(logits[0], logits[1], vocab);
-  EXPECT_GT(divergence, 1e-7) << "int8 rounds";
-  EXPECT_LE(divergence, kMostDivergence);
+  const double of_int8 = MeanDivergence(logits[0], logits[1], vocab);
+  EXPECT_GT(of_int8, 1e-7) << "int8 rounds";
+  EXPECT_LE(of_int8, kMostOfInt8);
+  const double of_q4 = MeanDivergence(logits[0], logits[2], vocab);
+  EXPECT_GT(of_q4, of_int8) << "4 bits round more";
+  EXPECT_LE(of_q4, most_of_q4);
 }
 
 TEST(Int8QualityTest, OfTheModelThatTheProjectShips) {
-  ExpectLittleLost(std::string(PLUMBLINE_SOURCE_DIR) + "/tools/toy/toy-shakespeare.gguf");
+  ExpectLittleLost(std::string(PLUMBLINE_SOURCE_DIR) + "/tools/toy/toy-shakespeare.gguf", 0.01);
 }
 
 TEST(Int8QualityTest, OfStories260K) {
@@ -88,7 +92,7 @@ TEST(Int8QualityTest, OfStories260K) {
   if (!std::filesystem::exists(path)) {
     GTEST_SKIP() << "shared/models/stories260K.gguf is not beside this tree";
   }
-  ExpectLittleLost(path);
+  ExpectLittleLost(path, 0.25);
 }
 
 }  // namespace

@@ -114,6 +114,12 @@ TEST_P(MemoryPlanTest, EqualsTheRealBuffersInInt8) {
   ExpectPlanIsReal(source->config(), *source, WeightDtype::kInt8, 2);
 }
 
+TEST_P(MemoryPlanTest, EqualsTheRealBuffersInQ4) {
+  const auto source = OpenSource(GetParam().model);
+  ASSERT_NE(source, nullptr);
+  ExpectPlanIsReal(source->config(), *source, WeightDtype::kQ4, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, MemoryPlanTest, testing::ValuesIn(kCases),
                          [](const auto& test) { return std::string(test.param.name); });
 
@@ -134,6 +140,9 @@ TEST(MemoryPlanPackingTest, PadsOutputsAndInputs) {
   EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kBf16, false), 65 * 17 * 2);
   EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kInt8, true), 128 * 64 + 65 * 8);
   EXPECT_EQ(PackedBytes(65, 17, WeightDtype::kInt8, false), 65 * 17 + 65 * 8);
+  for (const bool blocked : {false, true}) {
+    EXPECT_EQ(PackedBytes(65, 33, WeightDtype::kQ4, blocked), 80 * 2 * 17 + 65 * 8);
+  }
 }
 
 TEST(MemoryPlanPackingTest, PaddingIsWhatPackingAdds) {

@@ -138,13 +138,15 @@ std::vector<Case> Cases() {
     }
     cases.push_back({absl::StrCat(model, "GqaWeightsint8Cachebf16"), model, 6, 2,
                      WeightDtype::kInt8, KvDtype::kBf16});
+    cases.push_back({absl::StrCat(model, "GqaWeightsq4Cachebf16"), model, 6, 2, WeightDtype::kQ4,
+                     KvDtype::kBf16});
     cases.push_back({absl::StrCat(model, "GqaWeightsbf16Cacheint8"), model, 6, 2,
                      WeightDtype::kBf16, KvDtype::kInt8});
   }
   // Widths beyond one inner block of the matmuls.
   for (const auto& [weights, kv] :
        {std::pair{WeightDtype::kF32, KvDtype::kBf16}, std::pair{WeightDtype::kBf16, KvDtype::kF32},
-        std::pair{WeightDtype::kInt8, KvDtype::kBf16},
+        std::pair{WeightDtype::kInt8, KvDtype::kBf16}, std::pair{WeightDtype::kQ4, KvDtype::kBf16},
         std::pair{WeightDtype::kF32, KvDtype::kInt8}}) {
     cases.push_back(
         {absl::StrCat("WideWeights", WeightDtypeName(weights), "Cache", KvDtypeName(kv)),

@@ -26,7 +26,6 @@ ScalePoint Point(ScaleSweep sweep, const std::string& model, int64_t tokens) {
   point.model = model;
   point.shape = CostShape{2, 64, 4, 2, 16, 128, 3, 300};
   point.shape.weight_dtype = WeightDtype::kBf16;
-  point.shape.weight_bytes = WeightDtypeBytes(WeightDtype::kBf16);
   point.shape.cache_dtype = KvDtype::kF16;
   point.shape.cache_bytes = KvDtypeBytes(KvDtype::kF16);
   point.shape.layer_small_elements = 7;

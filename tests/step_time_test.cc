@@ -69,7 +69,7 @@ TEST(PredictStepTest, OverheadAloneTakesWhatTheCallsTake) {
     const SpanShape span = {0, tokens, 1};
     const StepTime time =
         PredictStep(MadeProfile(kNoLimit, kNoLimit, kRate), shape, absl::MakeConstSpan(&span, 1));
-    const double calls = static_cast<double>(2 * shape.L * MatmulCalls(tokens));
+    const double calls = static_cast<double>(2 * shape.L * MatmulCalls(shape.weight_dtype, tokens));
     ExpectClose(Of(time, WorkClass::kProjections).seconds(), calls / kRate);
     ExpectClose(Of(time, WorkClass::kFeedForward).seconds(), calls / kRate);
     ExpectClose(Of(time, WorkClass::kHead).seconds(), 1 / kRate);
@@ -225,31 +225,37 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
   }
 }
 
-// A profile that was measured before there was int8 still predicts: with the rates of bf16.
-TEST(PredictStepTest, TakesBf16RatesWhereInt8WasNotMeasured) {
-  MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
-  CostShape int8 = StepTimeShape();
-  int8.weight_dtype = WeightDtype::kInt8;
-  int8.weight_bytes = 1;
-  CostShape bf16 = StepTimeShape();
-  bf16.weight_dtype = WeightDtype::kBf16;
-  bf16.weight_bytes = 1;
+// `profile` with rates of a dtype beside the others: all of them `rate`.
+MachineProfile WithRates(MachineProfile profile, WeightDtype dtype, double rate) {
+  const Rate all = {rate, 0};
+  for (const int64_t rows : {1, 512}) profile.matmuls.push_back({dtype, rows, all, all, all});
+  return profile;
+}
+
+// A profile that was measured before there was int8, or q4, still predicts: with the rates of the
+// next dtype that was measured.
+TEST(PredictStepTest, TakesTheRatesOfTheNextDtypeWhereOneWasNotMeasured) {
+  const MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
   const std::vector<SpanShape> spans = {{0, 64, 1}};
-  const StepTime as_int8 = PredictStep(profile, int8, spans);
-  const StepTime as_bf16 = PredictStep(profile, bf16, spans);
-  for (const WorkClass c : kMatmuls) {
-    EXPECT_EQ(Of(as_int8, c).seconds(), Of(as_bf16, c).seconds());
-  }
-  // Its conversions come on top.
-  EXPECT_GT(Of(as_int8, WorkClass::kOther).compute_seconds,
-            Of(as_bf16, WorkClass::kOther).compute_seconds);
-  const Rate twice = {2e9, 0};
-  for (const int64_t rows : {1, 512}) {
-    profile.matmuls.push_back({WeightDtype::kInt8, rows, twice, twice, twice});
-  }
-  const StepTime measured = PredictStep(profile, int8, spans);
-  for (const WorkClass c : kMatmuls) {
-    EXPECT_LT(Of(measured, c).seconds(), Of(as_int8, c).seconds());
+  CostShape shape = StepTimeShape();
+  shape.weight_dtype = WeightDtype::kBf16;
+  const StepTime as_bf16 = PredictStep(profile, shape, spans);
+  for (const auto& [dtype, next] : {std::pair{WeightDtype::kInt8, WeightDtype::kBf16},
+                                    std::pair{WeightDtype::kQ4, WeightDtype::kInt8}}) {
+    shape.weight_dtype = dtype;
+    // In MadeProfile all matmuls go at one rate; twice that, where int8 is the next.
+    const bool bf16 = next == WeightDtype::kBf16;
+    const MachineProfile known = bf16 ? profile : WithRates(profile, next, 2e9);
+    const StepTime unmeasured = PredictStep(known, shape, spans);
+    const StepTime same = PredictStep(WithRates(known, dtype, bf16 ? 1e9 : 2e9), shape, spans);
+    const StepTime faster = PredictStep(WithRates(known, dtype, 4e9), shape, spans);
+    for (const WorkClass c : kMatmuls) {
+      EXPECT_EQ(Of(unmeasured, c).seconds(), Of(same, c).seconds());
+      EXPECT_LT(Of(faster, c).seconds(), Of(unmeasured, c).seconds());
+    }
+    // Its conversions come on top.
+    EXPECT_GT(Of(unmeasured, WorkClass::kOther).compute_seconds,
+              Of(as_bf16, WorkClass::kOther).compute_seconds);
   }
 }
 

@@ -89,7 +89,8 @@ void AddBenchTests(CLI::App* app, BenchOptions& options) {
 void AddBenchHow(CLI::App* app, BenchOptions& options) {
   AddNumbers(app, "-t,--threads", options.threads, 1, kMaxThreads, "default: the cores it may use");
   AddWords(app, "--weights", options.weights, WeightWords(),
-           "auto (bf16 where the CPU has it), f32, bf16, int8");
+           "auto (bf16 where the CPU has it), f32, bf16,\n"
+           "int8, q4");
   AddWords(app, "--kv-dtype", options.kv_dtypes, KvWords(),
            "auto (bf16, but f32 with f32 weights), f32, f16,\n"
            "bf16, int8");

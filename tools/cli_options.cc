@@ -83,7 +83,8 @@ CLI::Option* AddThreads(CLI::App* app, int& threads) {
 }
 
 void AddNumericTypes(CLI::App* app, std::string& weights, std::string& kv_dtype) {
-  AddChoice(app, "--weights", weights, WeightWords(), "auto: bf16 where the CPU has it, else f32");
+  AddChoice(app, "--weights", weights, WeightWords(),
+            "auto: bf16 where the CPU has it, else f32; q4: 4.25 bits");
   AddChoice(app, "--kv-dtype", kv_dtype, KvWords(),
             "of the cache; auto: bf16 but with f32 weights; int8: half of bf16's bytes, with\n"
             "a scale for each token and head");

@@ -122,8 +122,9 @@ absl::StatusOr<int64_t> FreeBesideWeights(const ModelConfig& config, WeightDtype
       absl::StrCat("the weights need ", FormatBytes(needed), " as ", WeightDtypeName(weights),
                    ", and ", FormatBytes(machine.free_memory_bytes), " are free (",
                    machine.memory_limit, "): free some memory, or run a smaller model",
-                   weights == WeightDtype::kF32    ? " or --weights bf16 or int8"
-                   : weights == WeightDtype::kBf16 ? " or --weights int8"
+                   weights == WeightDtype::kF32    ? " or --weights bf16, int8 or q4"
+                   : weights == WeightDtype::kBf16 ? " or --weights int8 or q4"
+                   : weights == WeightDtype::kInt8 ? " or --weights q4"
                                                    : ""));
 }
 

@@ -43,13 +43,12 @@ int64_t StoredBytes(absl::string_view type_name, int64_t elements) {
   return 0;
 }
 
-int64_t Int8Bytes(ClassIndex index, const TensorShape& shape) {
+// As the engine holds a tensor with weights of whole numbers.
+int64_t WholeBytes(WeightDtype dtype, ClassIndex index, const TensorShape& shape) {
   const int64_t elements = shape.rows * shape.row_elements;
   if (index == kVectors) return elements * kVectorBytes;
-  if (index == kEmbedding) {
-    return elements * WeightDtypeBytes(EmbeddingDtype(WeightDtype::kInt8));
-  }
-  return elements + shape.rows * WeightChannelBytes(WeightDtype::kInt8);
+  if (index == kEmbedding) return elements * WeightDtypeBytes(EmbeddingDtype(dtype));
+  return shape.rows * (WeightRowBytes(dtype, shape.row_elements) + WeightChannelBytes(dtype));
 }
 
 std::vector<TensorClass> CollectClasses(const TensorSource& source) {
@@ -66,7 +65,8 @@ std::vector<TensorClass> CollectClasses(const TensorSource& source) {
     of.f32_bytes += elements * WeightDtypeBytes(WeightDtype::kF32);
     of.bf16_bytes +=
         elements * (index == kVectors ? kVectorBytes : WeightDtypeBytes(WeightDtype::kBf16));
-    of.int8_bytes += Int8Bytes(index, shape);
+    of.int8_bytes += WholeBytes(WeightDtype::kInt8, index, shape);
+    of.q4_bytes += WholeBytes(WeightDtype::kQ4, index, shape);
   }
   for (size_t i = 0; i < kNumClasses; ++i) {
     classes[i].name = kClassNames[i];
@@ -77,8 +77,9 @@ std::vector<TensorClass> CollectClasses(const TensorSource& source) {
     classes[kHead].types = "tied";
     classes[kHead].f32_bytes = classes[kEmbedding].f32_bytes;
     classes[kHead].bf16_bytes = classes[kEmbedding].bf16_bytes;
-    classes[kHead].int8_bytes =
-        Int8Bytes(kHead, {"", source.config().vocab, source.config().width});
+    const TensorShape head = {"", source.config().vocab, source.config().width};
+    classes[kHead].int8_bytes = WholeBytes(WeightDtype::kInt8, kHead, head);
+    classes[kHead].q4_bytes = WholeBytes(WeightDtype::kQ4, kHead, head);
   }
   std::erase_if(classes,
                 [](const TensorClass& c) { return c.parameters == 0 && c.types != "tied"; });

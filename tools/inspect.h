@@ -33,6 +33,7 @@ struct TensorClass {
   int64_t f32_bytes = 0;   // as the engine holds them with f32 weights
   int64_t bf16_bytes = 0;  // with bf16 weights: matrices as bf16, vectors as f32
   int64_t int8_bytes = 0;  // with int8 weights: with their scales; embedding rows as bf16
+  int64_t q4_bytes = 0;    // the same with q4 weights
 };
 
 // How one dtype of weights would run here.

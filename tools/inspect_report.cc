@@ -62,22 +62,25 @@ std::string Shape(const ModelConfig& c) {
 }
 
 std::string Weights(const Inspection& inspection) {
-  Table table(
-      {"Weights, bytes", "parameters", "stored as", "stored", "as f32", "as bf16", "as int8"});
+  Table table({"Weights, bytes", "parameters", "stored as", "stored", "as f32", "as bf16",
+               "as int8", "as q4"});
   TensorClass all;
   for (const TensorClass& of : inspection.classes) {
     table.AddRow({Cell::Text(absl::StrCat("  ", of.name)), Cell::Count(of.parameters),
                   Cell::Text(of.types), Cell::Count(of.stored_bytes), Cell::Count(of.f32_bytes),
-                  Cell::Count(of.bf16_bytes), Cell::Count(of.int8_bytes)});
+                  Cell::Count(of.bf16_bytes), Cell::Count(of.int8_bytes),
+                  Cell::Count(of.q4_bytes)});
     all.parameters += of.parameters;
     all.stored_bytes += of.stored_bytes;
     all.f32_bytes += of.f32_bytes;
     all.bf16_bytes += of.bf16_bytes;
     all.int8_bytes += of.int8_bytes;
+    all.q4_bytes += of.q4_bytes;
   }
   table.AddRow({Cell::Text("  total"), Cell::Count(all.parameters), Cell::Text(""),
                 Cell::Count(all.stored_bytes), Cell::Count(all.f32_bytes),
-                Cell::Count(all.bf16_bytes), Cell::Count(all.int8_bytes)});
+                Cell::Count(all.bf16_bytes), Cell::Count(all.int8_bytes),
+                Cell::Count(all.q4_bytes)});
   return table.ToString();
 }
 
@@ -166,7 +169,8 @@ std::string InspectJson(const Inspection& inspection) {
   for (const TensorClass& of : inspection.classes) {
     json["weights"][of.name] = {{"parameters", of.parameters},     {"stored_types", of.types},
                                 {"stored_bytes", of.stored_bytes}, {"f32_bytes", of.f32_bytes},
-                                {"bf16_bytes", of.bf16_bytes},     {"int8_bytes", of.int8_bytes}};
+                                {"bf16_bytes", of.bf16_bytes},     {"int8_bytes", of.int8_bytes},
+                                {"q4_bytes", of.q4_bytes}};
   }
   json["default_weights"] = std::string(WeightDtypeName(inspection.weights));
   json["default_kv_dtype"] = std::string(KvDtypeName(inspection.kv_dtype));

@@ -33,7 +33,7 @@ struct LoadOptions {
   std::optional<uint64_t> salt;  // none: drawn anew for every run
   // The engine and the scheduler.
   int threads = 0;                // 0: all cores this process may use
-  std::string weights = "auto";   // auto, f32, bf16 or int8
+  std::string weights = "auto";   // auto, f32, bf16, int8 or q4
   std::string kv_dtype = "auto";  // auto, f32, f16, bf16 or int8
   int block_tokens = 16;
   int chunk_tokens = 512;  // token budget of a step

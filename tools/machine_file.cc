@@ -32,8 +32,10 @@ Rate ToRate(const Json& json) {
 
 // The dtype of this name; the library complains of any other.
 WeightDtype ToWeightDtype(const Json& json) {
-  const Json dtypes = {
-      {"f32", WeightDtype::kF32}, {"bf16", WeightDtype::kBf16}, {"int8", WeightDtype::kInt8}};
+  const Json dtypes = {{"f32", WeightDtype::kF32},
+                       {"bf16", WeightDtype::kBf16},
+                       {"int8", WeightDtype::kInt8},
+                       {"q4", WeightDtype::kQ4}};
   return dtypes.at(json.get<std::string>()).get<WeightDtype>();
 }
 

@@ -26,8 +26,8 @@ struct NumericTypes {
   bool operator==(const NumericTypes&) const = default;
 };
 
-// "f32", "bf16", "int8", or "auto": bf16 where this CPU has bf16 products, else f32. Never int8: it
-// rounds more, so it is for the user to choose.
+// "f32", "bf16", "int8", "q4", or "auto": bf16 where this CPU has bf16 products, else f32. Never
+// the others: they round more, so they are for the user to choose.
 WeightDtype ChooseWeights(const std::string& weights);
 
 // `weights` as above, with a warning where auto is f32. `kv_dtype`: "f32", "f16", "bf16", "int8",

@@ -24,7 +24,7 @@ struct PlanOptions {
   int chunk_tokens = 512;        // token budget of a step
   int block_tokens = 16;         // of a cache block
   int threads = 0;               // 0: all cores this process may use
-  std::string weights = "auto";  // auto, f32, bf16 or int8
+  std::string weights = "auto";  // auto, f32, bf16, int8 or q4
   std::string machine_file;      // of `calibrate`; empty: its default place
   bool article = false;          // the article's table of longest sequences instead
   bool json = false;

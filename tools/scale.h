@@ -25,7 +25,7 @@ struct ScaleOptions {
   int block_tokens = 16;
   bool no_cache = false;          // generation without a cache up to the longest prompt
   int threads = 0;                // 0: all cores this process may use
-  std::string weights = "auto";   // auto, f32, bf16 or int8
+  std::string weights = "auto";   // auto, f32, bf16, int8 or q4
   std::string kv_dtype = "auto";  // auto, f32, f16, bf16 or int8
   std::string machine;            // profile to predict from; empty: the default one, if any
   std::string output;             // folder for samples and page; empty: none is written

@@ -24,7 +24,7 @@ class Activation {
         width_((config.feed_forward_matrices() - 1) * config.ffn),
         tokens_(n),
         threads_(UsableThreads(options.threads)),
-        dtype_(EmbeddingDtype(options.weights)),  // int8 takes a pass of its own, in either form
+        dtype_(EmbeddingDtype(options.weights)),  // whole numbers: a pass of its own, either way
         seed_(options.seed),
         products_(static_cast<size_t>(n * width_)),
         bias_(static_cast<size_t>(width_)),

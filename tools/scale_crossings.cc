@@ -110,8 +110,7 @@ void FindCrossings(const ScaleView& view, ScaleModelFindings* findings) {
     return FirstFrom([&](double t) { return surplus(DecodeWork(shape, t)); });
   };
   const double cache_token_bytes = FormulaAt("D_KV_BYTES", shape, {{"t", 1}});
-  const double weight_bytes =
-      static_cast<double>(WeightCount(shape)) * static_cast<double>(shape.weight_bytes);
+  const double weight_bytes = static_cast<double>(WeightBytes(shape));
   const Contest contests[] = {
       {"attention = feed-forward", ScaleSweep::kPrefill, AttentionSeconds,
        SecondsOfClass(WorkClass::kFeedForward),

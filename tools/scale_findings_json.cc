@@ -138,7 +138,7 @@ Json StudiedShapeJson(const CostShape& shape) {
               {"ffn", shape.F},
               {"ffn_matrices", shape.m},
               {"vocab", shape.V},
-              {"weight_bytes", shape.weight_bytes},
+              {"weight_bytes", shape.weight_bytes()},
               {"cache_bytes", shape.cache_bytes},
               {"block_tokens", shape.block_tokens}};
 }

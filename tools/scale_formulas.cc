@@ -15,12 +15,10 @@ double Figure(int64_t value) { return static_cast<double>(value); }
 FormulaValues ShapeValues(const CostShape& s) {
   // An element's share of its scale included.
   const double cached = Figure(s.cache_bytes) + Figure(s.cache_scale_bytes) / Figure(s.e);
-  return {{"L", Figure(s.L)}, {"d", Figure(s.d)},
-          {"h", Figure(s.h)}, {"g", Figure(s.g)},
-          {"e", Figure(s.e)}, {"F", Figure(s.F)},
-          {"m", Figure(s.m)}, {"vocab", Figure(s.V)},
-          {"b", cached},      {"b_w", Figure(s.weight_bytes)},
-          {"b_c", cached},    {"weights", Figure(WeightCount(s))}};
+  return {{"L", Figure(s.L)},        {"d", Figure(s.d)},     {"h", Figure(s.h)},
+          {"g", Figure(s.g)},        {"e", Figure(s.e)},     {"F", Figure(s.F)},
+          {"m", Figure(s.m)},        {"vocab", Figure(s.V)}, {"b", cached},
+          {"b_w", s.weight_bytes()}, {"b_c", cached},        {"weights", Figure(WeightCount(s))}};
 }
 
 LayerWork LayerWorkOf(const CostShape& shape, double rows, double pairs) {

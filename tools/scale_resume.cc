@@ -1,10 +1,11 @@
 #include <cmath>
-#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "tools/numeric_options.h"
 #include "tools/scale_files.h"
 #include "tools/scale_json.h"
 #include "tools/table.h"
@@ -77,8 +78,8 @@ class Reader {
 };
 
 template <class Dtype>
-bool ReadDtype(const Json* json, std::initializer_list<Dtype> all,
-               absl::string_view (*name_of)(Dtype), Dtype& dtype) {
+bool ReadDtype(const Json* json, absl::Span<const Dtype> all, absl::string_view (*name_of)(Dtype),
+               Dtype& dtype) {
   if (json == nullptr || !json->is_string()) return false;
   const auto name = json->get<std::string>();
   for (const Dtype known : all) {
@@ -104,13 +105,10 @@ bool ReadShape(const Json& json, CostShape& s) {
   s.final_small_elements = reader.Whole("final_small_elements", 0, kMostCount);
   s.last_bias_elements = reader.Whole("last_bias_elements", 0, kMostCount);
   s.embedding_elements = reader.Whole("embedding_elements", 0, kMostCount);
-  const bool dtypes = ReadDtype(reader.Member("weights"),
-                                {WeightDtype::kF32, WeightDtype::kBf16, WeightDtype::kInt8},
-                                &WeightDtypeName, s.weight_dtype) &&
-                      ReadDtype(reader.Member("kv_dtype"),
-                                {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8},
-                                &KvDtypeName, s.cache_dtype);
-  s.weight_bytes = WeightDtypeBytes(s.weight_dtype);
+  const bool dtypes =
+      ReadDtype<WeightDtype>(reader.Member("weights"), kWeightDtypes, &WeightDtypeName,
+                             s.weight_dtype) &&
+      ReadDtype<KvDtype>(reader.Member("kv_dtype"), kKvDtypes, &KvDtypeName, s.cache_dtype);
   s.cache_bytes = KvDtypeBytes(s.cache_dtype);
   s.cache_scale_bytes = KvScaleBytes(s.cache_dtype);
   return reader.ok() && dtypes && s.h % s.g == 0;

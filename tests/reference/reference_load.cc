@@ -6,6 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "engine/q4_rows.h"
 #include "tests/reference/error_bounds.h"
 #include "tests/reference/reference_model.h"
 
@@ -13,7 +15,7 @@ namespace plumbline {
 
 class ReferenceModel::Loader {
  public:
-  enum class Rounding : uint8_t { kNone, kBf16, kInt8 };
+  enum class Rounding : uint8_t { kNone, kBf16, kInt8, kQ4 };
 
   Loader(const TensorSource& source, const ReferenceOptions& options)
       : source_(source), options_(options) {}
@@ -23,7 +25,8 @@ class ReferenceModel::Loader {
                   Linear* linear) {
     linear->rows += rows;
     linear->row_elements = row_elements;
-    const Rounding rounding = options_.int8_weights   ? Rounding::kInt8
+    const Rounding rounding = options_.q4_weights     ? Rounding::kQ4
+                              : options_.int8_weights ? Rounding::kInt8
                               : options_.bf16_weights ? Rounding::kBf16
                                                       : Rounding::kNone;
     Read(name + ".weight", rows, row_elements, rounding, &linear->weight);
@@ -34,7 +37,7 @@ class ReferenceModel::Loader {
   void ReadTable(const std::string& name, int64_t rows, int64_t row_elements, Linear* table) {
     table->rows = rows;
     table->row_elements = row_elements;
-    const bool round = options_.bf16_weights || options_.int8_weights;
+    const bool round = options_.bf16_weights || options_.int8_weights || options_.q4_weights;
     Read(name + ".weight", rows, row_elements, round ? Rounding::kBf16 : Rounding::kNone,
          &table->weight);
   }
@@ -80,13 +83,26 @@ class ReferenceModel::Loader {
     for (int64_t i = 0; i < count; ++i) row[i] = std::nearbyint(row[i] * factor) * scale;
   }
 
+  // kQ4: which numbers are chosen is no matter of precision, and the quantiser has tests of its
+  // own.
+  static void RoundQ4(float* row, int64_t count) {
+    Q4Row chosen;
+    QuantizeQ4Row(absl::MakeConstSpan(row, static_cast<size_t>(count)), &chosen);
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+      const int whole = chosen.values[i] * chosen.scales[i / kQ4BlockInputs];
+      row[i] = static_cast<float>(whole) * chosen.scale;
+    }
+  }
+
   void Read(const std::string& name, int64_t rows, int64_t row_elements, Rounding rounding,
             Vector* values) {
     if (!status_.ok()) return;
     std::vector<float> floats(static_cast<size_t>(rows * row_elements));
     status_ = source_.ReadRows({name, rows, row_elements}, 0, rows, floats.data());
-    for (int64_t row = 0; rounding == Rounding::kInt8 && row < rows; ++row) {
-      RoundInt8(floats.data() + row * row_elements, row_elements);
+    for (int64_t row = 0; row < rows; ++row) {
+      float* const of_row = floats.data() + row * row_elements;
+      if (rounding == Rounding::kInt8) RoundInt8(of_row, row_elements);
+      if (rounding == Rounding::kQ4) RoundQ4(of_row, row_elements);
     }
     for (float value : floats) {
       values->push_back(rounding == Rounding::kBf16 ? RoundToUnit(value, kUnitBf16)
@@ -114,7 +130,7 @@ absl::StatusOr<ReferenceModel> ReferenceModel::Load(const TensorSource& source,
     loader.ReadLayer(config, i, &model.layers_[static_cast<size_t>(i)]);
   }
   loader.ReadNorm("output_norm", config.width, config.linear_bias, &model.output_norm_);
-  if (!config.tied_head || options.int8_weights) {
+  if (!config.tied_head || options.int8_weights || options.q4_weights) {
     const char* name = config.tied_head ? "token_embd" : "output";
     loader.ReadLinear(name, config.vocab, config.width, false, &model.head_);
   }

@@ -22,6 +22,8 @@ struct ReferenceOptions {
   // Rounds each row of a matrix to multiples of a 127th of its largest element, and embeddings to
   // bf16, as an engine with int8 weights does.
   bool int8_weights = false;
+  // The same with the numbers of QuantizeQ4Row.
+  bool q4_weights = false;
 };
 
 // Deliberate faults, for tests that show that an error bound can fail.

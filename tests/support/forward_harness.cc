@@ -42,7 +42,7 @@ Precision PrecisionOf(const Model& model) {
   const ModelOptions& options = model.options();
   Precision precision = kF32Precision;
   if (options.weights == WeightDtype::kBf16) precision = kBf16Precision;
-  if (options.weights == WeightDtype::kInt8) precision = kInt8Precision;
+  if (IsWhole(options.weights)) precision = kInt8Precision;
   precision = InForm(AttentionFormFor(options.kv_dtype, model.config().head_dim), precision);
   switch (options.kv_dtype) {
     case KvDtype::kF32:

@@ -1,0 +1,148 @@
+#include "engine/matmul_q4.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/matmul_sizes.h"
+#include "engine/parallel.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits: see bench/README.md
+constexpr int64_t kPanelBytes = int64_t{1} << 20;
+constexpr int64_t kMostPanelOutputs = 1024;
+constexpr int64_t kSumRows = 128;  // of a panel's sums at once, so that they stay in a cache
+// The library's layout for blocked calls: columns of 64 outputs, rows of 4 inputs side by side, in
+// whole blocks of 64 inputs.
+constexpr int64_t kColumnOutputs = 64;
+constexpr int64_t kRowInputs = 4;
+constexpr int64_t kBlockedInputs = 64;
+constexpr int64_t kBlockedRowBytes = kColumnOutputs * kRowInputs;
+constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
+constexpr int64_t kTileRowBytes = kQ4TileOutputs * kRowInputs;
+
+constexpr int64_t RoundUpTo(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
+
+bool IsInColumns(const CallSet& calls) {
+  const dnnl::memory::desc columns({calls.shape.inputs, calls.shape.outputs},
+                                   dnnl::memory::data_type::s8,
+                                   dnnl::memory::format_tag::BA16a64b4a);
+  return calls.weights == columns;
+}
+
+template <class T>
+void Grow(int64_t count, UntouchedArray<T>* array) {
+  if (array->bytes() < count * static_cast<int64_t>(sizeof(T))) *array = UntouchedArray<T>(count);
+}
+
+}  // namespace
+
+int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs) {
+  const int64_t most = std::clamp(kPanelBytes / inputs / kColumnOutputs * kColumnOutputs,
+                                  kColumnOutputs, kMostPanelOutputs);
+  const int64_t panels = (outputs + most - 1) / most;
+  if (panels == 1) return outputs;
+  return RoundUpTo((outputs + panels - 1) / panels, kColumnOutputs);
+}
+
+void Q4Scratch::Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs) {
+  for (const CallSet* set : {calls.whole, calls.last}) {
+    Grow(static_cast<int64_t>(set->weights.get_size()), &panel_);
+    if (!IsInColumns(*set)) Grow(set->shape.outputs * inputs, &plain_);
+  }
+  if (calls.whole->shape.outputs < outputs) Grow(kSumRows * calls.whole->shape.outputs, &sums_);
+  if (inputs % kQ4BlockInputs != 0) Grow(kDirectRows * WholeBlocks(inputs), &rows_);
+}
+
+int64_t Q4Scratch::bytes() const {
+  return panel_.bytes() + plain_.bytes() + sums_.bytes() + rows_.bytes();
+}
+
+void Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const {
+  if (rows <= kDirectRows) return RunDirect(machine, rows, x, y);
+  RunPanels(machine, rows, x, y);
+}
+
+void Q4Product::RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x,
+                          int32_t* y) const {
+  const int64_t inputs = weights_.inputs();
+  const int64_t stride = WholeBlocks(inputs);
+  if (stride != inputs) {
+    std::byte* const whole = machine.scratch.rows_.get();
+    for (int64_t row = 0; row < rows; ++row) {
+      std::memcpy(whole + row * stride, x + row * inputs, static_cast<size_t>(inputs));
+      std::memset(whole + row * stride + inputs, 0, static_cast<size_t>(stride - inputs));
+    }
+    x = whole;
+  }
+  ParallelFor(machine.threads, Q4Tiles(weights_.outputs()),
+              [&](int64_t tile) { MultiplyQ4Tile(weights_, tile, rows, x, stride, y); });
+}
+
+void Q4Product::RunPanels(const Q4Machine& machine, int64_t rows, const std::byte* x,
+                          int32_t* y) const {
+  const int64_t inputs = weights_.inputs();
+  const int64_t outputs = weights_.outputs();
+  const int64_t step = calls_.whole->shape.outputs;
+  int32_t* const sums = machine.scratch.sums_.get();
+  for (int64_t first = 0; first < outputs; first += step) {
+    CallSet& calls = first + step <= outputs ? *calls_.whole : *calls_.last;
+    const int64_t width = calls.shape.outputs;
+    Unpack(machine, calls, first);
+    const dnnl::memory panel(calls.weights, machine.engine, machine.scratch.panel_.get());
+    const bool whole = width == outputs;  // the sums lie where they belong
+    for (int64_t row = 0; row < rows;) {
+      const int64_t count = NextMatmulCall(whole ? rows - row : std::min(rows - row, kSumRows));
+      int32_t* const to = whole ? y + row * outputs : sums;
+      calls.Execute(machine.stream, panel, count, x + row * inputs,
+                    reinterpret_cast<std::byte*>(to), machine.library_scratch);
+      ParallelFor(machine.threads, whole ? 0 : count, [&](int64_t i) {
+        std::memcpy(y + (row + i) * outputs + first, sums + i * width,
+                    static_cast<size_t>(width) * sizeof(*sums));
+      });
+      row += count;
+    }
+  }
+}
+
+void Q4Product::Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
+  if (IsInColumns(calls)) return UnpackBlocked(machine, calls, first);
+  UnpackPlain(machine, calls, first);
+}
+
+void Q4Product::UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
+  const int64_t unpacked_rows = WholeBlocks(weights_.inputs()) / kRowInputs;
+  const int64_t rows = RoundUpTo(weights_.inputs(), kBlockedInputs) / kRowInputs;
+  const int64_t tiles = Q4Tiles(calls.shape.outputs);
+  ParallelFor(machine.threads, RoundUpTo(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs,
+              [&](int64_t tile) {
+                std::byte* const to = machine.scratch.panel_.get() +
+                                      tile / kTilesOfColumn * rows * kBlockedRowBytes +
+                                      tile % kTilesOfColumn * kTileRowBytes;
+                const bool stored = tile < tiles;
+                if (stored)
+                  UnpackQ4Tile(weights_, first / kQ4TileOutputs + tile, kBlockedRowBytes, to);
+                for (int64_t row = stored ? unpacked_rows : 0; row < rows; ++row) {
+                  std::memset(to + row * kBlockedRowBytes, 0, kTileRowBytes);
+                }
+              });
+}
+
+void Q4Product::UnpackPlain(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
+  const int64_t inputs = weights_.inputs();
+  std::byte* const plain = machine.scratch.plain_.get();
+  ParallelFor(machine.threads, calls.shape.outputs, [&](int64_t output) {
+    UnpackQ4Row(weights_, first + output, plain + output * inputs);
+  });
+  const dnnl::memory::desc rows({inputs, calls.shape.outputs}, dnnl::memory::data_type::s8,
+                                dnnl::memory::dims{1, inputs});
+  dnnl::memory from(rows, machine.engine, plain);
+  dnnl::memory to(calls.weights, machine.engine, machine.scratch.panel_.get());
+  dnnl::reorder(from, to).execute(machine.stream, from, to);
+  machine.stream.wait();
+}
+
+}  // namespace plumbline

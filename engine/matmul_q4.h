@@ -1,0 +1,78 @@
+// Products of 4-bit weights (q4_rows.h). Private to matmul*.cc: it knows oneDNN.
+//
+// A few rows are multiplied from the 4 bits as they are stored. For more, some of the outputs at a
+// time are unpacked to the library's own layout of int8 weights, few enough to stay in a core's
+// cache, and multiplied with all rows by int8's calls. Sums are the same whole numbers either way.
+#ifndef PLUMBLINE_ENGINE_MATMUL_Q4_H_
+#define PLUMBLINE_ENGINE_MATMUL_Q4_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <dnnl.hpp>
+#include <utility>
+
+#include "engine/matmul_calls.h"
+#include "engine/q4_rows.h"
+#include "engine/untouched_array.h"
+
+namespace plumbline {
+
+// The outputs that are unpacked together, of a matrix of this shape; the last panel may have fewer.
+int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs);
+
+// The calls for one matrix, by panel.
+struct Q4Calls {
+  CallSet* whole = nullptr;  // of a panel
+  CallSet* last = nullptr;   // of the last one: `whole`, where that is as large
+};
+
+// Buffers that all q4 matrices of a context share: one product at a time.
+class Q4Scratch {
+ public:
+  // Makes room for products of such a matrix. Throws std::bad_alloc.
+  void Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs);
+  int64_t bytes() const;
+
+ private:
+  friend class Q4Product;
+  UntouchedArray<std::byte> panel_;  // weights as the library takes them
+  UntouchedArray<std::byte> plain_;  // the same row by row, where its layout is not known here
+  UntouchedArray<int32_t> sums_;     // of some rows with a panel's outputs
+  UntouchedArray<std::byte> rows_;   // a few rows, filled up to whole blocks of inputs
+};
+
+// What a product runs on.
+struct Q4Machine {
+  const dnnl::engine& engine;
+  dnnl::stream& stream;
+  int threads;
+  std::byte* library_scratch;
+  Q4Scratch& scratch;
+};
+
+class Q4Product {
+ public:
+  // Takes the weights as they are. The calls are not owned.
+  Q4Product(Q4Matrix weights, const Q4Calls& calls) : weights_(std::move(weights)), calls_(calls) {}
+
+  // The sums of x [rows, inputs] with every output. y: [rows, outputs]. Throws dnnl::error.
+  // REQUIRES: the scratch has room for this matrix.
+  void Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
+  int64_t bytes() const { return weights_.bytes(); }
+  const Q4Calls& calls() const { return calls_; }
+
+ private:
+  void RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
+  void RunPanels(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
+  // The outputs from `first` on, as many as the calls are for, into the scratch's panel.
+  void Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
+  void UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
+  void UnpackPlain(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
+
+  Q4Matrix weights_;
+  Q4Calls calls_;
+};
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_MATMUL_Q4_H_
