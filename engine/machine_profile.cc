@@ -62,7 +62,7 @@ absl::Status MachineProfile::Validate() const {
   }
   if (!good) return Bad("cache rates");
   if (!AreRates({&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate,
-                 &rows.angles, &rows.widen})) {
+                 &rows.angles, &rows.widen, &rows.largest})) {
     return Bad("row rates");
   }
   if (!AreRates({&matmul_calls, &parallel_regions})) return Bad("call rates");
@@ -92,8 +92,9 @@ MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) 
     Scale(compute, {&c.hot_write_elements});
   }
   RowRates& rows = now.rows;
-  Scale(compute, {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate,
-                  &rows.angles, &rows.widen, &now.matmul_calls, &now.parallel_regions});
+  Scale(compute,
+        {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate, &rows.angles,
+         &rows.widen, &rows.largest, &now.matmul_calls, &now.parallel_regions});
   return now;
 }
 

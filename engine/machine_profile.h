@@ -95,6 +95,7 @@ struct RowRates {
   Rate rotate;      // elements of queries and keys
   Rate angles;      // sines and cosines, by pair
   Rate widen;       // bf16 to f32: embedding rows
+  Rate largest;     // logits of some rows, from which the largest is sought: one thread alone
 
   bool operator==(const RowRates&) const = default;
 };

@@ -172,4 +172,11 @@ StepTime PredictStep(const MachineProfile& profile, const CostShape& shape,
   return time;
 }
 
+double PredictSampling(const MachineProfile& profile, const CostShape& shape,
+                       absl::Span<const SpanShape> spans) {
+  int64_t rows = 0;
+  for (const SpanShape& span : spans) rows += span.logit_rows;
+  return Real(rows * shape.V) / profile.rows.largest.per_second;
+}
+
 }  // namespace plumbline

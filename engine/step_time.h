@@ -50,6 +50,11 @@ struct StepTime {
 StepTime PredictStep(const MachineProfile& profile, const CostShape& shape,
                      absl::Span<const SpanShape> spans);
 
+// The time after the pass in which one thread finds the largest of each row of logits: greedy
+// sampling. As PredictStep.
+double PredictSampling(const MachineProfile& profile, const CostShape& shape,
+                       absl::Span<const SpanShape> spans);
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_ENGINE_STEP_TIME_H_

@@ -33,7 +33,11 @@ void StepTimeBound::AddDecode(int position) {
   ++decode_spans_;
 }
 
-double StepTimeBound::Predict() const { return PredictStep(*profile_, shape_, spans_).seconds(); }
+// Streams wait for the search of the largest logits, too.
+double StepTimeBound::Predict() const {
+  return PredictStep(*profile_, shape_, spans_).seconds() +
+         PredictSampling(*profile_, shape_, spans_);
+}
 
 bool StepTimeBound::Fits(int first, int pending, int count) {
   spans_.push_back({first, count, count == pending ? 1 : 0});

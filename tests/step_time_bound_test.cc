@@ -25,7 +25,7 @@ MachineProfile Products(double per_second) { return MadeProfile(per_second, kNoL
 double Predicted(const MachineProfile& profile, int chunk) {
   std::vector<SpanShape> spans(4, SpanShape{50, 1, 1});
   spans.push_back({40, chunk, 0});
-  return PredictStep(profile, Shape(), spans).seconds();
+  return PredictStep(profile, Shape(), spans).seconds() + PredictSampling(profile, Shape(), spans);
 }
 
 void AddStreams(StepTimeBound& bound) {

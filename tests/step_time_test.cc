@@ -259,5 +259,15 @@ TEST(PredictStepTest, TakesTheRatesOfTheNextDtypeWhereOneWasNotMeasured) {
   }
 }
 
+TEST(StepTimeTest, SamplingTakesOneThreadThroughEveryRowOfLogits) {
+  MachineProfile profile = MadeProfile(1e9, 1e10, 1e6);
+  profile.rows.largest.per_second = 4e9;
+  CostShape shape;
+  shape.V = 32000;
+  const std::vector<SpanShape> spans = {{0, 20, 0}, {7, 1, 1}, {9, 3, 3}};
+  EXPECT_DOUBLE_EQ(PredictSampling(profile, shape, spans), 4 * 32000 / 4e9);
+  EXPECT_EQ(PredictSampling(profile, shape, {}), 0);
+}
+
 }  // namespace
 }  // namespace plumbline::step_time_test

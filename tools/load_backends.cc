@@ -69,7 +69,8 @@ class SimulationBackend final : public LoadBackend {
       : options_(std::move(options)), profile_(std::move(profile)) {
     options_.session.scheduler.profile = &profile_;
     options_.step_seconds = [this](absl::Span<const SpanShape> spans) {
-      return PredictStep(profile_, options_.shape, spans).seconds();
+      return PredictStep(profile_, options_.shape, spans).seconds() +
+             PredictSampling(profile_, options_.shape, spans);
     };
   }
   absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {

@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr std::streamsize kMostBytes = 1 << 20;  // a profile takes some 30 kB
 constexpr const char* kAgain = ": run plumbline calibrate";
 
@@ -56,7 +56,7 @@ constexpr NamedRowRate kRowRates[] = {
     {"rms_norm", &RowRates::rms_norm}, {"layer_norm", &RowRates::layer_norm},
     {"swiglu", &RowRates::swiglu},     {"gelu", &RowRates::gelu},
     {"rotate", &RowRates::rotate},     {"angles", &RowRates::angles},
-    {"widen", &RowRates::widen},
+    {"widen", &RowRates::widen},       {"largest", &RowRates::largest},
 };
 
 void WriteTables(const MachineProfile& profile, Json& json) {

@@ -23,7 +23,7 @@ MachineProfile MadeProfile(double compute, double memory, double calls) {
     }
     profile.caches.push_back({dtype, bytes, bytes, thread, thread});
   }
-  profile.rows = {thread, thread, thread, thread, thread, thread, thread};
+  profile.rows = {thread, thread, thread, thread, thread, thread, thread, thread};
   profile.matmul_calls = {calls, 0.04};
   profile.parallel_regions = {calls, 0.05};
   return profile;
