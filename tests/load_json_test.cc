@@ -44,6 +44,7 @@ LoadRecord FullRecord() {
     repetition.interrupted = r == 1;
     if (r == 0) repetition.anchors_before = Anchors{1.1e11, 3e10};
     if (r == 0) repetition.anchors_after = Anchors{1.2e11, 3.1e10};
+    if (r == 0) repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}}, {0.2, 0.04, {1e11, 2e10}}};
     for (int i = 0; i < 2; ++i) {
       StepRecord& step = repetition.steps.emplace_back();
       for (const auto& field : kStepFields) {

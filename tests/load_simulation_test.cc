@@ -157,7 +157,7 @@ TEST(LoadSimulation, PredictedStepsTakeWhatTheCostModelSays) {
   options.shape.e = 64;
   options.shape.m = 2;
   options.shape.V = 32000;  // far more than the simulation samples from
-  options.step_seconds = [&](absl::Span<const SpanShape> spans) {
+  options.step_seconds = [&](absl::Span<const SpanShape> spans, double /*now_seconds*/) {
     return PredictStep(profile, options.shape, spans).seconds();
   };
   const RepetitionRecord run = DriveToEnd(Workload("all", 1, "20", "3"), Simulated(options));

@@ -9,6 +9,7 @@
 #include "engine/limit_probe.h"
 #include "engine/model.h"
 #include "engine/step_time.h"
+#include "tools/load_anchors.h"
 #include "tools/load_engine.h"
 #include "tools/load_json.h"
 #include "tools/load_replay.h"
@@ -39,15 +40,22 @@ class EngineBackend final : public LoadBackend {
     session.profile = now_.has_value() ? &*now_ : nullptr;
     session.keep_steps = session.profile != nullptr;
     session.scheduler.mover = &mover_;
-    return std::make_unique<EngineTarget>(session, *model_, *store_, sink);
+    AnchorPlan anchors;
+    if (probe_ != nullptr) anchors.measure = [this] { return probe_->Measure(); };
+    return std::make_unique<EngineTarget>(session, *model_, *store_, sink, std::move(anchors));
   }
 
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override {
     if (!measures_anchors_) return std::optional<Anchors>();
-    const absl::StatusOr<Anchors> anchors = MeasureAnchors(model_->options().threads);
-    if (!anchors.ok()) return anchors.status();
-    if (profile_.has_value()) now_ = AtAnchors(*profile_, *anchors);
-    return std::optional<Anchors>(*anchors);
+    if (probe_ == nullptr) {
+      absl::StatusOr<std::unique_ptr<AnchorProbe>> probe =
+          AnchorProbe::Create(model_->options().threads);
+      if (!probe.ok()) return probe.status();
+      probe_ = *std::move(probe);
+    }
+    const Anchors anchors = probe_->Measure();
+    if (profile_.has_value()) now_ = AtAnchors(*profile_, anchors);
+    return std::optional<Anchors>(anchors);
   }
 
   bool needs_warm_up() const override { return true; }
@@ -61,19 +69,30 @@ class EngineBackend final : public LoadBackend {
   KvBlockMover mover_;
   std::optional<MachineProfile> profile_;
   std::optional<MachineProfile> now_;  // at the anchors of the repetition to come
+  std::unique_ptr<AnchorProbe> probe_;
 };
 
 class SimulationBackend final : public LoadBackend {
  public:
-  SimulationBackend(SimulationOptions options, MachineProfile profile)
-      : options_(std::move(options)), profile_(std::move(profile)) {
+  // `real`: the run whose anchors the simulation has, or null; not owned.
+  SimulationBackend(SimulationOptions options, MachineProfile profile, const LoadRecord* real)
+      : options_(std::move(options)), profile_(std::move(profile)), real_(real) {
     options_.session.scheduler.profile = &profile_;
-    options_.step_seconds = [this](absl::Span<const SpanShape> spans) {
-      return PredictStep(profile_, options_.shape, spans).seconds() +
-             PredictSampling(profile_, options_.shape, spans);
+    options_.step_seconds = [this](absl::Span<const SpanShape> spans, double now_seconds) {
+      const MachineProfile& now = anchored_->At(now_seconds);
+      return PredictStep(now, options_.shape, spans).seconds() +
+             PredictSampling(now, options_.shape, spans);
     };
   }
+  // The n-th repetition sends what the real one's n-th sent, at the anchors that this had.
   absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+    absl::Span<const AnchorMark> marks;
+    if (real_ != nullptr && next_ < real_->repetitions.size()) {
+      const RepetitionRecord& repetition = real_->repetitions[next_];
+      if (AnchorDrift(repetition) <= kMostDrift) marks = repetition.anchor_marks;
+    }
+    ++next_;
+    anchored_.emplace(profile_, marks);
     return std::make_unique<SimulationTarget>(options_, sink);
   }
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
@@ -81,7 +100,10 @@ class SimulationBackend final : public LoadBackend {
 
  private:
   SimulationOptions options_;
-  const MachineProfile profile_;
+  const MachineProfile profile_;  // at the real run's mean anchors
+  const LoadRecord* real_;
+  size_t next_ = 0;
+  std::optional<AnchoredProfile> anchored_;  // of the target that lives
 };
 
 // Repeats the recorded repetitions one after the other, as RunRepetitions asks for targets.
@@ -165,7 +187,9 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOpt
   }
   absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup);
   if (!profile.ok()) return profile.status();
-  return std::make_unique<SimulationBackend>(std::move(simulation), *std::move(profile));
+  return std::make_unique<SimulationBackend>(
+      std::move(simulation), *std::move(profile),
+      setup.real.has_value() ? &setup.real->record : nullptr);
 }
 
 }  // namespace plumbline

@@ -8,8 +8,10 @@
 namespace plumbline {
 
 EngineTarget::EngineTarget(const SessionOptions& options, Model& model, KvStore& store,
-                           LoadSink& sink)
-    : executor_(model, store),
+                           LoadSink& sink, AnchorPlan anchors)
+    : clock_(wall_),
+      anchors_(std::move(anchors), clock_, sink),
+      executor_(model, store),
       replica_(options, executor_, store.num_blocks(), clock_, /*number=*/0, sink) {}
 
 int64_t EngineTarget::Submit(LoadSend send) {
@@ -18,8 +20,11 @@ int64_t EngineTarget::Submit(LoadSend send) {
 }
 
 absl::Status EngineTarget::Step(double /*wake_seconds*/) {
-  if (replica_.Step() || replica_.in_flight() == 0) return absl::OkStatus();
-  return absl::InternalError("the scheduler runs nothing, though requests wait: this is a bug");
+  if (!replica_.Step() && replica_.in_flight() > 0) {
+    return absl::InternalError("the scheduler runs nothing, though requests wait: this is a bug");
+  }
+  anchors_.BetweenSteps();
+  return absl::OkStatus();
 }
 
 void EngineTarget::WaitUntil(double seconds) {

@@ -6,27 +6,18 @@
 #include "engine/model.h"
 #include "scheduler/clock.h"
 #include "scheduler/session.h"
+#include "tools/load_anchors.h"
 #include "tools/load_replica.h"
 #include "tools/load_target.h"
 
 namespace plumbline {
 
-// A steady clock that begins at 0 when it is made.
-class SinceClock final : public Clock {
- public:
-  SinceClock() : zero_seconds_(clock_.NowSeconds()) {}
-  double NowSeconds() const override { return clock_.NowSeconds() - zero_seconds_; }
-
- private:
-  SteadyClock clock_;
-  double zero_seconds_;
-};
-
 class EngineTarget final : public LoadTarget {
  public:
   // `model`, `store` and `sink` are not owned; nobody else uses the store. REQUIRES: as Session's
   // constructor.
-  EngineTarget(const SessionOptions& options, Model& model, KvStore& store, LoadSink& sink);
+  EngineTarget(const SessionOptions& options, Model& model, KvStore& store, LoadSink& sink,
+               AnchorPlan anchors = {});
 
   double Now() const override { return clock_.NowSeconds(); }
   int64_t Submit(LoadSend send) override;
@@ -35,7 +26,9 @@ class EngineTarget final : public LoadTarget {
   void CancelAll() override { replica_.CancelAll(); }
 
  private:
-  SinceClock clock_;
+  SteadyClock wall_;
+  LoadClock clock_;
+  AnchorWatch anchors_;
   ModelExecutor executor_;
   LoadReplica replica_;
 };

@@ -59,6 +59,11 @@ Json RepetitionJson(const RepetitionRecord& repetition) {
   json["interrupted"] = repetition.interrupted;
   json["anchors_before"] = AnchorsJson(repetition.anchors_before);
   json["anchors_after"] = AnchorsJson(repetition.anchors_after);
+  Json& marks = json["anchor_marks"] = Json::array();
+  for (const AnchorMark& mark : repetition.anchor_marks) {
+    marks.push_back({mark.seconds, mark.cost_seconds, mark.anchors.matmul_flops_per_second,
+                     mark.anchors.read_bytes_per_second});
+  }
   json["drift"] = NumberOrNull(AnchorDrift(repetition));
   json["discarded"] = AnchorDrift(repetition) > kMostDrift;
   Json& requests = json["requests"] = Json::array();

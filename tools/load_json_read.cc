@@ -95,6 +95,34 @@ std::optional<Anchors> TakeAnchors(LoadFileReader& reader, const Json& json) {
   return anchors;
 }
 
+// The entries of a list of `size` entries.
+bool IsRow(LoadFileReader& reader, const Json& json, size_t size, const char* name) {
+  if (json.is_array() && json.size() == size) return true;
+  reader.Fail(absl::StrCat("an entry of \"", name, "\" is no list of ", size));
+  return false;
+}
+
+// Files of older versions have none.
+std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json) {
+  const char* name = "anchor_marks";
+  std::vector<AnchorMark> marks;
+  if (!json.contains(name)) return marks;
+  for (const Json& row : reader.Array(json, name)) {
+    if (!IsRow(reader, row, 4, name)) continue;
+    const double before = marks.empty() ? 0 : marks.back().seconds;
+    AnchorMark& mark = marks.emplace_back();
+    reader.Number(row[0], name, &mark.seconds);
+    reader.Number(row[1], name, &mark.cost_seconds);
+    reader.Number(row[2], name, &mark.anchors.matmul_flops_per_second);
+    reader.Number(row[3], name, &mark.anchors.read_bytes_per_second);
+    if (!(mark.anchors.matmul_flops_per_second > 0) || !(mark.anchors.read_bytes_per_second > 0)) {
+      reader.Fail("an anchor is not above 0");
+    }
+    if (mark.seconds < before) reader.Fail(absl::StrCat("\"", name, "\" go back in time"));
+  }
+  return marks;
+}
+
 LoadOutcome TakeOutcome(LoadFileReader& reader, const Json& json) {
   std::string name;
   reader.Text(json, "outcome", &name);
@@ -105,13 +133,6 @@ LoadOutcome TakeOutcome(LoadFileReader& reader, const Json& json) {
   }
   reader.Fail(absl::StrCat("\"", name, "\" is no outcome"));
   return LoadOutcome::kUnfinished;
-}
-
-// The entries of a list of `size` entries.
-bool IsRow(LoadFileReader& reader, const Json& json, size_t size, const char* name) {
-  if (json.is_array() && json.size() == size) return true;
-  reader.Fail(absl::StrCat("an entry of \"", name, "\" is no list of ", size));
-  return false;
 }
 
 RequestRecord TakeRequest(LoadFileReader& reader, const Json& json, int64_t steps) {
@@ -151,6 +172,7 @@ RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
   repetition.interrupted = interrupted.is_boolean() && interrupted.get<bool>();
   repetition.anchors_before = TakeAnchors(reader, reader.At(json, "anchors_before"));
   repetition.anchors_after = TakeAnchors(reader, reader.At(json, "anchors_after"));
+  repetition.anchor_marks = TakeMarks(reader, json);
   for (const Json& row : reader.Array(json, "steps")) {
     if (!IsRow(reader, row, kStepFields.size(), "steps")) continue;
     StepRecord& step = repetition.steps.emplace_back();

@@ -1,17 +1,52 @@
 #include "tools/load_record.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
+
+#include "engine/quantile.h"
 
 namespace plumbline {
 
+namespace {
+
+constexpr std::array<double Anchors::*, 2> kFigures = {&Anchors::matmul_flops_per_second,
+                                                       &Anchors::read_bytes_per_second};
+
+}  // namespace
+
+std::vector<AnchorMark> SmoothMarks(absl::Span<const AnchorMark> marks) {
+  constexpr size_t kBeside = kMarksTogether / 2;
+  std::vector<AnchorMark> smooth(marks.begin(), marks.end());
+  for (size_t i = 0; i < marks.size(); ++i) {
+    const size_t first = i - std::min(i, kBeside);
+    const auto around = marks.subspan(first, i + kBeside + 1 - first);
+    for (const auto figure : kFigures) {
+      std::vector<double> values;
+      for (const AnchorMark& mark : around) values.push_back(mark.anchors.*figure);
+      smooth[i].anchors.*figure = QuantileInPlace(values, 0.5);
+    }
+  }
+  return smooth;
+}
+
 double AnchorDrift(const RepetitionRecord& repetition) {
-  if (!repetition.anchors_before.has_value() || !repetition.anchors_after.has_value()) return 0;
-  const Anchors& before = *repetition.anchors_before;
-  const Anchors& after = *repetition.anchors_after;
-  const auto change = [](double first, double second) { return std::abs(second / first - 1); };
-  return std::max(change(before.matmul_flops_per_second, after.matmul_flops_per_second),
-                  change(before.read_bytes_per_second, after.read_bytes_per_second));
+  const std::vector<AnchorMark> marks = SmoothMarks(repetition.anchor_marks);
+  double drift = 0;
+  for (const auto figure : kFigures) {
+    if (repetition.anchors_before.has_value() && repetition.anchors_after.has_value()) {
+      const double before = (*repetition.anchors_before).*figure;
+      drift = std::max(drift, std::abs((*repetition.anchors_after).*figure / before - 1));
+    }
+    if (marks.empty()) continue;
+    const auto less = [figure](const AnchorMark& a, const AnchorMark& b) {
+      return a.anchors.*figure < b.anchors.*figure;
+    };
+    const auto [least, most] = std::minmax_element(marks.begin(), marks.end(), less);
+    drift = std::max(drift, most->anchors.*figure / (least->anchors.*figure) - 1);
+  }
+  return drift;
 }
 
 absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "engine/machine_profile.h"
 
 namespace plumbline {
@@ -95,6 +96,16 @@ struct StepRecord {
   bool operator==(const StepRecord&) const = default;
 };
 
+// What the machine did between two steps of a run. The run's clock stood still meanwhile, so that
+// it is in no other figure.
+struct AnchorMark {
+  double seconds = 0;       // when
+  double cost_seconds = 0;  // what measuring took, by the wall
+  Anchors anchors;
+
+  bool operator==(const AnchorMark&) const = default;
+};
+
 struct RepetitionRecord {
   std::vector<RequestRecord> requests;  // by id
   std::vector<StepRecord> steps;        // by end; of one replica in order
@@ -105,6 +116,7 @@ struct RepetitionRecord {
   // What the machine did right before and after; none in virtual time.
   std::optional<Anchors> anchors_before;
   std::optional<Anchors> anchors_after;
+  std::vector<AnchorMark> anchor_marks;  // through the run, in order
 
   bool operator==(const RepetitionRecord&) const = default;
 };
@@ -136,7 +148,16 @@ struct LoadRecord {
 // The mean of the anchors around the repetitions that are not discarded. FailedPrecondition where
 // there is none: no anchors were taken, or all drifted too far.
 absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record);
-// The relative change of the anchor that changed most; 0 where there are none.
+// Of neighbouring marks the middle is taken: a mark whose few milliseconds a neighbour disturbed
+// says nothing of the seconds around it.
+inline constexpr int kMarksTogether = 5;
+
+// Each mark with the middle value, figure by figure, of the kMarksTogether marks around it, of
+// which there are fewer at the ends.
+std::vector<AnchorMark> SmoothMarks(absl::Span<const AnchorMark> marks);
+
+// The relative change of the anchor that changed most: from before the run to after it, or from its
+// least to its most through the run (SmoothMarks). 0 where there are none.
 double AnchorDrift(const RepetitionRecord& repetition);
 // A repetition whose anchors drifted by more is discarded, and said to be.
 inline constexpr double kMostDrift = 0.10;

@@ -27,6 +27,7 @@ class LoadRecorder final : public LoadSink {
   void OnFinish(const LoadFinish& finish) override;
   void OnStep(const StepRecord& step, absl::Span<const LoadSpan> spans,
               absl::Span<const int64_t> preempted) override;
+  void OnAnchors(const AnchorMark& mark) override { repetition_.anchor_marks.push_back(mark); }
 
   int64_t sent() const { return static_cast<int64_t>(repetition_.requests.size()); }
   int64_t ended() const { return ended_; }

@@ -38,7 +38,9 @@ RecordedTimes TimesOf(const RepetitionRecord& repetition) {
 
 void ReplayTimes(const RecordedTimes& times, SimulationOptions* options) {
   options->step_seconds = [next = InOrder(times.step_seconds)](
-                              absl::Span<const SpanShape> /*spans*/) { return next(); };
+                              absl::Span<const SpanShape> /*spans*/, double /*now_seconds*/) {
+    return next();
+  };
   options->pause_seconds = InOrder(times.pause_seconds);
 }
 

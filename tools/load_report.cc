@@ -46,12 +46,28 @@ std::string LoadFigureTable(const LoadMetrics& metrics) {
   return table.ToString();
 }
 
+// What the anchors through a run cost. Empty where there are none.
+std::string AnchorNote(const LoadRecord& record) {
+  size_t marks = 0;
+  double cost = 0;
+  double run = 0;
+  for (const RepetitionRecord& repetition : record.repetitions) {
+    run += repetition.end_seconds;
+    marks += repetition.anchor_marks.size();
+    for (const AnchorMark& mark : repetition.anchor_marks) cost += mark.cost_seconds;
+  }
+  if (marks == 0) return "";
+  return WrapText(absl::StrFormat(
+      "Anchors: %d taken between steps, %s each, %.1f%% of the time; the run's clock stood still.",
+      marks, FormatSeconds(cost / static_cast<double>(marks)), 100 * cost / (cost + run)));
+}
+
 std::string LoadNotes(const LoadRecord& record, const LoadMetrics& metrics) {
   std::string text;
   for (const std::string& warning : LoadWarnings(record, metrics)) {
     absl::StrAppend(&text, WrapText(warning));
   }
-  return absl::StrCat(text,
+  return absl::StrCat(text, AnchorNote(record),
                       WrapText(absl::StrCat("+-, from, to: ", IntervalNote(record, metrics))));
 }
 

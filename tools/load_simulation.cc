@@ -12,7 +12,7 @@ absl::StatusOr<absl::Span<const float>> SimulatedExecutor::Run(const StepBatch& 
   for (const BatchSpan& span : batch.spans) {
     spans_.push_back({span.first_position, span.count, span.logit_rows});
   }
-  clock_.Advance(seconds_(spans_));
+  clock_.Advance(seconds_(spans_, clock_.NowSeconds()));
   const auto floats = static_cast<size_t>(batch.num_logit_rows) * kSimulatedVocab;
   if (logits_.size() < floats) logits_.resize(floats, 0.0F);
   return absl::MakeConstSpan(logits_).first(floats);
@@ -32,6 +32,7 @@ class SimulationTarget::Ends final : public LoadSink {
               absl::Span<const int64_t> preempted) override {
     sink_.OnStep(step, spans, preempted);
   }
+  void OnAnchors(const AnchorMark& mark) override { sink_.OnAnchors(mark); }
   // Ends that are yet to come at `now`.
   int64_t After(double now) {
     while (!ends_.empty() && ends_.top() <= now) ends_.pop();

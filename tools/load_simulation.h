@@ -34,8 +34,9 @@ class VirtualClock final : public Clock {
   double now_seconds_ = 0;
 };
 
-// How long a step of these spans takes; called once for each step, in order.
-using SimulatedSeconds = std::function<double(absl::Span<const SpanShape>)>;
+// How long a step of these spans takes that runs at `now_seconds`; called once for each step, in
+// order.
+using SimulatedSeconds = std::function<double(absl::Span<const SpanShape>, double now_seconds)>;
 
 // Moves its clock, and likes all tokens equally.
 class SimulatedExecutor final : public Executor {

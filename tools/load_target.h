@@ -49,6 +49,8 @@ class LoadSink {
   // After the step's tokens, before what it finished. Targets that cannot see steps never call it.
   virtual void OnStep(const StepRecord& step, absl::Span<const LoadSpan> spans,
                       absl::Span<const int64_t> preempted) = 0;
+  // Between steps, where the target measures its machine through a run.
+  virtual void OnAnchors(const AnchorMark& mark) = 0;
 };
 
 // One thread at a time. Its clock begins near 0 and never goes back.

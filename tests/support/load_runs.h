@@ -37,9 +37,8 @@ inline SimulationOptions EvenSteps(double seconds_per_step, int max_running = 25
   options.session.scheduler.geometry.block_tokens = 16;
   options.session.scheduler.geometry.groups.push_back({1, 1, 4, 4, KvDtype::kF32});
   options.session.scheduler.max_running = max_running;
-  options.step_seconds = [seconds_per_step](absl::Span<const SpanShape> /*spans*/) {
-    return seconds_per_step;
-  };
+  options.step_seconds = [seconds_per_step](absl::Span<const SpanShape> /*spans*/,
+                                            double /*now_seconds*/) { return seconds_per_step; };
   return options;
 }
 
