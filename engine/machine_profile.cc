@@ -51,14 +51,18 @@ absl::Status MachineProfile::Validate() const {
   if (!good) return Bad("read rates");
   good = !attention.empty();
   for (const AttentionRates& a : attention) {
-    good = good && a.head_dim > 0 && a.rows > 0 &&
+    good = good && a.head_dim > 0 && a.rows > 0 && a.keys > 0 &&
            AreRates({&a.score_macs, &a.value_macs, &a.softmax_pairs});
   }
   if (!good) return Bad("attention rates");
+  good = !streams.empty();
+  for (const StreamRates& s : streams) {
+    good = good && s.keys > 0 && AreRates({&s.score_bytes, &s.softmax_bytes, &s.value_bytes});
+  }
+  if (!good) return Bad("rates of streamed caches");
   good = !caches.empty();
   for (const CacheRates& c : caches) {
-    good = good && AreRates({&c.streamed_key_bytes, &c.streamed_value_bytes, &c.hot_write_elements,
-                             &c.cold_write_elements});
+    good = good && AreRates({&c.hot_write_elements, &c.cold_write_elements});
   }
   if (!good) return Bad("cache rates");
   if (!AreRates({&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate,
@@ -87,8 +91,11 @@ MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) 
   for (AttentionRates& a : now.attention) {
     Scale(compute, {&a.score_macs, &a.value_macs, &a.softmax_pairs});
   }
+  for (StreamRates& s : now.streams) {
+    Scale(memory, {&s.score_bytes, &s.softmax_bytes, &s.value_bytes});
+  }
   for (CacheRates& c : now.caches) {
-    Scale(memory, {&c.streamed_key_bytes, &c.streamed_value_bytes, &c.cold_write_elements});
+    Scale(memory, {&c.cold_write_elements});
     Scale(compute, {&c.hot_write_elements});
   }
   RowRates& rows = now.rows;

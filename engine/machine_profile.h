@@ -61,12 +61,14 @@ struct ReadRate {
 
 // Attention's kernels, per thread while all run, over hot keys and values. `rows` query rows share
 // a KV head: 1 to 6 make one micro-tile; kTileRates rows are a whole tile, whose keys and values
-// are gathered first where the cache is narrow.
+// are gathered first where the cache is narrow. They run over segments of `keys` keys: what a
+// segment costs however few they are weighs more in a short one, seconds per key = a + b / keys.
 inline constexpr int64_t kTileRates = 96;
 struct AttentionRates {
   KvDtype dtype = KvDtype::kF32;
   int64_t head_dim = 0;
   int64_t rows = 0;
+  int64_t keys = 0;
   Rate score_macs;  // executed ones
   Rate value_macs;
   Rate softmax_pairs;
@@ -74,12 +76,23 @@ struct AttentionRates {
   bool operator==(const AttentionRates&) const = default;
 };
 
-// The cache's bytes. Reads: by one row of attention, all threads together. Writes: elements of
-// keys and values by one thread, to slots that are hot, and to slots that lie far apart.
+// A cache far larger than every CPU cache, read by one row of attention in segments of `keys` keys,
+// all threads together: bytes of keys in the time of scores, of keys in that of the softmax (which
+// waits for scores that are still to come), and of values in that of weighted values.
+struct StreamRates {
+  KvDtype dtype = KvDtype::kF32;
+  int64_t keys = 0;
+  Rate score_bytes;
+  Rate softmax_bytes;
+  Rate value_bytes;
+
+  bool operator==(const StreamRates&) const = default;
+};
+
+// Elements of keys and values that one thread writes, to slots that are hot, and to slots that lie
+// far apart.
 struct CacheRates {
   KvDtype dtype = KvDtype::kF32;
-  Rate streamed_key_bytes;
-  Rate streamed_value_bytes;
   Rate hot_write_elements;
   Rate cold_write_elements;
 
@@ -111,6 +124,7 @@ struct MachineProfile {
   std::vector<MatmulRates> matmuls;
   std::vector<ReadRate> reads;
   std::vector<AttentionRates> attention;
+  std::vector<StreamRates> streams;
   std::vector<CacheRates> caches;
   RowRates rows;
   Rate matmul_calls;      // of a matrix too small to take time

@@ -22,10 +22,11 @@ constexpr std::array<int, 2> kHeadDims = {64, 128};
 constexpr std::array<int, 6> kAttentionRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
 constexpr std::array<int, 2> kMoreTiledRows = {12, 32};  // in the CPU's tiles
 constexpr int kBlockTokens = 16;
-constexpr int kHotContext = kSegmentKeys;
+// A whole segment, and two groups of keys: a short one.
+constexpr std::array<int, 2> kSegments = {32, kSegmentKeys};
 constexpr int kHotKvHeadsPerThread = 2;
 constexpr int kStreamKvHeads = 16;
-constexpr int kStreamContext = 2048;
+constexpr int kStreamSegments = 8;  // of each whole sequence; a short one has one
 constexpr int64_t kAttentionStreamBytes = int64_t{128} << 20;
 constexpr int kWriteTokensPerThread = 2;
 constexpr double kSampleSeconds = 0.002;
@@ -102,12 +103,18 @@ class AttentionRig {
     rates[2] = static_cast<double>(softmax_pairs_) / Seconds(ticks_.softmax());
   }
 
-  // Of all threads: bytes of keys in the time of scores, of values in that of weighted values.
+  // Of all threads: bytes of keys in the time of scores and in that of the softmax, of values in
+  // that of weighted values.
   void ByteRates(absl::Span<double> rates) {
     Sample();
     const auto all = static_cast<double>(ticks_.scores() + ticks_.softmax() + ticks_.values());
-    rates[0] = static_cast<double>(bytes_) * all / static_cast<double>(ticks_.scores()) / seconds_;
-    rates[1] = static_cast<double>(bytes_) * all / static_cast<double>(ticks_.values()) / seconds_;
+    const auto rate = [&](int64_t ticks) {
+      return static_cast<double>(bytes_) * all / std::max<double>(1, static_cast<double>(ticks)) /
+             seconds_;
+    };
+    rates[0] = rate(ticks_.scores());
+    rates[1] = rate(ticks_.softmax());
+    rates[2] = rate(ticks_.values());
   }
 
   // Elements of keys and values that one thread writes per second, `tokens` at a time; `apart`
@@ -158,7 +165,7 @@ absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measureme
   const int count = tile ? static_cast<int>(kTileRates) / kMicroTileRows : 1;
   const AttentionShape shape = {group * kv_heads, kv_heads, static_cast<int>(rates->head_dim),
                                 threads, AttentionFormFor(rates->dtype, rates->head_dim)};
-  auto rig = AttentionRig::Create(shape, rates->dtype, 1, kHotContext, count);
+  auto rig = AttentionRig::Create(shape, rates->dtype, 1, static_cast<int>(rates->keys), count);
   if (!rig.ok()) return rig.status();
   measurements->push_back({{&rates->score_macs, &rates->value_macs, &rates->softmax_pairs},
                            [rig = *std::move(rig)](absl::Span<double> out) {
@@ -168,29 +175,37 @@ absl::Status AddKernel(int threads, AttentionRates* rates, std::vector<Measureme
   return absl::OkStatus();
 }
 
-absl::Status AddCache(int threads, CacheRates* rates, std::vector<Measurement>* measurements) {
+// Sequences of `context` keys that together are far larger than every cache.
+absl::StatusOr<std::shared_ptr<AttentionRig>> StreamRig(int threads, KvDtype dtype, int context) {
   const AttentionShape shape = {kStreamKvHeads, kStreamKvHeads, kHeadDims[0], threads,
-                                AttentionFormFor(rates->dtype, kHeadDims[0])};
+                                AttentionFormFor(dtype, kHeadDims[0])};
   const int64_t span_bytes =
-      int64_t{2} * kStreamKvHeads * kStreamContext * KvRowBytes(rates->dtype, kHeadDims[0]);
+      int64_t{2} * kStreamKvHeads * context * KvRowBytes(dtype, kHeadDims[0]);
   const auto spans = static_cast<int>((kAttentionStreamBytes + span_bytes - 1) / span_bytes);
-  auto rig = AttentionRig::Create(shape, rates->dtype, spans, kStreamContext, 1);
-  if (!rig.ok()) return rig.status();
-  measurements->push_back({{&rates->streamed_key_bytes, &rates->streamed_value_bytes},
-                           [rig = *rig](absl::Span<double> out) {
+  return AttentionRig::Create(shape, dtype, spans, context, 1);
+}
+
+using SharedRig = std::shared_ptr<AttentionRig>;
+
+void AddStream(const SharedRig& rig, StreamRates* rates, std::vector<Measurement>* measurements) {
+  measurements->push_back({{&rates->score_bytes, &rates->softmax_bytes, &rates->value_bytes},
+                           [rig](absl::Span<double> out) {
                              rig->ByteRates(out);
                              return absl::OkStatus();
                            }});
+}
+
+void AddWrites(int threads, const SharedRig& rig, CacheRates* rates,
+               std::vector<Measurement>* measurements) {
   const int tokens = kWriteTokensPerThread * threads;
   // Cold: a step far from any other, and odd in blocks, so that all slots have their turn.
   constexpr int kApart = 37 * kBlockTokens + 1;
   measurements->push_back({{&rates->hot_write_elements, &rates->cold_write_elements},
-                           [rig = *rig, threads, tokens](absl::Span<double> out) {
+                           [rig, threads, tokens](absl::Span<double> out) {
                              out[0] = rig->WriteRate(threads, tokens, 0);
                              out[1] = rig->WriteRate(threads, tokens, kApart);
                              return absl::OkStatus();
                            }});
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -204,18 +219,29 @@ absl::Status AddAttentionMeasurements(int threads, MachineProfile* profile,
         row_counts.insert(row_counts.end() - 1, kMoreTiledRows.begin(), kMoreTiledRows.end());
       }
       for (const int rows : row_counts) {
-        profile->attention.push_back({dtype, head_dim, rows, {}, {}, {}});
+        for (const int keys : kSegments) {
+          profile->attention.push_back({dtype, head_dim, rows, keys, {}, {}, {}});
+        }
       }
     }
-    profile->caches.push_back({dtype, {}, {}, {}, {}});
+    for (const int keys : kSegments) profile->streams.push_back({dtype, keys, {}, {}, {}});
+    profile->caches.push_back({dtype, {}, {}});
   }
   for (AttentionRates& rates : profile->attention) {
     absl::Status status = AddKernel(threads, &rates, measurements);
     if (!status.ok()) return status;
   }
-  for (CacheRates& rates : profile->caches) {
-    absl::Status status = AddCache(threads, &rates, measurements);
-    if (!status.ok()) return status;
+  for (StreamRates& rates : profile->streams) {
+    const auto keys = static_cast<int>(rates.keys);
+    const bool whole = keys == kSegmentKeys;
+    const auto rig = StreamRig(threads, rates.dtype, whole ? kStreamSegments * keys : keys);
+    if (!rig.ok()) return rig.status();
+    AddStream(*rig, &rates, measurements);
+    if (!whole) continue;
+    AddWrites(threads, *rig,
+              &*std::find_if(profile->caches.begin(), profile->caches.end(),
+                             [&](const CacheRates& c) { return c.dtype == rates.dtype; }),
+              measurements);
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "engine/cutting.h"
 
@@ -21,6 +23,35 @@ double LogInterpolate(double x, double x0, double y0, double x1, double y1) {
   if (x >= x1) return y1;
   const double part = std::log(x / x0) / std::log(x1 / x0);
   return y0 * std::pow(y1 / y0, part);
+}
+
+// Of the rates that `is_one` takes, those of the fewest and of the most keys.
+// REQUIRES: it takes one.
+template <class Rates, class Predicate>
+std::pair<const Rates*, const Rates*> Ends(const std::vector<Rates>& all, const Predicate& is_one) {
+  const Rates* few = nullptr;
+  const Rates* many = nullptr;
+  for (const Rates& rates : all) {
+    if (!is_one(rates)) continue;
+    if (few == nullptr || rates.keys < few->keys) few = &rates;
+    if (many == nullptr || rates.keys > many->keys) many = &rates;
+  }
+  return {few, many};
+}
+
+// Seconds where a segment has `keys` keys: a + b / keys through both ends, for segments from one
+// group of keys up to the longer end. Never below what the longer one takes.
+template <class Rates>
+double AtKeys(const Rates& few, const Rates& many, Rate Rates::*rate, double keys) {
+  const double least = Inverse(many.*rate);
+  if (few.keys >= many.keys) return least;
+  const auto inverse = [](double count) { return 1 / count; };
+  const double in_segment =
+      std::clamp(keys, static_cast<double>(cutting::kKeyGroup), static_cast<double>(many.keys));
+  const double short_keys = inverse(static_cast<double>(few.keys));
+  const double long_keys = inverse(static_cast<double>(many.keys));
+  const double part = (inverse(in_segment) - long_keys) / (short_keys - long_keys);
+  return least + part * std::max(0.0, Inverse(few.*rate) - least);
 }
 
 }  // namespace
@@ -85,7 +116,8 @@ MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
   return cost;
 }
 
-TileCost RateTables::MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows) const {
+TileCost RateTables::MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows,
+                                  double keys) const {
   const AttentionRates* best = nullptr;
   const auto distance = [&](const AttentionRates& a) {
     return std::pair(std::llabs(a.head_dim - head_dim), std::llabs(a.rows - rows));
@@ -94,22 +126,36 @@ TileCost RateTables::MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows)
     if (a.dtype == dtype && (best == nullptr || distance(a) < distance(*best))) best = &a;
   }
   if (best == nullptr) best = &profile_.attention.front();
+  const auto [few, many] = Ends(profile_.attention, [best](const AttentionRates& a) {
+    return a.dtype == best->dtype && a.head_dim == best->head_dim && a.rows == best->rows;
+  });
   TileCost cost;
-  cost.score_seconds = Inverse(best->score_macs);
-  cost.value_seconds = Inverse(best->value_macs);
-  cost.softmax_seconds = Inverse(best->softmax_pairs);
+  cost.score_seconds = AtKeys(*few, *many, &AttentionRates::score_macs, keys);
+  cost.value_seconds = AtKeys(*few, *many, &AttentionRates::value_macs, keys);
+  cost.softmax_seconds = AtKeys(*few, *many, &AttentionRates::softmax_pairs, keys);
   return cost;
 }
 
-TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
+StreamCost RateTables::Stream(KvDtype dtype, double keys) const {
+  const bool known = std::any_of(profile_.streams.begin(), profile_.streams.end(),
+                                 [dtype](const StreamRates& s) { return s.dtype == dtype; });
+  const KvDtype looked_up = known ? dtype : profile_.streams.front().dtype;
+  const auto [few, many] =
+      Ends(profile_.streams, [looked_up](const StreamRates& s) { return s.dtype == looked_up; });
+  return {AtKeys(*few, *many, &StreamRates::score_bytes, keys),
+          AtKeys(*few, *many, &StreamRates::softmax_bytes, keys),
+          AtKeys(*few, *many, &StreamRates::value_bytes, keys)};
+}
+
+TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows, double keys,
                           bool always_gathered) const {
   const bool gathered = always_gathered || (dtype != KvDtype::kF32 && rows >= kGatherFrom);
   const KvDtype read_as = gathered ? KvDtype::kF32 : dtype;
   const int64_t rest = rows % kMicroRows;
   const auto rest_share = static_cast<double>(rest) / static_cast<double>(rows);
-  TileCost cost = MeasuredTile(read_as, head_dim, rest == rows ? rest : kMicroRows);
+  TileCost cost = MeasuredTile(read_as, head_dim, rest == rows ? rest : kMicroRows, keys);
   if (rest > 0 && rest < rows) {
-    const TileCost tail = MeasuredTile(read_as, head_dim, rest);
+    const TileCost tail = MeasuredTile(read_as, head_dim, rest, keys);
     const auto mix = [&](double full, double part) {
       return full * (1 - rest_share) + part * rest_share;
     };
@@ -117,14 +163,15 @@ TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
     cost.value_seconds = mix(cost.value_seconds, tail.value_seconds);
     cost.softmax_seconds = mix(cost.softmax_seconds, tail.softmax_seconds);
   }
+  const double first = std::min(1.0, static_cast<double>(kMicroRows) / static_cast<double>(rows));
   if (!gathered) {
-    const double first = std::min(1.0, static_cast<double>(kMicroRows) / static_cast<double>(rows));
+    cost.softmax_reading_seconds = cost.softmax_seconds * first;
     cost.score_reading_seconds = cost.score_seconds * first;
     cost.value_reading_seconds = cost.value_seconds * first;
     return cost;
   }
-  const TileCost tile = MeasuredTile(dtype, head_dim, kTileRates);
-  const TileCost plain = MeasuredTile(KvDtype::kF32, head_dim, kMicroRows);
+  const TileCost tile = MeasuredTile(dtype, head_dim, kTileRates, keys);
+  const TileCost plain = MeasuredTile(KvDtype::kF32, head_dim, kMicroRows, keys);
   const auto sharing = static_cast<double>(kTileRates) / static_cast<double>(rows);
   cost.score_reading_seconds = std::max(0.0, tile.score_seconds - plain.score_seconds) * sharing;
   cost.value_reading_seconds = std::max(0.0, tile.value_seconds - plain.value_seconds) * sharing;
@@ -133,7 +180,7 @@ TileCost RateTables::Tile(KvDtype dtype, int64_t head_dim, int64_t rows,
   return cost;
 }
 
-TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) const {
+TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows, double keys) const {
   int64_t below = 1;
   int64_t above = kTileRates;
   for (const AttentionRates& a : profile_.attention) {
@@ -141,8 +188,8 @@ TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) cons
     if (a.rows <= rows) below = std::max(below, a.rows);
     if (a.rows >= rows) above = std::min(above, a.rows);
   }
-  const TileCost low = MeasuredTile(dtype, head_dim, below);
-  const TileCost high = MeasuredTile(dtype, head_dim, above);
+  const TileCost low = MeasuredTile(dtype, head_dim, below, keys);
+  const TileCost high = MeasuredTile(dtype, head_dim, above, keys);
   const auto between = [&](double TileCost::*seconds) {
     return LogInterpolate(static_cast<double>(rows), static_cast<double>(below), low.*seconds,
                           static_cast<double>(above), high.*seconds);
@@ -155,6 +202,7 @@ TileCost RateTables::CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) cons
       std::min(1.0, static_cast<double>(cutting::kTiledRows) / static_cast<double>(rows));
   cost.score_reading_seconds = cost.score_seconds * first;
   cost.value_reading_seconds = cost.value_seconds * first;
+  cost.softmax_reading_seconds = cost.softmax_seconds * first;
   return cost;
 }
 

@@ -25,10 +25,19 @@ struct TileCost {
   double score_seconds = 0;    // of each executed product
   double value_seconds = 0;    // of each product
   double softmax_seconds = 0;  // of each pair
-  // Of score and value seconds, what passes while the tile's keys and values are read: gathering
-  // where they are gathered first, else what the first micro-tile takes.
+  // Of them, what passes while the tile's keys and values are read: gathering where they are
+  // gathered first (which no softmax waits for), else what the first micro-tile takes.
   double score_reading_seconds = 0;
+  double softmax_reading_seconds = 0;
   double value_reading_seconds = 0;
+};
+
+// Seconds per byte that one row of attention takes, all threads together, where what it reads comes
+// from memory.
+struct StreamCost {
+  double score_seconds = 0;    // of keys
+  double softmax_seconds = 0;  // of keys
+  double value_seconds = 0;    // of values
 };
 
 // Does not own the profile. REQUIRES: profile.Validate() is OK. Const; safe from any thread.
@@ -45,15 +54,20 @@ class RateTables {
   MatmulCost Matmul(WeightDtype dtype, int64_t rows) const;
   // A tile of `rows` rows runs as micro-tiles of six and a rest; from 13 rows on a narrow cache is
   // gathered first, at a cost for each key that the rows share. The head size measured nearest.
-  TileCost Tile(KvDtype dtype, int64_t head_dim, int64_t rows, bool always_gathered) const;
+  // `keys`: of a segment, on average.
+  TileCost Tile(KvDtype dtype, int64_t head_dim, int64_t rows, double keys,
+                bool always_gathered) const;
   // The same of attention in the CPU's tiles, where calls have up to 32 rows: interpolated between
   // row counts on logarithmic scales. All of the first call's time passes while keys are read.
-  TileCost CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows) const;
+  TileCost CpuTile(KvDtype dtype, int64_t head_dim, int64_t rows, double keys) const;
+  // A cache far larger than every CPU cache.
+  StreamCost Stream(KvDtype dtype, double keys) const;
   const CacheRates& Cache(KvDtype dtype) const;
 
  private:
-  // The rates of exactly these rows (the nearest that were measured).
-  TileCost MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows) const;
+  // The rates of exactly these rows (the nearest that were measured); between numbers of keys
+  // straight over 1 / keys.
+  TileCost MeasuredTile(KvDtype dtype, int64_t head_dim, int64_t rows, double keys) const;
 
   const MachineProfile& profile_;
 };

@@ -11,25 +11,31 @@ namespace {
 struct AttentionCost {
   double score_seconds = 0, softmax_seconds = 0, value_seconds = 0;
   // Of them, while keys and values are read.
-  double score_reading_seconds = 0, value_reading_seconds = 0;
+  double score_reading_seconds = 0, softmax_reading_seconds = 0, value_reading_seconds = 0;
 
   double seconds() const { return score_seconds + softmax_seconds + value_seconds; }
 };
+
+int64_t Segments(const SpanShape& span) {
+  return cutting::CeilDiv(span.first + span.count, cutting::kSegmentKeys);
+}
 
 AttentionCost CostOfSpan(const Step& step, const SpanShape& span) {
   const CostShape& s = step.shape;
   const int64_t tile_tokens = std::min(span.count, cutting::TileTokens(s));
   const int64_t rows = tile_tokens * (s.h / s.g);
-  const TileCost cost =
-      s.attention == AttentionForm::kTiles
-          ? step.tables.CpuTile(s.cache_dtype, s.e, rows)
-          : step.tables.Tile(s.cache_dtype, s.e, rows, s.block_tokens % cutting::kKeyGroup != 0);
-  const double score_macs = Real(SpanExecutedScorePairs(s, span)) * Real(s.e);
+  const double score_pairs = Real(SpanExecutedScorePairs(s, span));
+  const double keys = score_pairs / Real(s.h * span.count * Segments(span));
+  const TileCost cost = s.attention == AttentionForm::kTiles
+                            ? step.tables.CpuTile(s.cache_dtype, s.e, rows, keys)
+                            : step.tables.Tile(s.cache_dtype, s.e, rows, keys,
+                                               s.block_tokens % cutting::kKeyGroup != 0);
+  const double score_macs = score_pairs * Real(s.e);
   const double pairs = Real(s.h * SpanPairs(span));
   const double value_macs = Real(SpanExecutedValuePairs(s, span)) * Real(s.e);
-  return {score_macs * cost.score_seconds, pairs * cost.softmax_seconds,
-          value_macs * cost.value_seconds, score_macs * cost.score_reading_seconds,
-          value_macs * cost.value_reading_seconds};
+  return {score_macs * cost.score_seconds,      pairs * cost.softmax_seconds,
+          value_macs * cost.value_seconds,      score_macs * cost.score_reading_seconds,
+          pairs * cost.softmax_reading_seconds, value_macs * cost.value_reading_seconds};
 }
 
 // All spans of one layer together, and how they are cut into tasks.
@@ -55,7 +61,7 @@ void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLo
   const CostShape& s = step.shape;
   const int64_t tiles = cutting::CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
   const int64_t end = span.first + span.count;
-  const int64_t segments = cutting::CeilDiv(end, cutting::kSegmentKeys);
+  const int64_t segments = Segments(span);
   const int64_t per_part = cutting::CeilDiv(segments, parts);
   const int64_t tasks_of_tile = cutting::CeilDiv(segments, per_part);
   // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
@@ -81,13 +87,12 @@ double Imbalance(const AttentionLoad& load, int threads) {
 
 // Seconds to read one side (keys or values) of a span's cache. Its tiles run one after another:
 // those after the first find in the caches what these keep of one layer of it.
-double CacheReadSeconds(const Step& step, const SpanShape& span, double bytes,
-                        const Rate& streamed) {
+// `streamed`: seconds per byte where all of it comes from memory.
+double CacheReadSeconds(const Step& step, const SpanShape& span, double bytes, double streamed) {
   const double span_bytes = Real(KvUsedBytes(step.shape, span.first + span.count));
   const double once = std::min(bytes, span_bytes / 2);
   const auto at = [&](double working_set) {
-    return step.tables.ReadByteSeconds(working_set) / step.tables.ReadByteSeconds(1e18) /
-           streamed.per_second;
+    return step.tables.ReadByteSeconds(working_set) / step.tables.ReadByteSeconds(1e18) * streamed;
   };
   return once * at(step.working_set_bytes()) + (bytes - once) * at(span_bytes / Real(step.shape.L));
 }
@@ -112,25 +117,32 @@ void AddAttention(const Step& step, StepTime& time) {
   if (load.tasks == 0) return;
   const int threads = step.profile.threads;
   const double scale = Real(s.L) * Imbalance(load, threads) / threads;
-  const CacheRates& cache = step.tables.Cache(s.cache_dtype);
   ClassTime& scores = step.Class(time, WorkClass::kScores);
   ClassTime& softmax = step.Class(time, WorkClass::kSoftmax);
   ClassTime& values = step.Class(time, WorkClass::kWeightedValues);
   double larger_scores = 0;
+  double larger_softmax = 0;
   double larger_values = 0;
   for (const SpanShape& span : step.spans) {
     const AttentionCost cost = CostOfSpan(step, span);
     const ByteCounts bytes = StepBytes(s, absl::MakeConstSpan(&span, 1));
-    const auto read = [&](WorkClass c, const Rate& streamed) {
-      return CacheReadSeconds(step, span, Real(bytes[static_cast<size_t>(c)]), streamed);
+    const StreamCost streamed =
+        step.tables.Stream(s.cache_dtype, Real(span.first + span.count) / Real(Segments(span)));
+    const auto read = [&](WorkClass c, double seconds) {
+      return CacheReadSeconds(step, span, Real(bytes[static_cast<size_t>(c)]), seconds);
     };
     AddInTurn(cost.score_seconds * scale, cost.score_reading_seconds * scale,
-              read(WorkClass::kScores, cache.streamed_key_bytes), &larger_scores, scores);
+              read(WorkClass::kScores, streamed.score_seconds), &larger_scores, scores);
+    // Where it waits for nothing (gathered first), memory does not bound it.
+    const bool waits = cost.softmax_reading_seconds > 0;
+    AddInTurn(cost.softmax_seconds * scale, cost.softmax_reading_seconds * scale,
+              waits ? read(WorkClass::kScores, streamed.softmax_seconds) : 0, &larger_softmax,
+              softmax);
     AddInTurn(cost.value_seconds * scale, cost.value_reading_seconds * scale,
-              read(WorkClass::kWeightedValues, cache.streamed_value_bytes), &larger_values, values);
-    softmax.compute_seconds += cost.softmax_seconds * scale;
+              read(WorkClass::kWeightedValues, streamed.value_seconds), &larger_values, values);
   }
   scores.in_turn_seconds = larger_scores - scores.work_seconds();
+  softmax.in_turn_seconds = larger_softmax - softmax.work_seconds();
   values.in_turn_seconds = larger_values - values.work_seconds();
   const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
   const double overhead = Real(s.L) * regions / step.profile.parallel_regions.per_second;

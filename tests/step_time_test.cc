@@ -195,7 +195,7 @@ TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {
   EXPECT_DOUBLE_EQ(now.matmuls[0].streamed_bytes.per_second, 2.5e7);
   EXPECT_DOUBLE_EQ(now.reads.back().read_bytes.per_second, 2.5e7);
   EXPECT_DOUBLE_EQ(now.attention[0].score_macs.per_second, 1e9);
-  EXPECT_DOUBLE_EQ(now.caches[0].streamed_key_bytes.per_second, 2.5e7);
+  EXPECT_DOUBLE_EQ(now.streams[0].score_bytes.per_second, 2.5e7);
   EXPECT_DOUBLE_EQ(now.matmul_calls.per_second, 2e6);
   EXPECT_EQ(AtAnchors(then, then.anchors), then);
   EXPECT_EQ(AtAnchors(then, {}), then);  // none were taken
@@ -214,6 +214,8 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
         p.attention[2].softmax_pairs.per_second = std::numeric_limits<double>::infinity();
       },
       [](MachineProfile& p) { p.attention[0].value_macs.per_second = 0; },
+      [](MachineProfile& p) { p.attention[1].keys = 0; },
+      [](MachineProfile& p) { p.streams[1].softmax_bytes.per_second = 0; },
       [](MachineProfile& p) { p.caches[0].cold_write_elements.spread = -1; },
       [](MachineProfile& p) { p.rows.gelu.per_second = 0; },
       [](MachineProfile& p) { p.parallel_regions.per_second = 0; },

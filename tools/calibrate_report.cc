@@ -45,11 +45,14 @@ std::string ReadTable(const MachineProfile& profile) {
   return table.ToString();
 }
 
-// The rows that a decode step and a long prompt run with; the file has all.
+// The keys of a whole segment, and the rows that a decode step and a long prompt run with; the file
+// has all.
+constexpr int64_t kFullSegment = 256;
 std::string AttentionTable(const MachineProfile& profile) {
   Table table({"Attention, a thread", "head", "rows", "scores", "values", "softmax", "spread"});
   for (const AttentionRates& a : profile.attention) {
     if (a.rows != 1 && a.rows != 6 && a.rows != kTileRates) continue;
+    if (a.keys < kFullSegment) continue;
     table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(a.dtype))), Cell::Count(a.head_dim),
                   Cell::Count(a.rows), Giga(a.score_macs), Giga(a.value_macs),
                   Giga(a.softmax_pairs),
@@ -58,24 +61,34 @@ std::string AttentionTable(const MachineProfile& profile) {
   return table.ToString();
 }
 
-std::string CacheRateTable(const MachineProfile& profile) {
-  Table table({"Cache", "keys, GB/s", "values, GB/s", "hot writes", "cold writes", "spread"});
+std::string StreamTable(const MachineProfile& profile) {
+  Table table({"Streamed cache, GB/s", "keys", "scores", "softmax", "values", "spread"});
+  for (const StreamRates& s : profile.streams) {
+    table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(s.dtype))), Cell::Count(s.keys),
+                  Giga(s.score_bytes), Giga(s.softmax_bytes), Giga(s.value_bytes),
+                  SpreadCell({&s.score_bytes, &s.softmax_bytes, &s.value_bytes})});
+  }
+  return table.ToString();
+}
+
+std::string WriteTable(const MachineProfile& profile) {
+  Table table({"Cache, a thread", "hot writes", "cold writes", "spread"});
   for (const CacheRates& c : profile.caches) {
-    table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(c.dtype))), Giga(c.streamed_key_bytes),
-                  Giga(c.streamed_value_bytes), Giga(c.hot_write_elements),
+    table.AddRow({Cell::Text(absl::StrCat("  ", KvDtypeName(c.dtype))), Giga(c.hot_write_elements),
                   Giga(c.cold_write_elements),
-                  SpreadCell({&c.streamed_key_bytes, &c.streamed_value_bytes, &c.hot_write_elements,
-                              &c.cold_write_elements})});
+                  SpreadCell({&c.hot_write_elements, &c.cold_write_elements})});
   }
   return table.ToString();
 }
 
 std::string RowTable(const MachineProfile& profile) {
   const RowRates& r = profile.rows;
-  Table table({"Rows, a thread", "RMS norm", "layer norm", "SwiGLU", "GELU", "RoPE", "spread"});
-  table.AddRow({Cell::Text("  elements, G/s"), Giga(r.rms_norm), Giga(r.layer_norm), Giga(r.swiglu),
-                Giga(r.gelu), Giga(r.rotate),
-                SpreadCell({&r.rms_norm, &r.layer_norm, &r.swiglu, &r.gelu, &r.rotate})});
+  Table table(
+      {"Rows, a thread", "RMS norm", "layer norm", "SwiGLU", "GELU", "RoPE", "largest", "spread"});
+  table.AddRow(
+      {Cell::Text("  elements, G/s"), Giga(r.rms_norm), Giga(r.layer_norm), Giga(r.swiglu),
+       Giga(r.gelu), Giga(r.rotate), Giga(r.largest),
+       SpreadCell({&r.rms_norm, &r.layer_norm, &r.swiglu, &r.gelu, &r.rotate, &r.largest})});
   return table.ToString();
 }
 
@@ -97,7 +110,7 @@ std::string CalibrateReport(const MachineMeasurement& measurement,
       measurement.repetitions));
   absl::StrAppend(
       &out, "\n", MatmulTable(profile), "\n", ReadTable(profile), "\n", AttentionTable(profile),
-      "\n", CacheRateTable(profile), "\n", RowTable(profile),
+      "\n", StreamTable(profile), "\n", WriteTable(profile), "\n", RowTable(profile),
       "Attention: G MAC/s, and G pairs/s of softmax. Writes: G elements/s of a thread.\n");
   for (const std::string& warning : warnings) {
     absl::StrAppend(&out, WrapText(absl::StrCat("Warning: ", warning, "."), 2));

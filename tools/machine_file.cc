@@ -77,15 +77,22 @@ void WriteTables(const MachineProfile& profile, Json& json) {
     attention.push_back({{"dtype", KvDtypeName(a.dtype)},
                          {"head_dim", a.head_dim},
                          {"rows", a.rows},
+                         {"keys", a.keys},
                          {"score_macs", RateJson(a.score_macs)},
                          {"value_macs", RateJson(a.value_macs)},
                          {"softmax_pairs", RateJson(a.softmax_pairs)}});
   }
+  Json& streams = json["stream"] = Json::array();
+  for (const StreamRates& s : profile.streams) {
+    streams.push_back({{"dtype", KvDtypeName(s.dtype)},
+                       {"keys", s.keys},
+                       {"score_bytes", RateJson(s.score_bytes)},
+                       {"softmax_bytes", RateJson(s.softmax_bytes)},
+                       {"value_bytes", RateJson(s.value_bytes)}});
+  }
   Json& caches = json["cache"] = Json::array();
   for (const CacheRates& c : profile.caches) {
     caches.push_back({{"dtype", KvDtypeName(c.dtype)},
-                      {"streamed_key_bytes", RateJson(c.streamed_key_bytes)},
-                      {"streamed_value_bytes", RateJson(c.streamed_value_bytes)},
                       {"hot_write_elements", RateJson(c.hot_write_elements)},
                       {"cold_write_elements", RateJson(c.cold_write_elements)}});
   }
@@ -105,13 +112,17 @@ void ReadTables(const Json& json, MachineProfile& profile) {
   }
   for (const Json& a : json.at("attention")) {
     profile.attention.push_back({ToKvDtype(a.at("dtype")), a.at("head_dim").get<int64_t>(),
-                                 a.at("rows").get<int64_t>(), ToRate(a.at("score_macs")),
-                                 ToRate(a.at("value_macs")), ToRate(a.at("softmax_pairs"))});
+                                 a.at("rows").get<int64_t>(), a.at("keys").get<int64_t>(),
+                                 ToRate(a.at("score_macs")), ToRate(a.at("value_macs")),
+                                 ToRate(a.at("softmax_pairs"))});
+  }
+  for (const Json& s : json.at("stream")) {
+    profile.streams.push_back({ToKvDtype(s.at("dtype")), s.at("keys").get<int64_t>(),
+                               ToRate(s.at("score_bytes")), ToRate(s.at("softmax_bytes")),
+                               ToRate(s.at("value_bytes"))});
   }
   for (const Json& c : json.at("cache")) {
-    profile.caches.push_back({ToKvDtype(c.at("dtype")), ToRate(c.at("streamed_key_bytes")),
-                              ToRate(c.at("streamed_value_bytes")),
-                              ToRate(c.at("hot_write_elements")),
+    profile.caches.push_back({ToKvDtype(c.at("dtype")), ToRate(c.at("hot_write_elements")),
                               ToRate(c.at("cold_write_elements"))});
   }
   for (const NamedRowRate& row : kRowRates) {

@@ -19,9 +19,10 @@ MachineProfile MadeProfile(double compute, double memory, double calls) {
   for (const int64_t mib : {1, 256}) profile.reads.push_back({kThreads, mib << 20, bytes});
   for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8}) {
     for (const int64_t rows : {1, 6}) {
-      profile.attention.push_back({dtype, 64, rows, thread, thread, thread});
+      profile.attention.push_back({dtype, 64, rows, 256, thread, thread, thread});
     }
-    profile.caches.push_back({dtype, bytes, bytes, thread, thread});
+    profile.streams.push_back({dtype, 256, bytes, bytes, bytes});
+    profile.caches.push_back({dtype, thread, thread});
   }
   profile.rows = {thread, thread, thread, thread, thread, thread, thread, thread};
   profile.matmul_calls = {calls, 0.04};
