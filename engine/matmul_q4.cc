@@ -9,10 +9,10 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits: see bench/README.md
+constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits (bench/README.md)
 constexpr int64_t kPanelBytes = int64_t{1} << 20;
 constexpr int64_t kMostPanelOutputs = 1024;
-constexpr int64_t kSumRows = 128;  // of a panel's sums at once, so that they stay in a cache
+constexpr int64_t kSumRows = 256;  // of a panel's sums at once, so that they stay in a cache
 // The library's layout for blocked calls: columns of 64 outputs, rows of 4 inputs side by side, in
 // whole blocks of 64 inputs.
 constexpr int64_t kColumnOutputs = 64;
@@ -35,7 +35,9 @@ bool IsInColumns(const CallSet& calls) {
 
 template <class T>
 void Grow(int64_t count, UntouchedArray<T>* array) {
-  if (array->bytes() < count * static_cast<int64_t>(sizeof(T))) *array = UntouchedArray<T>(count);
+  if (array->bytes() >= count * static_cast<int64_t>(sizeof(T))) return;
+  *array = {};  // the smaller one's memory may serve the larger
+  *array = UntouchedArray<T>(count);
 }
 
 }  // namespace

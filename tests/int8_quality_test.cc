@@ -15,6 +15,7 @@
 #include "engine/tensor_source.h"
 #include "gtest/gtest.h"
 #include "tests/support/forward_harness.h"
+#include "tools/synth.h"
 
 namespace plumbline::int8_quality_test {
 namespace {
@@ -93,6 +94,22 @@ TEST(Int8QualityTest, OfStories260K) {
     GTEST_SKIP() << "shared/models/stories260K.gguf is not beside this tree";
   }
   ExpectLittleLost(path, 0.25);
+}
+
+// Files of blocks with scales of their own are chosen anew at load, from what the file holds.
+TEST(Int8QualityTest, OfFilesThatAreQuantised) {
+  for (const char* type : {"q8_0", "q4_0"}) {
+    SCOPED_TRACE(type);
+    const std::string path = testing::TempDir() + "int8_quality_test_" + type + ".gguf";
+    const absl::Status written =
+        RunSynth({.model = "synthetic:llama-160m,layers=2,width=64,heads=4,ffn=96,vocab=300",
+                  .output = path,
+                  .type = type,
+                  .progress = {}});
+    ASSERT_TRUE(written.ok()) << written;
+    ExpectLittleLost(path, 0.1);
+    std::filesystem::remove(path);
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/attention_form.h"
 #include "engine/attention_kernels.h"
 #include "engine/gguf.h"
 #include "engine/matmul_probe.h"
