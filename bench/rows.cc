@@ -4,6 +4,7 @@ namespace plumbline {
 
 const std::vector<BenchRow>& BenchRows() {
   static const std::vector<BenchRow> rows = {
+      {"matmul", "one product of this engine against the matmul library's", &MatmulRow},
       {"prefill", "512 tokens, 1.1B: operations of the whole pass against the matmul rate",
        &PrefillRow},
       {"prefill_deep",

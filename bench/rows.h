@@ -40,6 +40,9 @@ struct BenchRow {
 };
 const std::vector<BenchRow>& BenchRows();
 
+// matmul_rows.cc: packed matrices alone.
+absl::Status MatmulRow(const RowOptions& options, const RowSink& sink);
+
 // step_rows.cc: steps of a loaded model.
 absl::Status PrefillRow(const RowOptions& options, const RowSink& sink);
 absl::Status PrefillDeepRow(const RowOptions& options, const RowSink& sink);

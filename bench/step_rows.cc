@@ -51,7 +51,7 @@ absl::StatusOr<std::unique_ptr<BenchRig>> RigFor(const StepCase& c, const BenchH
 }
 
 absl::StatusOr<BenchResult> Measured(const StepCase& c, const RowOptions& options) {
-  const auto limits = AnchorProbe::Create(options.threads, BenchLimits(c.weights));
+  const auto limits = AnchorProbe::Create(options.threads, LibraryLimits(c.weights));
   if (!limits.ok()) return limits.status();
   const auto rig = RigFor(c, {}, options.threads);
   if (!rig.ok()) return rig.status();

@@ -1,12 +1,12 @@
 #include "engine/attention_tiles.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "engine/tile_registers.h"
 #include "engine/tile_values.h"
 
 #if defined(__x86_64__)
@@ -24,23 +24,11 @@ namespace {
 #define PLUMBLINE_TILES \
   __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
-constexpr int kTileRows = 16;                                // of a tile register
-constexpr int kTileBytes = 64;                               // of one of its rows
 constexpr int kWeightBytes = 2 * kKeyGroup;                  // of a group's weights in one row
 constexpr int kLanes = 16;                                   // floats of a vector
 constexpr int64_t kScoreStride = kScoreFloats * int64_t{4};  // bytes from row to row
 
-// What LDTILECFG reads: palette 1. Sums in tiles 0 to 3 (two by two), rows in 4 and 5, keys or
-// values in 6 and 7.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  std::array<uint8_t, 14> reserved = {};
-  std::array<uint16_t, 16> row_bytes = {};
-  std::array<uint8_t, 16> rows = {};
-};
-static_assert(sizeof(TileConfig) == 64);
-
+// Sums in tiles 0 to 3 (two by two), rows in 4 and 5, keys or values in 6 and 7.
 // For products of `rows` rows (1 to kTileMicroRows) over `terms` elements of bf16 at a time.
 PLUMBLINE_TILES void Configure(int rows, int terms) {
   TileConfig config;

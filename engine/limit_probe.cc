@@ -18,16 +18,19 @@ constexpr int64_t kLineWords = 8;  // of a cache line
 
 absl::StatusOr<std::unique_ptr<MatmulProbe>> MatmulProbe::Create(int threads, WeightDtype dtype,
                                                                  int64_t outputs, int64_t inputs,
-                                                                 int64_t most_rows) {
+                                                                 int64_t most_rows,
+                                                                 MatmulPath path) {
   auto probe = std::unique_ptr<MatmulProbe>(new MatmulProbe());
   auto context = MatmulContext::Create(threads);
   if (!context.ok()) return context.status();
   probe->context_ = *std::move(context);
-  auto matrix = PackedMatrix::Create(*probe->context_, outputs, inputs, dtype,
-                                     [inputs](int64_t, int64_t rows, float* out) {
-                                       std::fill(out, out + rows * inputs, 0.5f);
-                                       return absl::OkStatus();
-                                     });
+  auto matrix = PackedMatrix::Create(
+      *probe->context_, outputs, inputs, dtype,
+      [inputs](int64_t, int64_t rows, float* out) {
+        std::fill(out, out + rows * inputs, 0.5f);
+        return absl::OkStatus();
+      },
+      path);
   if (!matrix.ok()) return matrix.status();
   probe->matrix_ = *std::move(matrix);
   probe->x_.resize(most_rows * inputs * WeightDtypeBytes(dtype));
@@ -85,7 +88,8 @@ absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads,
                                                                  const AnchorSizes& sizes) {
   auto probe = std::unique_ptr<AnchorProbe>(new AnchorProbe());
   probe->best_of_ = sizes.best_of;
-  auto matmul = MatmulProbe::Create(threads, sizes.dtype, sizes.outputs, sizes.inputs, sizes.rows);
+  auto matmul = MatmulProbe::Create(threads, sizes.dtype, sizes.outputs, sizes.inputs, sizes.rows,
+                                    sizes.path);
   if (!matmul.ok()) return matmul.status();
   probe->matmul_ = *std::move(matmul);
   auto read = ReadProbe::Create(threads, sizes.read_bytes);

@@ -18,9 +18,9 @@ namespace plumbline {
 class MatmulProbe {
  public:
   // Errors of PackedMatrix::Create. REQUIRES: outputs, inputs, most_rows > 0.
-  static absl::StatusOr<std::unique_ptr<MatmulProbe>> Create(int threads, WeightDtype dtype,
-                                                             int64_t outputs, int64_t inputs,
-                                                             int64_t most_rows);
+  static absl::StatusOr<std::unique_ptr<MatmulProbe>> Create(
+      int threads, WeightDtype dtype, int64_t outputs, int64_t inputs, int64_t most_rows,
+      MatmulPath path = MatmulPath::kFastest);
   // Seconds of one product with `rows` rows. REQUIRES: rows <= most_rows.
   double Seconds(int64_t rows);
   // FLOP/s (two for each multiply-accumulate) of one product with most_rows rows.
@@ -66,14 +66,24 @@ struct AnchorSizes {
   int64_t inputs = 2048;
   int64_t read_bytes = int64_t{256} << 20;
   int best_of = 2;
+  MatmulPath path = MatmulPath::kFastest;
 };
 
-// The limits that `plumbline bench` and bench/ hold everything against: one 512 x 4096 x 4096
+// The limits that `plumbline bench` holds everything against: one 512 x 4096 x 4096
 // matmul of the weights' dtype (of q4: int8, in which it multiplies), and one plain read of 512 MiB
 // by all threads.
 inline AnchorSizes BenchLimits(WeightDtype dtype) {
   const bool q4 = dtype == WeightDtype::kQ4;
   return {q4 ? WeightDtype::kInt8 : dtype, 512, 4096, 4096, int64_t{512} << 20, 1};
+}
+
+// The same with the matmul library's own product, which is the slower one where the engine has
+// tiles of its own: what bench/ holds everything against, so that its rows mean the same on every
+// machine.
+inline AnchorSizes LibraryLimits(WeightDtype dtype) {
+  AnchorSizes sizes = BenchLimits(dtype);
+  sizes.path = MatmulPath::kLibrary;
+  return sizes;
 }
 
 // Keeps its buffers (about 280 MiB for the anchors of a profile, 600 for the limits of a

@@ -120,10 +120,11 @@ Machine DetectMachine(const std::string& root) {
 
 bool HasFastBf16() { return DetectMachine().Has("avx512_bf16") && !HeldBack(kLackBf16); }
 
-bool HasBf16Tiles() {
+bool HasTiles() {
   const Machine machine = DetectMachine();
   // Beside the tiles, what attention's vectors use.
-  for (const char* feature : {"amx_tile", "amx_bf16", "avx512_bf16", "avx512bw", "avx512dq"}) {
+  for (const char* feature :
+       {"amx_tile", "amx_bf16", "amx_int8", "avx512_bf16", "avx512bw", "avx512dq"}) {
     if (!machine.Has(feature)) return false;
   }
   return !HeldBack(kLackBf16) && !HeldBack({"AVX512_CORE_BF16"});

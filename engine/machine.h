@@ -28,8 +28,8 @@ Machine DetectMachine(const std::string& root = "");
 // Whether bf16 matmuls run in hardware here (AVX512_BF16, and oneDNN not held back by
 // ONEDNN_MAX_CPU_ISA).
 bool HasFastBf16();
-// Whether they run in tile registers (AMX_BF16), and oneDNN is not held back either.
-bool HasBf16Tiles();
+// Whether bf16 and int8 are multiplied in tile registers (AMX), and oneDNN is not held back either.
+bool HasTiles();
 
 }  // namespace plumbline
 

@@ -3,7 +3,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstring>
 #include <dnnl.hpp>
 #include <map>
 #include <new>
@@ -11,45 +10,36 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/int8_rows.h"
 #include "engine/matmul_calls.h"
 #include "engine/matmul_q4.h"
 #include "engine/matmul_sizes.h"
+#include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
+#include "engine/untouched_array.h"
 
 namespace plumbline {
 namespace {
 
-// Some neighbouring inputs of a matrix, multiplied by one call (PanelInputs).
-struct Panel {
-  CallSet* calls = nullptr;
-  int64_t first = 0;     // input
-  dnnl::memory weights;  // empty until packed
-};
+std::string TilesName(WeightDtype dtype) { return absl::StrCat("tiles:", WeightDtypeName(dtype)); }
 
-// Of a matrix that is multiplied by these calls.
+// Of a matrix that these calls multiply, with `scratch_bytes` beside theirs.
 MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls,
                                        int64_t scratch_bytes) {
-  MatmulContext::Implementation all;
-  all.rows_independent = true;
+  MatmulContext::Implementation all = {"", true, true, 0};
   std::set<std::string> names;
   for (const CallSet* set : calls) {
     names.insert(set->implementation);
     all.rows_independent = all.rows_independent && set->rows_independent;
+    all.blocked = all.blocked && absl::StartsWith(set->implementation, "brg");
     all.scratch_bytes = std::max(all.scratch_bytes, static_cast<int64_t>(set->scratch_bytes));
   }
   all.name = absl::StrJoin(names, " and ");
   all.scratch_bytes += scratch_bytes;
   return all;
-}
-
-std::vector<const CallSet*> CallsOf(const std::vector<Panel>& panels) {
-  std::vector<const CallSet*> calls;
-  calls.reserve(panels.size());
-  for (const Panel& panel : panels) calls.push_back(panel.calls);
-  return calls;
 }
 
 }  // namespace
@@ -58,11 +48,9 @@ struct MatmulContext::Impl {
   int threads = 1;
   dnnl::engine engine;
   dnnl::stream stream;
-  std::vector<std::byte> scratch;  // of the call that runs: one at a time
-  std::vector<std::byte> inputs;   // a panel's, of one call's rows, side by side
+  UntouchedArray<std::byte> scratch;  // of the call that runs: one at a time
   Q4Scratch q4;
   std::map<CallShape, std::unique_ptr<CallSet>> shapes;
-  std::map<CallShape, int64_t> panel_inputs;  // PanelInputs of the shapes that were asked for
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
@@ -70,47 +58,31 @@ struct MatmulContext::Impl {
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
   }
-  CallSet& Calls(const CallShape& shape);
-  int64_t InputsOfPanel(const CallShape& shape);
   // Compiles what is new of it, and makes room for it.
-  std::vector<Panel> Panels(int64_t outputs, int64_t inputs, WeightDtype dtype);
+  CallSet& Calls(const CallShape& shape);
   Q4Calls CallsForQ4(int64_t outputs, int64_t inputs);
+  void MakeRoom(int64_t bytes);
 };
+
+void MatmulContext::Impl::MakeRoom(int64_t bytes) {
+  if (scratch.bytes() >= bytes) return;
+  scratch = UntouchedArray<std::byte>(bytes);
+  scratch.Touch();  // so that no step pays for its pages
+}
 
 CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
   std::unique_ptr<CallSet>& set = shapes[shape];
   if (set == nullptr) set = MakeCallSet(engine, shape);
-  if (scratch.size() < set->scratch_bytes) scratch.resize(set->scratch_bytes);
+  MakeRoom(static_cast<int64_t>(set->scratch_bytes));
   return *set;
-}
-
-int64_t MatmulContext::Impl::InputsOfPanel(const CallShape& shape) {
-  const auto known = panel_inputs.find(shape);
-  if (known != panel_inputs.end()) return known->second;
-  return panel_inputs.emplace(shape, PanelInputs(engine, shape)).first->second;
-}
-
-std::vector<Panel> MatmulContext::Impl::Panels(int64_t outputs, int64_t inputs, WeightDtype dtype) {
-  std::vector<Panel> panels;
-  size_t panel_bytes = 0;
-  for (int64_t first = 0; first < inputs;) {
-    CallShape shape{outputs, inputs - first, dtype, first > 0};
-    shape.inputs = InputsOfPanel(shape);
-    panels.push_back({&Calls(shape), first, {}});
-    first += shape.inputs;
-    panel_bytes = std::max(
-        panel_bytes, static_cast<size_t>(kMatmulCallRows * shape.inputs * WeightDtypeBytes(dtype)));
-  }
-  if (panels.size() > 1 && this->inputs.size() < panel_bytes) this->inputs.resize(panel_bytes);
-  return panels;
 }
 
 Q4Calls MatmulContext::Impl::CallsForQ4(int64_t outputs, int64_t inputs) {
   const int64_t step = Q4PanelOutputs(outputs, inputs);
   const int64_t rest = outputs % step;
   Q4Calls of;
-  of.whole = &Calls({step, inputs, WeightDtype::kInt8, false});
-  of.last = rest == 0 ? of.whole : &Calls({rest, inputs, WeightDtype::kInt8, false});
+  of.whole = &Calls({step, inputs, WeightDtype::kInt8});
+  of.last = rest == 0 ? of.whole : &Calls({rest, inputs, WeightDtype::kInt8});
   q4.Reserve(of, outputs, inputs);
   return of;
 }
@@ -118,9 +90,7 @@ Q4Calls MatmulContext::Impl::CallsForQ4(int64_t outputs, int64_t inputs) {
 MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MatmulContext::~MatmulContext() = default;
 int MatmulContext::threads() const { return impl_->threads; }
-int64_t MatmulContext::scratch_bytes() const {
-  return static_cast<int64_t>(impl_->scratch.size() + impl_->inputs.size()) + impl_->q4.bytes();
-}
+int64_t MatmulContext::scratch_bytes() const { return impl_->scratch.bytes() + impl_->q4.bytes(); }
 
 absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
   try {
@@ -139,13 +109,16 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
                                                                    WeightDtype dtype) {
   try {
     impl_->UseThreads();
+    if (MultipliesInTiles(dtype)) {
+      const int64_t scratch_bytes = TileScratchBytes({outputs, inputs, dtype}, impl_->threads);
+      impl_->MakeRoom(scratch_bytes);
+      return Implementation{TilesName(dtype), true, true, scratch_bytes};
+    }
     if (dtype == WeightDtype::kQ4) {
       const Q4Calls calls = impl_->CallsForQ4(outputs, inputs);
       return Describe({calls.whole, calls.last}, impl_->q4.bytes());
     }
-    const std::vector<Panel> panels = impl_->Panels(outputs, inputs, dtype);
-    const size_t shared = panels.size() > 1 ? impl_->inputs.size() : 0;
-    return Describe(CallsOf(panels), static_cast<int64_t>(shared));
+    return Describe({&impl_->Calls({outputs, inputs, dtype})}, 0);
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
   }
@@ -153,17 +126,21 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
 
 struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
-  int64_t outputs;
-  int64_t inputs;
-  WeightDtype dtype;
-  std::vector<Panel> panels;  // none in q4
+  TileShape shape;
   Int8Channels channels;
-  std::unique_ptr<Q4Product> q4;  // in q4 alone
+  // One of these multiplies.
+  UntouchedArray<std::byte> tiles;
+  std::unique_ptr<Q4Product> q4;
+  CallSet* calls = nullptr;
+  dnnl::memory weights;  // of the calls
 
   MatmulContext::Implementation Description() const {
     if (q4 != nullptr) return Describe({q4->calls().whole, q4->calls().last}, 0);
-    return Describe(CallsOf(panels), 0);
+    if (calls != nullptr) return Describe({calls}, 0);
+    return {TilesName(shape.dtype), true, true, 0};
   }
+  absl::Status LoadQ4(WeightRowSource rows);
+  absl::Status Load(WeightRowSource rows, MatmulPath path);
   void ExecuteQ4(int64_t rows, const std::byte* x, float* y);
   // Of at most kMatmulCallRows rows.
   void Execute(int64_t rows, const std::byte* x, std::byte* y);
@@ -173,56 +150,59 @@ PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 PackedMatrix::~PackedMatrix() = default;
 
 void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, std::byte* y) {
-  std::byte* const scratch = context.scratch.data();
-  if (panels.size() == 1) {
-    panels[0].calls->Execute(context.stream, panels[0].weights, rows, x, y, scratch);
-    return;
-  }
-  const int64_t element = WeightDtypeBytes(dtype);
-  for (const Panel& panel : panels) {
-    const int64_t bytes = panel.calls->shape.inputs * element;
-    ParallelFor(context.threads, rows, [&](int64_t row) {
-      std::memcpy(context.inputs.data() + row * bytes, x + (row * inputs + panel.first) * element,
-                  bytes);
-    });
-    panel.calls->Execute(context.stream, panel.weights, rows, context.inputs.data(), y, scratch);
+  std::byte* const scratch = context.scratch.get();
+  if (calls == nullptr) {
+    MultiplyInTiles(shape, context.threads, tiles.get(), rows, x, y, scratch);
+  } else {
+    calls->Execute(context.stream, weights, rows, x, y, scratch);
   }
 }
 
 void PackedMatrix::Impl::ExecuteQ4(int64_t rows, const std::byte* x, float* y) {
-  const Q4Machine machine = {context.engine, context.stream, context.threads,
-                             context.scratch.data(), context.q4};
+  const Q4Machine machine = {context.engine, context.stream, context.threads, context.scratch.get(),
+                             context.q4};
   q4->Run(machine, rows, x, reinterpret_cast<int32_t*>(y));
+}
+
+absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
+  Q4Weights read;
+  absl::Status status = ReadQ4Weights(shape.outputs, shape.inputs, context.threads, rows, &read);
+  if (!status.ok()) return status;
+  channels = std::move(read.channels);
+  q4 = std::make_unique<Q4Product>(std::move(read.matrix),
+                                   context.CallsForQ4(shape.outputs, shape.inputs));
+  return absl::OkStatus();
+}
+
+absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
+  PlainWeights plain;
+  absl::Status status = ReadWeights(shape.outputs, shape.inputs, shape.dtype, rows, &plain);
+  if (!status.ok()) return status;
+  channels = std::move(plain.channels);
+  if (path == MatmulPath::kFastest && MultipliesInTiles(shape.dtype)) {
+    context.MakeRoom(TileScratchBytes(shape, context.threads));
+    tiles = PackForTiles(shape, context.threads, plain.elements.get());
+  } else {
+    calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
+    weights = PackRows(context.engine, context.stream, *calls, plain.elements.get());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
                                                                    int64_t outputs, int64_t inputs,
                                                                    WeightDtype dtype,
-                                                                   WeightRowSource rows) {
+                                                                   WeightRowSource rows,
+                                                                   MatmulPath path) {
   const std::string what =
       absl::StrCat("pack a [", outputs, ", ", inputs, "] matrix as ", WeightDtypeName(dtype));
   try {
     MatmulContext::Impl& shared = *context.impl_;
     shared.UseThreads();
-    if (dtype == WeightDtype::kQ4) {
-      Q4Weights read;
-      absl::Status status = ReadQ4Weights(outputs, inputs, shared.threads, rows, &read);
-      if (!status.ok()) return status;
-      auto product =
-          std::make_unique<Q4Product>(std::move(read.matrix), shared.CallsForQ4(outputs, inputs));
-      return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::make_unique<Impl>(
-          Impl{shared, outputs, inputs, dtype, {}, std::move(read.channels), std::move(product)})));
-    }
-    PlainWeights plain;
-    absl::Status status = ReadWeights(outputs, inputs, dtype, rows, &plain);
+    auto impl = std::make_unique<Impl>(
+        Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, nullptr, {}});
+    absl::Status status = dtype == WeightDtype::kQ4 ? impl->LoadQ4(rows) : impl->Load(rows, path);
     if (!status.ok()) return status;
-    auto impl = std::make_unique<Impl>(Impl{shared, outputs, inputs, dtype,
-                                            shared.Panels(outputs, inputs, dtype),
-                                            std::move(plain.channels), nullptr});
-    for (Panel& panel : impl->panels) {
-      panel.weights = PackPanel(shared.engine, shared.stream, *panel.calls, inputs,
-                                plain.elements.get(), panel.first);
-    }
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
   } catch (const dnnl::error& error) {
     return FromLibrary(error, what);
@@ -241,11 +221,11 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
       on_call(0, rows);
       return absl::OkStatus();
     }
-    const int64_t x_row_bytes = impl_->inputs * WeightDtypeBytes(impl_->dtype);
+    const int64_t x_row_bytes = impl_->shape.row_bytes();
     for (int64_t row = 0; row < rows;) {
       const int64_t count = NextMatmulCall(rows - row);
       impl_->Execute(count, x + row * x_row_bytes,
-                     reinterpret_cast<std::byte*>(y + row * impl_->outputs));
+                     reinterpret_cast<std::byte*>(y + row * outputs()));
       on_call(row, count);
       row += count;
     }
@@ -256,21 +236,20 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
 }
 
 void PackedMatrix::FinishRow(float x_scale, float* y) const {
-  if (IsWhole(impl_->dtype)) FinishInt8Row(impl_->channels, x_scale, y);
+  if (IsWhole(impl_->shape.dtype)) FinishInt8Row(impl_->channels, x_scale, y);
 }
 
-int64_t PackedMatrix::outputs() const { return impl_->outputs; }
-int64_t PackedMatrix::inputs() const { return impl_->inputs; }
+int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }
+int64_t PackedMatrix::inputs() const { return impl_->shape.inputs; }
 int64_t PackedMatrix::element_bytes_read() const {
-  return impl_->outputs * WeightRowBytes(impl_->dtype, impl_->inputs);
+  return impl_->shape.outputs * WeightRowBytes(impl_->shape.dtype, impl_->shape.inputs);
 }
 int64_t PackedMatrix::channel_bytes() const { return impl_->channels.bytes(); }
 int64_t PackedMatrix::packed_bytes() const {
-  int64_t bytes = channel_bytes() + (impl_->q4 != nullptr ? impl_->q4->bytes() : 0);
-  for (const Panel& panel : impl_->panels) {
-    bytes += static_cast<int64_t>(panel.weights.get_desc().get_size());
-  }
-  return bytes;
+  const int64_t beside = channel_bytes();
+  if (impl_->q4 != nullptr) return beside + impl_->q4->bytes();
+  if (impl_->calls == nullptr) return beside + impl_->tiles.bytes();
+  return beside + static_cast<int64_t>(impl_->weights.get_desc().get_size());
 }
 std::string PackedMatrix::implementation() const { return impl_->Description().name; }
 bool PackedMatrix::rows_independent() const { return impl_->Description().rows_independent; }

@@ -2,10 +2,9 @@
 //
 // Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
-// for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX a matrix of
-// many inputs is multiplied in panels of its inputs, whose results are added in order: the library
-// would cut them itself, differently for other numbers of rows. 4-bit weights are read once for all
-// rows of a step (matmul_q4.h).
+// for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX bf16 and
+// int8 matrices run in tiles of our own (matmul_tiles.h), everything else in the library's calls.
+// 4-bit weights are read once for all rows of a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 
@@ -36,8 +35,9 @@ class MatmulContext {
   int64_t scratch_bytes() const;
 
   struct Implementation {
-    std::string name;               // the library's, e.g. "brg:avx512_core_bf16"
+    std::string name;               // "tiles:bf16", or the library's, e.g. "brg:avx512_core_bf16"
     bool rows_independent = false;  // a row's bits are the same for every number of rows
+    bool blocked = false;           // weights are packed in blocks (memory_plan.h)
     int64_t scratch_bytes = 0;      // of its largest call
   };
   // What a matrix of this shape would run with. Compiles its calls, as PackedMatrix::Create does
@@ -51,16 +51,19 @@ class MatmulContext {
   std::unique_ptr<Impl> impl_;
 };
 
-// A weight matrix [outputs, inputs] in the library's own layout for this machine.
+// What multiplies a matrix: the fastest there is, or the library in any case (in which rows may
+// depend on their number: for measurements).
+enum class MatmulPath : uint8_t { kFastest, kLibrary };
+
+// A weight matrix [outputs, inputs] in the layout that this machine multiplies from.
 class PackedMatrix {
  public:
   // Reads W a few rows at a time, rounds it to `dtype` and packs it. `context` is not owned.
   // FailedPrecondition where the library cannot multiply in `dtype` here; ResourceExhausted for
   // memory; errors of ReadWeights as they are.
-  static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(MatmulContext& context,
-                                                              int64_t outputs, int64_t inputs,
-                                                              WeightDtype dtype,
-                                                              WeightRowSource rows);
+  static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(
+      MatmulContext& context, int64_t outputs, int64_t inputs, WeightDtype dtype,
+      WeightRowSource rows, MatmulPath path = MatmulPath::kFastest);
   ~PackedMatrix();
 
   // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. In int8 and q4, x
@@ -86,7 +89,7 @@ class PackedMatrix {
   int64_t channel_bytes() const;
   // Bytes of the packed buffer (padding included), and channel_bytes().
   int64_t packed_bytes() const;
-  // The library's name of the implementation, e.g. "brg:avx512_core_bf16".
+  // As MatmulContext::Implementation names it.
   std::string implementation() const;
   // Whether a row's result is the same bits for every number of rows, on this implementation.
   bool rows_independent() const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -13,10 +12,7 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kSplitRows = 64;         // of a product made of two, at once
-constexpr int64_t kAnyPanelInputs = 512;   // see PanelInputs
-constexpr int64_t kMostPanelInputs = 768;  // of a multiple of kPanelStep
-constexpr int64_t kPanelStep = 64;
+constexpr int64_t kSplitRows = 64;  // of a product made of two, at once
 constexpr size_t kScratchAlignment = 64;
 
 // Of the weights, the activations and the results.
@@ -39,11 +35,6 @@ dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t 
   const dnnl::memory::desc y({rows, shape.outputs}, types.y, Tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (shape.adds) {
-    dnnl::post_ops after;
-    after.append_sum();
-    attributes.set_post_ops(after);
-  }
 #if DNNL_VERSION_MAJOR >= 3
   return dnnl::matmul::primitive_desc(engine, x, weights, y, attributes);
 #else
@@ -71,22 +62,6 @@ std::string AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
   return descriptor.impl_info_str();
 }
 
-size_t XRowBytes(const CallShape& shape) { return shape.inputs * WeightDtypeBytes(shape.dtype); }
-size_t YRowBytes(const CallShape& shape) { return shape.outputs * sizeof(float); }
-
-// Room for least_rows rows of both operands.
-struct PaddedRows {
-  std::byte* x;
-  std::byte* y;
-
-  static size_t Bytes(const CallSet& set) {
-    return set.least_rows * (XRowBytes(set.shape) + YRowBytes(set.shape));
-  }
-  // Cut out of `memory`, which has so many bytes.
-  PaddedRows(std::byte* memory, const CallSet& set)
-      : x(memory + set.least_rows * YRowBytes(set.shape)), y(memory) {}
-};
-
 // Makes room for so many bytes of ours behind the library's scratch, at an aligned address.
 void AddOwnScratch(size_t bytes, CallSet* set) { set->scratch_bytes += kScratchAlignment + bytes; }
 std::byte* OwnScratch(const CallSet& set, std::byte* scratch) {
@@ -107,18 +82,13 @@ void ChooseInt8Calls(const std::vector<std::string>& names, CallSet* set) {
   AddOwnScratch(HalvesScratch::Bytes(kSplitRows, set->shape.outputs, set->shape.inputs), set);
 }
 
-// One implementation for all calls, and one whose rows are independent. Where the library has
-// another blocked one for few rows than for many, as with AMX, the many rows' serves all: it is the
-// faster by far, and a few rows of zeros cost it next to nothing. names: of every size, from one
-// row.
+// The blocked implementations add up each row by itself, but for AMX's, which cuts many inputs
+// apart by the number of rows and threads. names: of every size, from one row.
 void ChooseFloatCalls(const std::vector<std::string>& names, CallSet* set) {
   set->implementation = names.back();
-  set->rows_independent = std::all_of(names.begin(), names.end(), IsBlocked);
-  if (!set->rows_independent) return;
-  const auto other = std::find_if(names.rbegin(), names.rend(),
-                                  [&](const std::string& name) { return name != names.back(); });
-  set->least_rows = MatmulSizeRows(static_cast<int>(names.rend() - other));
-  if (set->least_rows > 1) AddOwnScratch(PaddedRows::Bytes(*set), set);
+  set->rows_independent = std::all_of(names.begin(), names.end(), [](const std::string& name) {
+    return IsBlocked(name) && !absl::StrContains(name, "amx");
+  });
 }
 
 }  // namespace
@@ -151,18 +121,11 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape
   return set;
 }
 
-int64_t PanelInputs(const dnnl::engine& engine, const CallShape& shape) {
-  if (shape.dtype == WeightDtype::kInt8 || shape.inputs <= kAnyPanelInputs) return shape.inputs;
-  const std::string name = LargestDescriptor(engine, shape).impl_info_str();
-  if (!absl::StrContains(name, "amx")) return shape.inputs;
-  return std::min(shape.inputs, kMostPanelInputs) / kPanelStep * kPanelStep;
-}
-
-dnnl::memory PackPanel(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
-                       int64_t row_inputs, std::byte* plain, int64_t first) {
+dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
+                      std::byte* plain) {
   const dnnl::memory::desc layout({set.shape.inputs, set.shape.outputs}, TypesOf(set.shape.dtype).w,
-                                  dnnl::memory::dims{1, row_inputs});
-  dnnl::memory from(layout, engine, plain + first * WeightDtypeBytes(set.shape.dtype));
+                                  dnnl::memory::dims{1, set.shape.inputs});
+  dnnl::memory from(layout, engine, plain);
   dnnl::memory packed(set.weights, engine);
   dnnl::reorder(from, packed).execute(stream, from, packed);
   stream.wait();
@@ -201,25 +164,9 @@ void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64
   }
 }
 
-void CallSet::ExecutePadded(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
-                            const std::byte* x, std::byte* y, std::byte* scratch) {
-  const PaddedRows padded(OwnScratch(*this, scratch), *this);
-  const size_t x_bytes = rows * XRowBytes(shape);
-  const size_t y_bytes = rows * YRowBytes(shape);
-  std::memcpy(padded.x, x, x_bytes);
-  std::memset(padded.x + x_bytes, 0, least_rows * XRowBytes(shape) - x_bytes);
-  if (shape.adds) {
-    std::memcpy(padded.y, y, y_bytes);
-    std::memset(padded.y + y_bytes, 0, least_rows * YRowBytes(shape) - y_bytes);
-  }
-  ExecuteOnce(stream, w, least_rows, padded.x, padded.y, scratch);
-  std::memcpy(y, padded.y, y_bytes);
-}
-
 void CallSet::Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
                       std::byte* y, std::byte* scratch) {
   if (split) return ExecuteInHalves(stream, w, rows, x, reinterpret_cast<int32_t*>(y), scratch);
-  if (rows < least_rows) return ExecutePadded(stream, w, rows, x, y, scratch);
   ExecuteOnce(stream, w, rows, x, y, scratch);
 }
 

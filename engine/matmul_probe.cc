@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "engine/matmul.h"
 #include "engine/process_memory.h"
@@ -53,7 +52,7 @@ absl::StatusOr<MatmulFootprint> MeasureMatmulFootprint(const ModelConfig& config
   for (const auto& [outputs, inputs] : MatrixShapes(config)) {
     const auto implementation = (*context)->Probe(outputs, inputs, dtype);
     if (!implementation.ok()) return implementation.status();
-    footprint.blocked = footprint.blocked && absl::StartsWith(implementation->name, "brg");
+    footprint.blocked = footprint.blocked && implementation->blocked;
   }
   footprint.scratch_bytes = (*context)->scratch_bytes();
   ReleaseFreeMemory();

@@ -207,18 +207,19 @@ TEST(HasFastBf16Test, FollowsTheCpuAndTheIsaLimit) {
   EXPECT_EQ(HasFastBf16(), has) << "the newer name comes first";
 }
 
-TEST(HasBf16TilesTest, FollowsTheCpuAndTheIsaLimit) {
-  const bool has = DetectMachine().Has("amx_bf16") && DetectMachine().Has("avx512_bf16");
+TEST(HasTilesTest, FollowsTheCpuAndTheIsaLimit) {
+  const Machine machine = DetectMachine();
+  const bool has = machine.Has("amx_bf16") && machine.Has("amx_int8") && machine.Has("avx512_bf16");
   const ScopedEnv clear("ONEDNN_MAX_CPU_ISA", nullptr);
   const ScopedEnv clear_old("DNNL_MAX_CPU_ISA", nullptr);
-  EXPECT_EQ(HasBf16Tiles(), has);
+  EXPECT_EQ(HasTiles(), has);
   for (const char* below : {"AVX2", "AVX512_CORE", "avx512_core_bf16"}) {
     const ScopedEnv limit("ONEDNN_MAX_CPU_ISA", below);
-    EXPECT_FALSE(HasBf16Tiles()) << below;
+    EXPECT_FALSE(HasTiles()) << below;
   }
   for (const char* above : {"ALL", "avx512_core_amx"}) {
     const ScopedEnv limit("ONEDNN_MAX_CPU_ISA", above);
-    EXPECT_EQ(HasBf16Tiles(), has) << above;
+    EXPECT_EQ(HasTiles(), has) << above;
   }
 }
 

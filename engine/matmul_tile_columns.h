@@ -1,0 +1,53 @@
+// The arithmetic of a packed matrix in tile registers (Intel AMX): 64 outputs times some rows.
+//
+// The canonical order, which makes a row's bits independent of the number of rows, of the threads
+// and of how the inputs are cut: a sum over runs of 64 bytes of a row's inputs (32 in bf16, 64 in
+// int8), ascending. In bf16 each run is added as TDPBF16PS adds it (even and odd inputs apart,
+// fused, then together to the sum; f32, subnormal numbers count as zero); sums of int8 are exact in
+// s32 (TDPBUSD). What is left of a row behind its last input is zero, of rows and of weights.
+#ifndef PLUMBLINE_ENGINE_MATMUL_TILE_COLUMNS_H_
+#define PLUMBLINE_ENGINE_MATMUL_TILE_COLUMNS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace plumbline {
+
+inline constexpr int kTileColumnOutputs = 64;
+inline constexpr int kRunBytes = 64;             // of one row's inputs
+inline constexpr int kRunWeightBytes = 64 * 64;  // [16, 64, 4] bytes: 4 bytes of inputs together
+inline constexpr int kFewRows = 16;
+inline constexpr int kStripRows = 32;
+inline constexpr int kStripRunBytes = kStripRows * kRunBytes;
+inline constexpr int kMostStrips = 8;  // of one call: their inputs stay in the core's own cache
+
+// Some neighbouring runs of 64 outputs.
+struct ColumnRuns {
+  bool int8 = false;  // u8 rows, s8 weights, s32 sums; else bf16 and f32
+  int64_t first = 0;  // runs [first, last) of `total`
+  int64_t last = 0;
+  int64_t total = 0;
+  const std::byte* weights = nullptr;  // the column's: [total, kRunWeightBytes]
+  const std::byte* next = nullptr;     // what the thread reads next, of as many runs: fetched ahead
+};
+
+// Where a few rows lie: row r's run i at x + r * row_bytes + i * run_bytes.
+struct FewRows {
+  const std::byte* x = nullptr;
+  int64_t row_bytes = 0;
+  int64_t run_bytes = 0;
+  int rows = 0;
+};
+
+// sums [rows, 64] = x W^T over all runs. For 1 to kFewRows rows, best at the rate of the memory:
+// weights are fetched well ahead of the products, which the CPU does not do for tiles by itself.
+// REQUIRES: UsesTiles(); first = 0, last = total.
+void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums);
+
+// sums [strips * kStripRows, 64] += x W^T over the runs; = where `first` is 0. x: [strips, total,
+// kStripRows, kRunBytes]. REQUIRES: UsesTiles(); 0 < strips <= kMostStrips.
+void MultiplyStrips(const ColumnRuns& column, const std::byte* x, int strips, float* sums);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_MATMUL_TILE_COLUMNS_H_

@@ -1,0 +1,42 @@
+// y = x W^T in the CPU's tile registers, for a matrix of bf16 or int8 packed for them. Private to
+// matmul.cc. What the library makes of such a CPU leaves much of it unused: weights come from
+// memory no faster than its products ask for them, and many inputs are cut apart differently for
+// other numbers of rows. The order of additions here is fixed (matmul_tile_columns.h).
+#ifndef PLUMBLINE_ENGINE_MATMUL_TILES_H_
+#define PLUMBLINE_ENGINE_MATMUL_TILES_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/untouched_array.h"
+#include "engine/weight_dtype.h"
+
+namespace plumbline {
+
+// Whether matrices of this dtype run in tiles here. Safe from any thread.
+bool MultipliesInTiles(WeightDtype dtype);
+
+struct TileShape {
+  int64_t outputs = 0;
+  int64_t inputs = 0;
+  WeightDtype dtype = WeightDtype::kBf16;
+
+  int64_t row_bytes() const;  // of plain inputs
+  int64_t columns() const;    // of 64 outputs, the last one filled up with zeros
+  int64_t runs() const;       // of 64 bytes of inputs, likewise
+};
+
+// W [outputs, inputs], plain, as [columns, runs, 16, 64, 4 bytes]. Throws std::bad_alloc.
+UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads, const std::byte* plain);
+
+// Of one call, of up to kMatmulCallRows rows.
+int64_t TileScratchBytes(const TileShape& shape, int threads);
+
+// y [rows, outputs] (f32; s32 in int8) = x [rows, inputs] W^T. `scratch`: TileScratchBytes, best at
+// a multiple of 64 bytes. REQUIRES: MultipliesInTiles(shape.dtype); 0 < rows <= kMatmulCallRows.
+void MultiplyInTiles(const TileShape& shape, int threads, const std::byte* weights, int64_t rows,
+                     const std::byte* x, std::byte* y, std::byte* scratch);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_MATMUL_TILES_H_

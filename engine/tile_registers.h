@@ -1,0 +1,31 @@
+// The CPU's tile registers (Intel AMX): whether this process may use them. Code that uses them is
+// compiled for them alone (attention_tiles.cc, matmul_tiles.cc).
+#ifndef PLUMBLINE_ENGINE_TILE_REGISTERS_H_
+#define PLUMBLINE_ENGINE_TILE_REGISTERS_H_
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace plumbline {
+
+inline constexpr int kTileRows = 16;   // of a tile register
+inline constexpr int kTileBytes = 64;  // of one of its rows
+
+// Whether the CPU multiplies bf16 and int8 in tiles, oneDNN is not held back from doing so, and the
+// system lets this process. Found out once. Safe from any thread.
+bool UsesTiles();
+
+// What LDTILECFG reads: palette 1.
+struct alignas(64) TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  std::array<uint8_t, 14> reserved = {};
+  std::array<uint16_t, 16> row_bytes = {};
+  std::array<uint8_t, 16> rows = {};
+};
+static_assert(sizeof(TileConfig) == 64);
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_TILE_REGISTERS_H_
