@@ -2,7 +2,6 @@
 
 #include <omp.h>
 
-#include <algorithm>
 #include <dnnl.hpp>
 #include <map>
 #include <new>
@@ -26,19 +25,16 @@ namespace {
 
 std::string TilesName(WeightDtype dtype) { return absl::StrCat("tiles:", WeightDtypeName(dtype)); }
 
-// Of a matrix that these calls multiply, with `scratch_bytes` beside theirs.
-MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls,
-                                       int64_t scratch_bytes) {
-  MatmulContext::Implementation all = {"", true, true, 0};
+// Of a matrix that these calls multiply.
+MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls) {
+  MatmulContext::Implementation all = {"", true, true};
   std::set<std::string> names;
   for (const CallSet* set : calls) {
     names.insert(set->implementation);
     all.rows_independent = all.rows_independent && set->rows_independent;
     all.blocked = all.blocked && absl::StartsWith(set->implementation, "brg");
-    all.scratch_bytes = std::max(all.scratch_bytes, static_cast<int64_t>(set->scratch_bytes));
   }
   all.name = absl::StrJoin(names, " and ");
-  all.scratch_bytes += scratch_bytes;
   return all;
 }
 
@@ -110,15 +106,14 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
   try {
     impl_->UseThreads();
     if (MultipliesInTiles(dtype)) {
-      const int64_t scratch_bytes = TileScratchBytes({outputs, inputs, dtype}, impl_->threads);
-      impl_->MakeRoom(scratch_bytes);
-      return Implementation{TilesName(dtype), true, true, scratch_bytes};
+      impl_->MakeRoom(TileScratchBytes({outputs, inputs, dtype}, impl_->threads));
+      return Implementation{TilesName(dtype), true, true};
     }
     if (dtype == WeightDtype::kQ4) {
       const Q4Calls calls = impl_->CallsForQ4(outputs, inputs);
-      return Describe({calls.whole, calls.last}, impl_->q4.bytes());
+      return Describe({calls.whole, calls.last});
     }
-    return Describe({&impl_->Calls({outputs, inputs, dtype})}, 0);
+    return Describe({&impl_->Calls({outputs, inputs, dtype})});
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
   }
@@ -135,9 +130,9 @@ struct PackedMatrix::Impl {
   dnnl::memory weights;  // of the calls
 
   MatmulContext::Implementation Description() const {
-    if (q4 != nullptr) return Describe({q4->calls().whole, q4->calls().last}, 0);
-    if (calls != nullptr) return Describe({calls}, 0);
-    return {TilesName(shape.dtype), true, true, 0};
+    if (q4 != nullptr) return Describe({q4->calls().whole, q4->calls().last});
+    if (calls != nullptr) return Describe({calls});
+    return {TilesName(shape.dtype), true, true};
   }
   absl::Status LoadQ4(WeightRowSource rows);
   absl::Status Load(WeightRowSource rows, MatmulPath path);

@@ -38,7 +38,6 @@ class MatmulContext {
     std::string name;               // "tiles:bf16", or the library's, e.g. "brg:avx512_core_bf16"
     bool rows_independent = false;  // a row's bits are the same for every number of rows
     bool blocked = false;           // weights are packed in blocks (memory_plan.h)
-    int64_t scratch_bytes = 0;      // of its largest call
   };
   // What a matrix of this shape would run with. Compiles its calls, as PackedMatrix::Create does
   // for the first matrix of a shape. Errors as there.

@@ -14,10 +14,6 @@ constexpr int MatmulSizeIndex(int64_t rows) {
   return static_cast<int>(rows < kMatmulRowStep ? rows - 1
                                                 : kMatmulRowStep - 2 + rows / kMatmulRowStep);
 }
-constexpr int64_t MatmulSizeRows(int index) {
-  return index < kMatmulRowStep - 1 ? index + 1
-                                    : int64_t{kMatmulRowStep} * (index - kMatmulRowStep + 2);
-}
 
 // The largest cached size that `rows` rows can start with.
 constexpr int64_t NextMatmulCall(int64_t rows) {
