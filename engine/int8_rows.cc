@@ -107,10 +107,9 @@ void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, Int8Channel
   channels->offsets.push_back(static_cast<int32_t>(static_cast<uint32_t>(sum) * kInt8Zero));
 }
 
-void FinishInt8Row(const Int8Channels& channels, float scale, float* y) {
+void FinishInt8(const Int8Channels& channels, int64_t first, int64_t count, float scale, float* y) {
   HWY_DYNAMIC_DISPATCH(FinishRowImpl)
-  (static_cast<int64_t>(channels.scales.size()), channels.offsets.data(), channels.scales.data(),
-   scale, y);
+  (count, channels.offsets.data() + first, channels.scales.data() + first, scale, y);
 }
 
 size_t HalvesScratch::Bytes(int64_t rows, int64_t outputs, int64_t inputs) {

@@ -36,9 +36,9 @@ struct Int8Channels {
 // REQUIRES: inputs <= kInt8MostInputs, and room is reserved.
 void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, Int8Channels* channels);
 
-// y = (sums - offsets) x scale x scales, in place: the s32 sums of a row become floats.
-// y: [outputs].
-void FinishInt8Row(const Int8Channels& channels, float scale, float* y);
+// y = (sums - offsets) x scale x scales, in place: a row's s32 sums of `count` outputs from `first`
+// on become floats. y: [count].
+void FinishInt8(const Int8Channels& channels, int64_t first, int64_t count, float scale, float* y);
 
 // Room for the halves of some rows of activations, and for the sums of one half.
 struct HalvesScratch {

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <cstring>
 #include <dnnl.hpp>
 #include <map>
 #include <new>
@@ -136,27 +137,30 @@ struct PackedMatrix::Impl {
   }
   absl::Status LoadQ4(WeightRowSource rows);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
-  void ExecuteQ4(int64_t rows, const std::byte* x, float* y);
-  // Of at most kMatmulCallRows rows.
-  void Execute(int64_t rows, const std::byte* x, std::byte* y);
+  // The product of at most kMatmulCallRows rows (of all, in q4), unfinished. False: `sink` had all
+  // of it, block by block. True: it lies in y.
+  bool Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink);
+  // Calls execute(first row, rows) for every call.
+  absl::Status ForCalls(int64_t rows, absl::FunctionRef<void(int64_t, int64_t)> execute,
+                        absl::FunctionRef<void(int64_t, int64_t)> on_call) const;
 };
 
 PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PackedMatrix::~PackedMatrix() = default;
 
-void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, std::byte* y) {
+bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
   std::byte* const scratch = context.scratch.get();
-  if (calls == nullptr) {
-    MultiplyInTiles(shape, context.threads, tiles.get(), rows, x, y, scratch);
-  } else {
-    calls->Execute(context.stream, weights, rows, x, y, scratch);
+  if (q4 == nullptr && calls == nullptr) {
+    MultiplyInTiles({shape, context.threads, tiles.get(), rows, x, y, scratch}, sink);
+    return false;
   }
-}
-
-void PackedMatrix::Impl::ExecuteQ4(int64_t rows, const std::byte* x, float* y) {
-  const Q4Machine machine = {context.engine, context.stream, context.threads, context.scratch.get(),
-                             context.q4};
-  q4->Run(machine, rows, x, reinterpret_cast<int32_t*>(y));
+  if (q4 != nullptr) {
+    q4->Run({context.engine, context.stream, context.threads, scratch, context.q4}, rows, x,
+            reinterpret_cast<int32_t*>(y));
+  } else {
+    calls->Execute(context.stream, weights, rows, x, reinterpret_cast<std::byte*>(y), scratch);
+  }
+  return true;
 }
 
 absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
@@ -206,21 +210,14 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
   }
 }
 
-absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
-                               absl::FunctionRef<void(int64_t, int64_t)> on_call) {
+absl::Status PackedMatrix::Impl::ForCalls(int64_t rows,
+                                          absl::FunctionRef<void(int64_t, int64_t)> execute,
+                                          absl::FunctionRef<void(int64_t, int64_t)> on_call) const {
   try {
-    impl_->context.UseThreads();
-    if (impl_->q4 != nullptr) {
-      if (rows == 0) return absl::OkStatus();
-      impl_->ExecuteQ4(rows, x, y);
-      on_call(0, rows);
-      return absl::OkStatus();
-    }
-    const int64_t x_row_bytes = impl_->shape.row_bytes();
+    context.UseThreads();
     for (int64_t row = 0; row < rows;) {
-      const int64_t count = NextMatmulCall(rows - row);
-      impl_->Execute(count, x + row * x_row_bytes,
-                     reinterpret_cast<std::byte*>(y + row * outputs()));
+      const int64_t count = q4 != nullptr ? rows : NextMatmulCall(rows - row);
+      execute(row, count);
       on_call(row, count);
       row += count;
     }
@@ -230,8 +227,48 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
   }
 }
 
+absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
+                               absl::FunctionRef<void(int64_t, int64_t)> on_call) {
+  const auto execute = [&](int64_t first, int64_t count) {
+    float* const to = y + first * outputs();
+    impl_->Execute(count, x + first * impl_->shape.row_bytes(), to, [&](const ResultBlock& block) {
+      float* out = to + block.row * outputs() + block.output;
+      const float* from = block.values;
+      for (int64_t row = 0; row < block.rows; ++row, out += outputs(), from += block.stride) {
+        std::memcpy(out, from, static_cast<size_t>(block.outputs) * sizeof(*out));
+      }
+    });
+  };
+  return impl_->ForCalls(rows, execute, on_call);
+}
+
+absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float* x_scales,
+                                   float* y, ResultSink sink,
+                                   absl::FunctionRef<void(int64_t, int64_t)> on_call) {
+  const bool unfinished = IsWhole(impl_->shape.dtype);
+  const auto finish = [&](int64_t first, ResultBlock block) {
+    block.row += first;
+    for (int64_t row = 0; unfinished && row < block.rows; ++row) {
+      FinishInt8(impl_->channels, block.output, block.outputs, x_scales[block.row + row],
+                 block.values + row * block.stride);
+    }
+    sink(block);
+  };
+  bool whole = false;
+  const auto execute = [&](int64_t first, int64_t count) {
+    whole = impl_->Execute(count, x + first * impl_->shape.row_bytes(), y + first * outputs(),
+                           [&](const ResultBlock& block) { finish(first, block); });
+  };
+  return impl_->ForCalls(rows, execute, [&](int64_t first, int64_t count) {
+    on_call(first, count);
+    ParallelFor(impl_->context.threads, whole ? count : 0, [&](int64_t row) {
+      finish(first, {row, 1, 0, outputs(), y + (first + row) * outputs(), outputs()});
+    });
+  });
+}
+
 void PackedMatrix::FinishRow(float x_scale, float* y) const {
-  if (IsWhole(impl_->shape.dtype)) FinishInt8Row(impl_->channels, x_scale, y);
+  if (IsWhole(impl_->shape.dtype)) FinishInt8(impl_->channels, 0, outputs(), x_scale, y);
 }
 
 int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }

@@ -16,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/result_block.h"
 #include "engine/weight_dtype.h"
 #include "engine/weight_rows.h"
 
@@ -73,6 +74,13 @@ class PackedMatrix {
   // the library fails.
   absl::Status Run(int64_t rows, const std::byte* x, float* y,
                    absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
+
+  // Like Run, but every result goes to `sink` as f32, and nothing of use is left in y,
+  // [rows, outputs]: while the product is computed where that goes block by block, else by rows
+  // after each call, and after `on_call` was told of it. x_scales: of every row of x, where
+  // FinishRow would want them; else not read.
+  absl::Status RunInto(int64_t rows, const std::byte* x, const float* x_scales, float* y,
+                       ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
   // Turns a row of y into f32, x_scale being the scale of its row of x. Nothing to do but in int8
   // and q4. y: [outputs]. Safe from any thread.

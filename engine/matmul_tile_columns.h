@@ -1,4 +1,4 @@
-// The arithmetic of a packed matrix in tile registers (Intel AMX): 64 outputs times some rows.
+// The arithmetic of a packed matrix in tile registers (Intel AMX): 32 outputs times some rows.
 //
 // The canonical order, which makes a row's bits independent of the number of rows, of the threads
 // and of how the inputs are cut: a sum over runs of 64 bytes of a row's inputs (32 in bf16, 64 in
@@ -13,22 +13,25 @@
 
 namespace plumbline {
 
-inline constexpr int kTileColumnOutputs = 64;
-inline constexpr int kRunBytes = 64;             // of one row's inputs
-inline constexpr int kRunWeightBytes = 64 * 64;  // [16, 64, 4] bytes: 4 bytes of inputs together
+inline constexpr int kTileColumnOutputs = 32;
+inline constexpr int kRunBytes = 64;  // of one row's inputs
+// Two tiles, one after the other, of 16 outputs each: [2, 16, 16, 4] bytes, 4 of inputs together.
+inline constexpr int kRunWeightBytes = kTileColumnOutputs * kRunBytes;
+// From row to row of sums: of two columns, side by side.
+inline constexpr int kSumStride = 2 * kTileColumnOutputs;
 inline constexpr int kFewRows = 16;
 inline constexpr int kStripRows = 32;
 inline constexpr int kStripRunBytes = kStripRows * kRunBytes;
 inline constexpr int kMostStrips = 8;  // of one call: their inputs stay in the core's own cache
 
-// Some neighbouring runs of 64 outputs.
+// Some neighbouring runs of a column.
 struct ColumnRuns {
   bool int8 = false;  // u8 rows, s8 weights, s32 sums; else bf16 and f32
   int64_t first = 0;  // runs [first, last) of `total`
   int64_t last = 0;
   int64_t total = 0;
   const std::byte* weights = nullptr;  // the column's: [total, kRunWeightBytes]
-  const std::byte* next = nullptr;     // what the thread reads next, of as many runs: fetched ahead
+  const std::byte* next = nullptr;     // what the thread reads next: fetched ahead
 };
 
 // Where a few rows lie: row r's run i at x + r * row_bytes + i * run_bytes.
@@ -39,12 +42,12 @@ struct FewRows {
   int rows = 0;
 };
 
-// sums [rows, 64] = x W^T over all runs. For 1 to kFewRows rows, best at the rate of the memory:
-// weights are fetched well ahead of the products, which the CPU does not do for tiles by itself.
+// sums [rows, 32] = x W^T over all runs. For 1 to kFewRows rows, best at the rate of the memory:
+// weights are fetched well ahead of the products, which the CPU does not do enough by itself.
 // REQUIRES: UsesTiles(); first = 0, last = total.
 void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums);
 
-// sums [strips * kStripRows, 64] += x W^T over the runs; = where `first` is 0. x: [strips, total,
+// sums [strips * kStripRows, 32] += x W^T over the runs; = where `first` is 0. x: [strips, total,
 // kStripRows, kRunBytes]. REQUIRES: UsesTiles(); 0 < strips <= kMostStrips.
 void MultiplyStrips(const ColumnRuns& column, const std::byte* x, int strips, float* sums);
 

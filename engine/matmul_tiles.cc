@@ -14,8 +14,11 @@ namespace {
 constexpr int kWordBytes = 4;                      // of inputs that lie together when packed
 constexpr int kRunWords = kRunBytes / kWordBytes;  // of one row
 constexpr int kSumBytes = 4;                       // f32 or s32
+constexpr int kTileOutputs = 16;
+constexpr int kPair = 2;  // columns that are sums side by side, and one block of results
+static_assert(kPair * kTileColumnOutputs == kResultOutputs && kSumStride == kResultOutputs);
 constexpr int kCallStrips = kMatmulCallRows / kStripRows;
-constexpr int64_t kColumnSums = int64_t{kMostStrips} * kStripRows * kTileColumnOutputs;
+constexpr int64_t kPairSums = int64_t{kMostStrips} * kStripRows * kSumStride;
 // The inputs of a call's strips that stay in the core's own cache while weights pass: 1 MiB.
 constexpr int64_t kHeldStripRuns = 512;
 
@@ -25,32 +28,37 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 void PackOutput(const std::byte* row, int64_t row_bytes, int64_t o, std::byte* column) {
   const int64_t words = CeilDivide(row_bytes, kRunBytes) * kRunWords;
   const int64_t whole = row_bytes / kWordBytes;
-  std::byte* to = column + o * kWordBytes;
-  constexpr int64_t kStep = kTileColumnOutputs * kWordBytes;
-  for (int64_t word = 0; word < whole; ++word, to += kStep) {
-    std::memcpy(to, row + word * kWordBytes, kWordBytes);
+  constexpr int64_t kRowStep = kTileOutputs * kWordBytes;
+  column += o / kTileOutputs * kRunWords * kRowStep + o % kTileOutputs * kWordBytes;
+  const auto at = [&](int64_t word) {
+    return column + word / kRunWords * kRunWeightBytes + word % kRunWords * kRowStep;
+  };
+  for (int64_t word = 0; word < whole; ++word) {
+    std::memcpy(at(word), row + word * kWordBytes, kWordBytes);
   }
-  for (int64_t word = whole; word < words; ++word, to += kStep) {
-    std::memset(to, 0, kWordBytes);
+  for (int64_t word = whole; word < words; ++word) {
+    std::memset(at(word), 0, kWordBytes);
     const int64_t left = std::max<int64_t>(row_bytes - word * kWordBytes, 0);
-    std::memcpy(to, row + row_bytes - left, static_cast<size_t>(left));
+    std::memcpy(at(word), row + row_bytes - left, static_cast<size_t>(left));
   }
 }
 
-// One product's operands, and how its rows are cut.
+// One product, and how its rows lie.
 struct Product {
-  const TileShape& shape;
-  const std::byte* weights;
-  int64_t rows;
-  std::byte* y;
+  const TileProduct& of;
   const std::byte* x;  // packed in strips, or a few rows
+  ResultSink sink;
 
-  int64_t column_bytes() const { return shape.runs() * kRunWeightBytes; }
-  int64_t outputs_of(int64_t column) const {
-    return std::min<int64_t>(kTileColumnOutputs, shape.outputs - column * kTileColumnOutputs);
+  const std::byte* weights(int64_t column) const {
+    return of.weights + column * of.shape.runs() * kRunWeightBytes;
   }
-  std::byte* result(int64_t row, int64_t column) const {
-    return y + (row * shape.outputs + column * kTileColumnOutputs) * kSumBytes;
+  bool int8() const { return of.shape.dtype == WeightDtype::kInt8; }
+  int64_t pairs() const { return of.shape.columns() / kPair; }
+  // Some rows' results for a pair of columns.
+  ResultBlock Block(int64_t row, int64_t rows, int64_t pair, float* sums) const {
+    const int64_t output = pair * kResultOutputs;
+    const int64_t outputs = std::min<int64_t>(kResultOutputs, of.shape.outputs - output);
+    return {row, rows, output, outputs, sums, kSumStride};
   }
 };
 
@@ -74,59 +82,66 @@ void PackStrips(const TileShape& shape, int threads, int64_t rows, const std::by
   });
 }
 
-// Calls fn(column) for the columns of `thread`, in order.
+// Calls fn(pair) for the pairs of `thread`, in order.
 template <class Fn>
-void ForColumns(int64_t columns, int64_t thread, int64_t threads, const Fn& fn) {
-  const int64_t last = columns * (thread + 1) / threads;
-  for (int64_t column = columns * thread / threads; column < last; ++column) fn(column);
+void ForPairs(int64_t pairs, int64_t thread, int64_t threads, const Fn& fn) {
+  const int64_t last = pairs * (thread + 1) / threads;
+  for (int64_t pair = pairs * thread / threads; pair < last; ++pair) fn(pair);
 }
 
-void CopyRows(const Product& p, int64_t column, int64_t first_row, int64_t rows, float* sums,
-              bool into_sums) {
-  const auto bytes = static_cast<size_t>(p.outputs_of(column) * kSumBytes);
-  for (int64_t row = 0; row < rows; ++row, sums += kTileColumnOutputs) {
-    std::byte* const result = p.result(first_row + row, column);
-    if (into_sums) {
-      std::memcpy(sums, result, bytes);
+// Sums that are not whole yet, taken up again or put aside.
+enum class Copy : uint8_t { kTakeUp, kPutAside };
+void CopySums(Copy copy, const TileProduct& of, const ResultBlock& block) {
+  const auto bytes = static_cast<size_t>(block.outputs * kSumBytes);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    float* const sums = block.values + row * block.stride;
+    float* const aside = of.room + (block.row + row) * of.shape.outputs + block.output;
+    if (copy == Copy::kTakeUp) {
+      std::memcpy(sums, aside, bytes);
     } else {
-      std::memcpy(result, sums, bytes);
+      std::memcpy(aside, sums, bytes);
     }
   }
 }
 
-// Up to kMostStrips strips over a thread's columns, in panels of inputs that its cache holds beside
-// weights. Sums go on from panel to panel by way of y.
+// Up to kMostStrips strips over a thread's pairs, in panels of inputs that its cache holds beside
+// weights.
 void MultiplyPart(const Product& p, int64_t first_strip, int64_t thread, int64_t threads,
                   float* sums) {
-  const int64_t runs = p.shape.runs();
+  const int64_t runs = p.of.shape.runs();
   const int64_t first_row = first_strip * kStripRows;
-  const int64_t rows = std::min<int64_t>(p.rows - first_row, int64_t{kMostStrips} * kStripRows);
+  const int64_t rows = std::min<int64_t>(p.of.rows - first_row, int64_t{kMostStrips} * kStripRows);
   const auto strips = static_cast<int>(CeilDivide(rows, kStripRows));
   const int64_t panel = CeilDivide(runs, CeilDivide(runs * strips, kHeldStripRuns));
   const std::byte* const x = p.x + first_strip * runs * kStripRunBytes;
   for (int64_t first = 0; first < runs; first += panel) {
     const int64_t last = std::min(first + panel, runs);
-    ForColumns(p.shape.columns(), thread, threads, [&](int64_t column) {
-      if (first > 0) CopyRows(p, column, first_row, rows, sums, true);
-      const std::byte* const weights = p.weights + column * p.column_bytes();
-      MultiplyStrips({p.shape.dtype == WeightDtype::kInt8, first, last, runs, weights,
-                      weights + p.column_bytes() + first * kRunWeightBytes},
-                     x, strips, sums);
-      CopyRows(p, column, first_row, rows, sums, false);
+    ForPairs(p.pairs(), thread, threads, [&](int64_t pair) {
+      const ResultBlock block = p.Block(first_row, rows, pair, sums);
+      if (first > 0) CopySums(Copy::kTakeUp, p.of, block);
+      for (int64_t half = 0; half < kPair; ++half) {
+        const int64_t column = pair * kPair + half;
+        MultiplyStrips({p.int8(), first, last, runs, p.weights(column),
+                        p.weights(column + 1) + first * kRunWeightBytes},
+                       x, strips, sums + half * kTileColumnOutputs);
+      }
+      if (last < runs) return CopySums(Copy::kPutAside, p.of, block);
+      p.sink(block);
     });
   }
 }
 
 // `direct`: x is the caller's, not in strips.
 void MultiplyFew(const Product& p, bool direct, int64_t thread, int64_t threads, float* sums) {
-  const int64_t runs = p.shape.runs();
-  const FewRows rows = {p.x, direct ? p.shape.row_bytes() : kRunBytes,
-                        direct ? kRunBytes : kStripRunBytes, static_cast<int>(p.rows)};
-  ForColumns(p.shape.columns(), thread, threads, [&](int64_t column) {
-    MultiplyFewRows({p.shape.dtype == WeightDtype::kInt8, 0, runs, runs,
-                     p.weights + column * p.column_bytes(), nullptr},
-                    rows, sums);
-    CopyRows(p, column, 0, p.rows, sums, false);
+  const int64_t runs = p.of.shape.runs();
+  const FewRows rows = {p.x, direct ? p.of.shape.row_bytes() : kRunBytes,
+                        direct ? kRunBytes : kStripRunBytes, static_cast<int>(p.of.rows)};
+  ForPairs(p.pairs(), thread, threads, [&](int64_t pair) {
+    for (int64_t half = 0; half < kPair; ++half) {
+      MultiplyFewRows({p.int8(), 0, runs, runs, p.weights(pair * kPair + half), nullptr}, rows,
+                      sums + half * kTileColumnOutputs);
+    }
+    p.sink(p.Block(0, p.of.rows, pair, sums));
   });
 }
 
@@ -137,7 +152,7 @@ bool MultipliesInTiles(WeightDtype dtype) {
 }
 
 int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); }
-int64_t TileShape::columns() const { return CeilDivide(outputs, kTileColumnOutputs); }
+int64_t TileShape::columns() const { return CeilDivide(outputs, kResultOutputs) * kPair; }
 int64_t TileShape::runs() const { return CeilDivide(row_bytes(), kRunBytes); }
 
 UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads,
@@ -147,7 +162,7 @@ UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads,
   ParallelFor(threads, shape.columns(), [&](int64_t column) {
     std::byte* const to = packed.get() + column * column_bytes;
     const int64_t first = column * kTileColumnOutputs;
-    const int64_t filled = std::min<int64_t>(kTileColumnOutputs, shape.outputs - first);
+    const int64_t filled = std::clamp<int64_t>(shape.outputs - first, 0, kTileColumnOutputs);
     if (filled < kTileColumnOutputs) std::memset(to, 0, static_cast<size_t>(column_bytes));
     for (int64_t o = 0; o < filled; ++o) {
       PackOutput(plain + (first + o) * shape.row_bytes(), shape.row_bytes(), o, to);
@@ -157,23 +172,23 @@ UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads,
 }
 
 int64_t TileScratchBytes(const TileShape& shape, int threads) {
-  return kCallStrips * shape.runs() * kStripRunBytes + threads * kColumnSums * kSumBytes;
+  return kCallStrips * shape.runs() * kStripRunBytes + threads * kPairSums * kSumBytes;
 }
 
-void MultiplyInTiles(const TileShape& shape, int threads, const std::byte* weights, int64_t rows,
-                     const std::byte* x, std::byte* y, std::byte* scratch) {
-  const bool few = rows <= kFewRows;
+void MultiplyInTiles(const TileProduct& product, ResultSink sink) {
+  const TileShape& shape = product.shape;
+  const bool few = product.rows <= kFewRows;
   const bool direct = few && shape.row_bytes() % kRunBytes == 0;
-  std::byte* const packed = scratch + threads * kColumnSums * kSumBytes;
-  if (!direct) PackStrips(shape, threads, rows, x, packed);
-  const Product product = {shape, weights, rows, y, direct ? x : packed};
-  const int64_t used = std::min<int64_t>(threads, shape.columns());
+  std::byte* const packed = product.scratch + product.threads * kPairSums * kSumBytes;
+  if (!direct) PackStrips(shape, product.threads, product.rows, product.x, packed);
+  const Product p = {product, direct ? product.x : packed, sink};
+  const int64_t used = std::min<int64_t>(product.threads, p.pairs());
   ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
-    auto* const sums = reinterpret_cast<float*>(scratch) + thread * kColumnSums;
-    if (few) return MultiplyFew(product, direct, thread, used, sums);
-    const int64_t strips = CeilDivide(rows, kStripRows);
+    auto* const sums = reinterpret_cast<float*>(product.scratch) + thread * kPairSums;
+    if (few) return MultiplyFew(p, direct, thread, used, sums);
+    const int64_t strips = CeilDivide(product.rows, kStripRows);
     for (int64_t strip = 0; strip < strips; strip += kMostStrips) {
-      MultiplyPart(product, strip, thread, used, sums);
+      MultiplyPart(p, strip, thread, used, sums);
     }
   });
 }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/result_block.h"
 #include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 
@@ -22,20 +23,29 @@ struct TileShape {
   WeightDtype dtype = WeightDtype::kBf16;
 
   int64_t row_bytes() const;  // of plain inputs
-  int64_t columns() const;    // of 64 outputs, the last one filled up with zeros
+  int64_t columns() const;    // of 32 outputs, an even number: the last filled up with zeros
   int64_t runs() const;       // of 64 bytes of inputs, likewise
 };
 
-// W [outputs, inputs], plain, as [columns, runs, 16, 64, 4 bytes]. Throws std::bad_alloc.
+// W [outputs, inputs], plain, as [columns, runs, 2, 16, 16, 4 bytes]. Throws std::bad_alloc.
 UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads, const std::byte* plain);
 
 // Of one call, of up to kMatmulCallRows rows.
 int64_t TileScratchBytes(const TileShape& shape, int threads);
 
-// y [rows, outputs] (f32; s32 in int8) = x [rows, inputs] W^T. `scratch`: TileScratchBytes, best at
-// a multiple of 64 bytes. REQUIRES: MultipliesInTiles(shape.dtype); 0 < rows <= kMatmulCallRows.
-void MultiplyInTiles(const TileShape& shape, int threads, const std::byte* weights, int64_t rows,
-                     const std::byte* x, std::byte* y, std::byte* scratch);
+struct TileProduct {
+  const TileShape& shape;
+  int threads;
+  const std::byte* weights;  // of PackForTiles
+  int64_t rows;
+  const std::byte* x;  // [rows, inputs]
+  float* room;         // [rows, outputs]: for sums that are not whole yet
+  std::byte* scratch;  // TileScratchBytes, best at a multiple of 64 bytes
+};
+
+// Gives `sink` all of x W^T, in f32; in int8 as s32 sums. REQUIRES: MultipliesInTiles(shape.dtype);
+// 0 < rows <= kMatmulCallRows.
+void MultiplyInTiles(const TileProduct& product, ResultSink sink);
 
 }  // namespace plumbline
 

@@ -162,8 +162,9 @@ ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t 
                       m.qkv.outputs * cutting::kFloatBytes + c.query_width() * b +
                       m.up.outputs * cutting::kFloatBytes + c.ffn * b +
                       2 * pairs * cutting::kFloatBytes + kRowBookBytes +
-                      // Whole numbers: heads' output before it is rounded, and a scale.
-                      (int8 ? (c.query_width() + 1) * cutting::kFloatBytes : 0);
+                      // Whole numbers: heads' output, or up's activation, before it is rounded, and
+                      // a scale.
+                      (int8 ? (std::max(c.query_width(), c.ffn) + 1) * cutting::kFloatBytes : 0);
   ScratchSizes sizes;
   sizes.activations = step_tokens * row + pairs * kFrequencyBytes;
   sizes.logits = logit_rows * (c.width * b + c.vocab * cutting::kFloatBytes + kLogitBookBytes +

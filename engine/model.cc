@@ -167,7 +167,7 @@ absl::Status Transformer::Check(const StepBatch& batch, const KvStore& store) co
 int64_t Transformer::RowBytes() const {
   const Buffers& b = buffers_;
   return b.residual.bytes() + b.normed.bytes() + b.qkv.bytes() + b.mixed.bytes() + b.delta.bytes() +
-         b.hidden.bytes() + b.active.bytes() + b.attended.bytes() + b.scales.bytes() +
+         b.hidden.bytes() + b.active.bytes() + b.unrounded.bytes() + b.scales.bytes() +
          b.cosines.bytes() + b.sines.bytes();
 }
 
@@ -186,8 +186,8 @@ ScratchSizes Transformer::scratch_sizes() const {
 
 void Transformer::TouchScratch() {
   Buffers& b = buffers_;
-  for (auto* floats : {&b.residual, &b.qkv, &b.delta, &b.hidden, &b.attended, &b.scales, &b.cosines,
-                       &b.sines, &b.logits, &b.last_scales}) {
+  for (auto* floats : {&b.residual, &b.qkv, &b.delta, &b.hidden, &b.unrounded, &b.scales,
+                       &b.cosines, &b.sines, &b.logits, &b.last_scales}) {
     floats->Touch();
   }
   for (auto* bytes : {&b.normed, &b.mixed, &b.active, &b.last}) bytes->Touch();

@@ -94,25 +94,34 @@ HWY_INLINE Vec Gate(Vec x, Vec u) {
   return hn::Div(x, hn::Add(hn::Set(f, 1.0f), hn::Exp(f, exponent)));
 }
 
-void ActivateImpl(FeedForwardKind kind, int ffn, const float* in, const float* bias,
-                  WeightDtype out_dtype, std::byte* out) {
+// n elements of `in` from i on, with their bias.
+HWY_INLINE Vec LoadBiased(const float* in, const float* bias, int i, size_t n) {
+  const Vec x = LoadPart(in + i, n);
+  return bias == nullptr ? x : hn::Add(x, LoadPart(bias + i, n));
+}
+
+void GeluImpl(int ffn, const float* in, const float* bias, WeightDtype out_dtype, std::byte* out) {
   const F f;
   for (int i = 0; i < ffn; i += kLanes) {
     const size_t n = LanesAt(i, ffn);
-    Vec x = LoadPart(in + i, n);
-    if (bias != nullptr) x = hn::Add(x, LoadPart(bias + i, n));
-    Vec value;
-    if (kind == FeedForwardKind::kSwiGlu) {
-      Vec up = LoadPart(in + ffn + i, n);
-      if (bias != nullptr) up = hn::Add(up, LoadPart(bias + ffn + i, n));
-      value = hn::Mul(Gate(x, x), up);
-    } else {
-      // gelu(x) = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
-      const Vec cube = hn::Mul(hn::Mul(x, x), x);
-      const Vec inner = hn::MulAdd(hn::Set(f, 0.044715f), cube, x);
-      value = Gate(x, hn::Mul(hn::Set(f, 1.5957691216057308f), inner));
+    const Vec x = LoadBiased(in, bias, i, n);
+    // gelu(x) = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+    const Vec cube = hn::Mul(hn::Mul(x, x), x);
+    const Vec inner = hn::MulAdd(hn::Set(f, 0.044715f), cube, x);
+    StoreAs(out_dtype, Gate(x, hn::Mul(hn::Set(f, 1.5957691216057308f), inner)), i, n, out);
+  }
+}
+
+void SwiGluImpl(int ffn, const float* in, const float* bias, WeightDtype out_dtype,
+                std::byte* out) {
+  for (int turn = 0; turn < ffn; turn += kGateTurn) {
+    const int size = std::min(kGateTurn, ffn - turn);
+    for (int i = 0; i < size; i += kLanes) {
+      const size_t n = LanesAt(i, size);
+      const Vec gate = LoadBiased(in, bias, 2 * turn + i, n);
+      const Vec up = LoadBiased(in, bias, 2 * turn + size + i, n);
+      StoreAs(out_dtype, hn::Mul(Gate(gate, gate), up), turn + i, n, out);
     }
-    StoreAs(out_dtype, value, i, n, out);
   }
 }
 
@@ -159,7 +168,8 @@ HWY_AFTER_NAMESPACE();
 namespace plumbline {
 
 HWY_EXPORT(AddAndNormImpl);
-HWY_EXPORT(ActivateImpl);
+HWY_EXPORT(GeluImpl);
+HWY_EXPORT(SwiGluImpl);
 HWY_EXPORT(RoundRowImpl);
 HWY_EXPORT(FindLargestImpl);
 
@@ -170,7 +180,11 @@ void AddAndNorm(const NormParams& norm, int width, const float* delta, const flo
 
 void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
               WeightDtype out_dtype, std::byte* out) {
-  HWY_DYNAMIC_DISPATCH(ActivateImpl)(kind, ffn, in, bias, out_dtype, out);
+  if (kind == FeedForwardKind::kSwiGlu) {
+    HWY_DYNAMIC_DISPATCH(SwiGluImpl)(ffn, in, bias, out_dtype, out);
+  } else {
+    HWY_DYNAMIC_DISPATCH(GeluImpl)(ffn, in, bias, out_dtype, out);
+  }
 }
 
 void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out) {

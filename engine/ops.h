@@ -25,9 +25,14 @@ struct NormParams {
 void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
                 float* x, WeightDtype out_dtype, std::byte* out);
 
-// SwiGLU (Shazeer 2020): in [2 * ffn], gate then up: out = silu(gate) * up. GELU, tanh form
-// (Hendrycks and Gimpel 2016): in [ffn]. `bias`, as long as `in`, is added first; may be null.
-// `out` as f32 may be `in`.
+// Gates and ups take turns in rows of this many, so that a block of results (result_block.h) has
+// both; the last turn has fewer. The rows of the matrix that makes them lie likewise.
+inline constexpr int kGateTurn = 32;
+
+// SwiGLU (Shazeer 2020): in [2 * ffn], turns of gates and ups: out = silu(gate) * up. GELU, tanh
+// form (Hendrycks and Gimpel 2016): in [ffn]. `bias`, as long as `in`, is added first; may be null.
+// Also for some neighbours of a row, if they begin with a turn and end with one. `out` as f32 may
+// be `in`.
 void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
               WeightDtype out_dtype, std::byte* out);
 

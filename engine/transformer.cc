@@ -1,5 +1,6 @@
 #include "engine/transformer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -46,7 +47,7 @@ Transformer::Transformer(const ModelConfig& config, const ModelOptions& options,
     buffers_.sines = UntouchedArray<float>(rows * (config.rope_dims / 2));
   }
   if (int8()) {
-    buffers_.attended = UntouchedArray<float>(rows * config.query_width());
+    buffers_.unrounded = UntouchedArray<float>(rows * std::max(config.query_width(), config.ffn));
     buffers_.scales = UntouchedArray<float>(rows);
     buffers_.last_scales = UntouchedArray<float>(options.max_logit_rows);
   }
@@ -100,15 +101,18 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
 
 absl::Status Transformer::Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
                                    const std::byte* in, float* out) {
-  const int64_t macs_per_row = matrix.inputs() * matrix.outputs();
-  absl::Status status =
-      matrix.Run(step.batch.num_tokens(), in, out, [&](int64_t row, int64_t rows) {
-        step.work->AddRows(work_class, step.batch, static_cast<int>(row), static_cast<int>(rows),
-                           macs_per_row);
-        step.work->bytes[static_cast<int>(work_class)] += matrix.element_bytes_read();
-      });
+  absl::Status status = matrix.Run(
+      step.batch.num_tokens(), in, out,
+      [&](int64_t row, int64_t rows) { CountCall(step, work_class, matrix, row, rows); });
   step.clock.Lap(work_class);
   return status;
+}
+
+void Transformer::CountCall(const Step& step, WorkClass work_class, const PackedMatrix& matrix,
+                            int64_t row, int64_t rows) {
+  step.work->AddRows(work_class, step.batch, static_cast<int>(row), static_cast<int>(rows),
+                     matrix.inputs() * matrix.outputs());
+  step.work->bytes[static_cast<int>(work_class)] += matrix.element_bytes_read();
 }
 
 absl::Status Transformer::Attend(const Step& step, int layer) {
@@ -125,10 +129,10 @@ absl::Status Transformer::Attend(const Step& step, int layer) {
   if (!status.ok()) return status;
   RotateAndStore(step, layer);
   const int64_t qkv_width = config_.query_width() + 2 * config_.kv_width();
-  auto* attended = reinterpret_cast<std::byte*>(buffers_.attended.get());
+  auto* unrounded = reinterpret_cast<std::byte*>(buffers_.unrounded.get());
   attention_.Run(step.batch, step.store, layer, buffers_.qkv.get(), qkv_width,
                  int8() ? WeightDtype::kF32 : options_.weights,
-                 int8() ? attended : buffers_.mixed.get(), step.work);
+                 int8() ? unrounded : buffers_.mixed.get(), step.work);
   step.clock.LapAttention(attention_.ticks());
   QuantizeAttended(step);
   return Multiply(step, WorkClass::kProjections, *w.output, buffers_.mixed.get(),
@@ -138,10 +142,16 @@ absl::Status Transformer::Attend(const Step& step, int layer) {
 absl::Status Transformer::FeedForward(const Step& step, int layer) {
   const LayerWeights& w = weights_.layers[layer];
   NormRows(step, {w.output.get(), &w.output_bias}, w.ffn_norm, w.ffn_norm_bias);
-  absl::Status status =
-      Multiply(step, WorkClass::kFeedForward, *w.up, buffers_.normed.get(), buffers_.hidden.get());
+  // Activations of blocks are part of the product, in time, too; what goes by rows is not.
+  absl::Status status = w.up->RunInto(
+      step.batch.num_tokens(), buffers_.normed.get(), buffers_.scales.get(), buffers_.hidden.get(),
+      [&](const ResultBlock& block) { ActivateBlock(w, block); },
+      [&](int64_t row, int64_t rows) {
+        CountCall(step, WorkClass::kFeedForward, *w.up, row, rows);
+        step.clock.Lap(WorkClass::kFeedForward);
+      });
   if (!status.ok()) return status;
-  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) { ActivateRow(w, row); });
+  QuantizeActivated(step);
   CountChannels(step, *w.up);
   CountVector(step, w.up_bias);
   step.clock.Lap(WorkClass::kOther);

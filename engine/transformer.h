@@ -41,12 +41,12 @@ class Transformer final : public Model {
     UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer adds
     UntouchedArray<float> hidden;      // [max_step_tokens, up outputs]
     UntouchedArray<std::byte> active;  // [max_step_tokens, ffn]
-    // int8 and q4 alone: the heads' outputs before they become `mixed`, since a row's scale needs
-    // them all; and the scale of each row of the operand written last (normed, mixed or active),
-    // which is read before the next is written.
-    UntouchedArray<float> attended;  // [max_step_tokens, query width]
-    UntouchedArray<float> scales;    // [max_step_tokens]
-    UntouchedArray<float> cosines;   // [max_step_tokens, rope_dims / 2]
+    // int8 and q4 alone: heads' outputs before they become `mixed`, then activations before they
+    // become `active`, since a row's scale needs them all; and the scale of each row of the operand
+    // written last (normed, mixed or active), which is read before the next is written.
+    UntouchedArray<float> unrounded;  // [max_step_tokens, query width or ffn]
+    UntouchedArray<float> scales;     // [max_step_tokens]
+    UntouchedArray<float> cosines;    // [max_step_tokens, rope_dims / 2]
     UntouchedArray<float> sines;
     UntouchedArray<std::byte> last;     // [max_logit_rows, width]: rows that want logits
     UntouchedArray<float> logits;       // [max_logit_rows, vocab]
@@ -74,7 +74,9 @@ class Transformer final : public Model {
   // For one row; the result in the computing dtype. In int8 `delta` is overwritten.
   void NormRow(const NormParams& norm, int64_t row, const Delta& delta, std::byte* out,
                float* out_scale);
-  void ActivateRow(const LayerWeights& weights, int64_t row);
+  // Of the up matrix's results: their place in `active`, or in `unrounded`.
+  void ActivateBlock(const LayerWeights& weights, const ResultBlock& block);
+  void QuantizeActivated(const Step& step);
   // mixed = the heads' outputs in the computing dtype, where attention did not write them so.
   void QuantizeAttended(const Step& step);
   absl::Status Attend(const Step& step, int layer);
@@ -83,6 +85,8 @@ class Transformer final : public Model {
   absl::Status Head(const Step& step);
   absl::Status Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
                         const std::byte* in, float* out);
+  void CountCall(const Step& step, WorkClass work_class, const PackedMatrix& matrix, int64_t row,
+                 int64_t rows);
   void CountVector(const Step& step, const std::vector<float>& vector);
   void CountDelta(const Step& step, const Delta& delta);
   void CountChannels(const Step& step, const PackedMatrix& matrix);

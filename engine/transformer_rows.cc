@@ -86,7 +86,7 @@ void Transformer::QuantizeAttended(const Step& step) {
   if (!int8()) return;
   const int width = config_.query_width();
   ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
-    QuantizeRow(width, buffers_.attended.get() + row * width, buffers_.mixed.get() + row * width,
+    QuantizeRow(width, buffers_.unrounded.get() + row * width, buffers_.mixed.get() + row * width,
                 ScaleOf(row));
   });
   step.clock.Lap(WorkClass::kOther);
@@ -121,19 +121,29 @@ void Transformer::RotateAndStore(const Step& step, int layer) {
   step.clock.Lap(WorkClass::kOther);
 }
 
-void Transformer::ActivateRow(const LayerWeights& w, int64_t row) {
+void Transformer::ActivateBlock(const LayerWeights& w, const ResultBlock& block) {
+  static_assert(kResultOutputs % (2 * kGateTurn) == 0, "a block ends with a turn");
   const FeedForwardKind kind = config_.feed_forward;
-  float* hidden = buffers_.hidden.get() + row * w.up->outputs();
-  std::byte* out =
-      buffers_.active.get() + row * int64_t{1} * config_.ffn * WeightDtypeBytes(options_.weights);
-  w.up->FinishRow(*ScaleOf(row), hidden);
-  if (!int8()) {
-    Activate(kind, config_.ffn, hidden, OrNull(w.up_bias), options_.weights, out);
-    return;
+  const int turns = kind == FeedForwardKind::kSwiGlu ? 2 : 1;  // outputs of one activation
+  const auto count = static_cast<int>(block.outputs / turns);
+  const float* bias = w.up_bias.empty() ? nullptr : w.up_bias.data() + block.output;
+  const WeightDtype dtype = int8() ? WeightDtype::kF32 : options_.weights;
+  std::byte* const out =
+      int8() ? reinterpret_cast<std::byte*>(buffers_.unrounded.get()) : buffers_.active.get();
+  for (int64_t row = 0; row < block.rows; ++row) {
+    const int64_t at = (block.row + row) * config_.ffn + block.output / turns;
+    Activate(kind, count, block.values + row * block.stride, bias, dtype,
+             out + at * WeightDtypeBytes(dtype));
   }
-  Activate(kind, config_.ffn, hidden, OrNull(w.up_bias), WeightDtype::kF32,
-           reinterpret_cast<std::byte*>(hidden));
-  QuantizeRow(config_.ffn, hidden, out, ScaleOf(row));
+}
+
+void Transformer::QuantizeActivated(const Step& step) {
+  if (!int8()) return;
+  const int ffn = config_.ffn;
+  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+    QuantizeRow(ffn, buffers_.unrounded.get() + row * ffn, buffers_.active.get() + row * ffn,
+                ScaleOf(row));
+  });
 }
 
 }  // namespace plumbline

@@ -33,14 +33,15 @@ class Loader {
     }
   }
 
-  // Packs a matrix whose rows are the parts' rows, in order.
-  void Matrix(const Parts& parts, std::unique_ptr<PackedMatrix>* out) {
+  // Packs a matrix whose rows are the parts' rows: one part behind the other, or with turns of so
+  // many rows of each (then all have as many rows).
+  void Matrix(const Parts& parts, std::unique_ptr<PackedMatrix>* out, int64_t turn = 0) {
     if (!status_.ok()) return;
     int64_t outputs = 0;
     for (const TensorShape& part : parts) outputs += part.rows;
     auto packed = PackedMatrix::Create(context_, outputs, parts[0].row_elements, dtype_,
                                        [&](int64_t row, int64_t num_rows, float* to) {
-                                         return ReadParts(parts, row, num_rows, to);
+                                         return ReadParts(parts, turn, row, num_rows, to);
                                        });
     for (const TensorShape& part : parts) source_.Release(part.name);
     if (!packed.ok()) {
@@ -73,19 +74,36 @@ class Loader {
   const absl::Status& status() const { return status_; }
 
  private:
-  absl::Status ReadParts(const Parts& parts, int64_t row, int64_t num_rows, float* to) const {
-    for (const TensorShape& part : parts) {
-      if (num_rows == 0) break;
-      if (row >= part.rows) {
-        row -= part.rows;
-        continue;
-      }
-      const int64_t count = std::min(num_rows, part.rows - row);
-      absl::Status status = source_.ReadRows(part, row, count, to);
+  // Neighbouring rows of one part.
+  struct PartRows {
+    const TensorShape& part;
+    int64_t row;
+    int64_t count;
+  };
+  // A row of the matrix and those behind it that are of the same part.
+  static PartRows Find(const Parts& parts, int64_t turn, int64_t row) {
+    size_t part = 0;
+    if (turn == 0) {
+      for (; row >= parts[part].rows; ++part) row -= parts[part].rows;
+      return {parts[part], row, parts[part].rows - row};
+    }
+    const auto num_parts = static_cast<int64_t>(parts.size());
+    const int64_t first = row / (num_parts * turn) * turn;  // of the turn, in every part
+    const int64_t rows = std::min(turn, parts[0].rows - first);
+    row -= num_parts * first;
+    return {parts[static_cast<size_t>(row / rows)], first + row % rows, rows - row % rows};
+  }
+
+  absl::Status ReadParts(const Parts& parts, int64_t turn, int64_t row, int64_t num_rows,
+                         float* to) const {
+    while (num_rows > 0) {
+      const PartRows rows = Find(parts, turn, row);
+      const int64_t count = std::min(num_rows, rows.count);
+      absl::Status status = source_.ReadRows(rows.part, rows.row, count, to);
       if (!status.ok()) return status;
-      to += count * part.row_elements;
+      to += count * rows.part.row_elements;
       num_rows -= count;
-      row = 0;
+      row += count;
     }
     return absl::OkStatus();
   }
@@ -130,7 +148,7 @@ void LoadFeedForward(const ModelConfig& c, const std::string& prefix, Loader& lo
   }
   up.push_back({name("ffn_up.weight"), c.ffn, c.width});
   loader.Vector({{name("ffn_norm.weight"), 1, c.width}}, &layer->ffn_norm);
-  loader.Matrix(up, &layer->up);
+  loader.Matrix(up, &layer->up, kGateTurn);
   loader.Matrix({{name("ffn_down.weight"), c.width, c.ffn}}, &layer->down);
   if (!c.linear_bias) return;
   loader.Vector({{name("ffn_norm.bias"), 1, c.width}}, &layer->ffn_norm_bias);

@@ -24,10 +24,10 @@ struct LayerWeights {
   std::unique_ptr<PackedMatrix> output;                    // [width, query width]
   std::vector<float> output_bias;                          // [width]
   std::vector<float> ffn_norm, ffn_norm_bias;              // [width]
-  std::unique_ptr<PackedMatrix> up;                        // [2 ffn (gate, up) or ffn, width]
-  std::vector<float> up_bias;                              // as many as up has outputs
-  std::unique_ptr<PackedMatrix> down;                      // [width, ffn]
-  std::vector<float> down_bias;                            // [width]
+  std::unique_ptr<PackedMatrix> up;    // [2 ffn (gates, ups: ops.h) or ffn, width]
+  std::vector<float> up_bias;          // as many as up has outputs
+  std::unique_ptr<PackedMatrix> down;  // [width, ffn]
+  std::vector<float> down_bias;        // [width]
 };
 
 struct ModelWeights {

@@ -57,6 +57,19 @@ class MatmulTilesTest : public testing::Test {
   }
 };
 
+// Puts a block where it belongs, where nothing may be yet.
+void Place(const ResultBlock& block, int64_t outputs, std::vector<float>* y) {
+  EXPECT_EQ(block.output % kResultOutputs, 0);
+  EXPECT_TRUE(block.outputs % kResultOutputs == 0 || block.output + block.outputs == outputs);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    for (int64_t i = 0; i < block.outputs; ++i) {
+      float& to = (*y)[static_cast<size_t>((block.row + row) * outputs + block.output + i)];
+      EXPECT_TRUE(std::isnan(to)) << "had before";
+      to = block.values[row * block.stride + i];
+    }
+  }
+}
+
 // y of `rows` rows from `first` on; scratch and result are full of NaN before.
 std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int64_t rows) {
   const auto packed =
@@ -65,9 +78,10 @@ std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int6
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);
   std::vector<float> y(static_cast<size_t>(rows * o.shape.outputs), kNaN);
-  MultiplyInTiles(o.shape, threads, packed.get(), rows, o.Row(first),
-                  reinterpret_cast<std::byte*>(y.data()),
-                  reinterpret_cast<std::byte*>(scratch.get()));
+  std::vector<float> room(y.size(), kNaN);
+  MultiplyInTiles({o.shape, threads, packed.get(), rows, o.Row(first), room.data(),
+                   reinterpret_cast<std::byte*>(scratch.get())},
+                  [&](const ResultBlock& block) { Place(block, o.shape.outputs, &y); });
   return y;
 }
 
@@ -155,15 +169,15 @@ TEST(PackForTilesTest, PutsEveryWordWhereTheTilesReadIt) {
   const auto* plain = reinterpret_cast<const std::byte*>(o.w.data());
   for (const int threads : {1, 2}) {
     const auto packed = PackForTiles(o.shape, threads, plain);
-    ASSERT_EQ(o.shape.columns(), 2);
+    ASSERT_EQ(o.shape.columns(), 4);
     ASSERT_EQ(o.shape.runs(), 2);
-    ASSERT_EQ(packed.bytes(), int64_t{2} * 2 * kRunWeightBytes);
+    ASSERT_EQ(packed.bytes(), int64_t{4} * 2 * kRunWeightBytes);
     const auto* elements = reinterpret_cast<const uint16_t*>(packed.get());
     for (int64_t output = 0; output < 128; ++output) {
       for (int64_t input = 0; input < 64; ++input) {
         const bool real = output < 70 && input < 33;
-        const int64_t run = output / 64 * 2 + input / 32;
-        const int64_t at = ((run * 16 + input % 32 / 2) * 64 + output % 64) * 2 + input % 2;
+        const int64_t tile = (output / 32 * 2 + input / 32) * 2 + output % 32 / 16;
+        const int64_t at = ((tile * 16 + input % 32 / 2) * 16 + output % 16) * 2 + input % 2;
         ASSERT_EQ(elements[at], real ? o.w[output * 33 + input] : 0) << output << ", " << input;
       }
     }

@@ -80,10 +80,18 @@ class ActivateTest : public testing::TestWithParam<Param> {
   static void ExpectActivated(int ffn, bool with_bias) {
     const auto [kind, dtype] = GetParam();
     const bool swiglu = kind == FeedForwardKind::kSwiGlu;
-    std::vector<float> in = ActivationInputs(ffn, 1);
-    if (swiglu) {
-      const std::vector<float> up = NormalValues(ffn, 2, 1.0F);
-      in.insert(in.end(), up.begin(), up.end());
+    const std::vector<float> gates = ActivationInputs(ffn, 1);
+    const std::vector<float> ups = NormalValues(ffn, 2, 1.0F);
+    std::vector<float> in;
+    std::vector<size_t> places;  // of the gates; of the ups as much further as the turn is long
+    std::vector<size_t> turns;
+    for (size_t i = 0; i < gates.size(); ++i) {
+      const size_t turn = swiglu ? std::min<size_t>(32, gates.size() - i / 32 * 32) : 0;
+      places.push_back(swiglu ? i / 32 * 64 + i % 32 : i);
+      turns.push_back(turn);
+      in.resize(std::max(in.size(), places[i] + turn + 1));
+      in[places[i]] = gates[i];
+      if (swiglu) in[places[i] + turn] = ups[i];
     }
     const std::vector<float> bias = NormalValues(static_cast<int>(in.size()), 3, 0.5F);
     OutputRow out(ffn, dtype);
@@ -91,15 +99,15 @@ class ActivateTest : public testing::TestWithParam<Param> {
     const auto at = [&](size_t i) { return double{in[i]} + (with_bias ? bias[i] : 0.0F); };
     for (size_t i = 0; i < static_cast<size_t>(ffn); ++i) {
       const Expected expected =
-          swiglu ? ExactSwiGlu(at(i), at(i + static_cast<size_t>(ffn)), with_bias)
-                 : ExactGelu(at(i), with_bias);
+          swiglu ? ExactSwiGlu(at(places[i]), at(places[i] + turns[i]), with_bias)
+                 : ExactGelu(at(places[i]), with_bias);
       if (std::abs(expected.y) - expected.bound > std::numeric_limits<float>::max()) {
         ASSERT_EQ(out.Value(i), std::copysign(kInfinity, expected.y)) << at(i);
         continue;
       }
       ASSERT_LE(std::abs(out.Value(i) - expected.y),
                 WithRounding(dtype, expected.y, expected.bound))
-          << "of " << at(i) << ", " << i << " of " << ffn;
+          << "of " << at(places[i]) << ", " << i << " of " << ffn;
     }
     EXPECT_TRUE(out.GuardIsIntact());
   }

@@ -1,0 +1,117 @@
+// Products that give their results block by block: the same numbers as whole ones, each once.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/int8_rows.h"
+#include "engine/matmul.h"
+#include "engine/ops.h"
+#include "engine/weight_dtype.h"
+#include "gtest/gtest.h"
+
+namespace plumbline::matmul_blocks_test {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr int64_t kInputs = 72;
+constexpr int64_t kMostRows = 545;  // a whole call, one of a multiple of 32, and one more row
+
+class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
+ protected:
+  void SetUp() override {
+    auto context = MatmulContext::Create(2);
+    ASSERT_TRUE(context.ok()) << context.status();
+    context_ = *std::move(context);
+    std::mt19937_64 random(5);
+    std::normal_distribution<float> normal;
+    x_.resize(static_cast<size_t>(kMostRows * kInputs * WeightDtypeBytes(GetParam())));
+    for (int64_t row = 0; row < kMostRows; ++row) {
+      std::vector<float> values(kInputs);
+      for (float& value : values) value = normal(random);
+      std::byte* const to = x_.data() + row * kInputs * WeightDtypeBytes(GetParam());
+      if (IsWhole(GetParam())) {
+        QuantizeRow(kInputs, values.data(), to, &scales_.emplace_back());
+      } else {
+        RoundRow(kInputs, values.data(), GetParam(), to);
+      }
+    }
+  }
+  std::unique_ptr<PackedMatrix> Pack(int64_t outputs) {
+    std::mt19937_64 random(static_cast<uint64_t>(outputs));
+    std::normal_distribution<float> normal;
+    auto matrix = PackedMatrix::Create(*context_, outputs, kInputs, GetParam(),
+                                       [&](int64_t, int64_t rows, float* out) {
+                                         for (int64_t i = 0; i < rows * kInputs; ++i) {
+                                           out[i] = normal(random);
+                                         }
+                                         return absl::OkStatus();
+                                       });
+    EXPECT_TRUE(matrix.ok()) << matrix.status();
+    return *std::move(matrix);
+  }
+  std::vector<float> Whole(PackedMatrix& matrix, int64_t rows) {
+    std::vector<float> y(static_cast<size_t>(rows * matrix.outputs()), kNaN);
+    EXPECT_TRUE(matrix.Run(rows, x_.data(), y.data(), [](int64_t, int64_t) {}).ok());
+    for (int64_t row = 0; row < rows && IsWhole(GetParam()); ++row) {
+      matrix.FinishRow(scales_[static_cast<size_t>(row)], y.data() + row * matrix.outputs());
+    }
+    return y;
+  }
+  std::vector<float> InBlocks(PackedMatrix& matrix, int64_t rows) {
+    const int64_t outputs = matrix.outputs();
+    std::vector<float> room(static_cast<size_t>(rows * outputs), kNaN);
+    std::vector<float> y(room.size(), kNaN);
+    std::mutex mutex;
+    int64_t told = 0;
+    const auto take = [&](const ResultBlock& block) {
+      const std::lock_guard lock(mutex);
+      EXPECT_EQ(block.output % kResultOutputs, 0);
+      EXPECT_TRUE(block.outputs % kResultOutputs == 0 || block.output + block.outputs == outputs);
+      for (int64_t row = 0; row < block.rows; ++row) {
+        for (int64_t i = 0; i < block.outputs; ++i) {
+          const int64_t at = (block.row + row) * outputs + block.output + i;
+          EXPECT_TRUE(std::isnan(y[static_cast<size_t>(at)])) << "given twice: " << at;
+          y[static_cast<size_t>(at)] = block.values[row * block.stride + i];
+        }
+      }
+    };
+    EXPECT_TRUE(matrix
+                    .RunInto(rows, x_.data(), scales_.data(), room.data(), take,
+                             [&](int64_t first, int64_t count) {
+                               EXPECT_EQ(first, told);
+                               told += count;
+                             })
+                    .ok());
+    EXPECT_EQ(told, rows);
+    return y;
+  }
+
+  std::unique_ptr<MatmulContext> context_;
+  std::vector<std::byte> x_;
+  std::vector<float> scales_;  // of whole numbers' rows
+};
+
+TEST_P(MatmulBlocksTest, GivesTheBitsOfTheWholeProduct) {
+  for (const int64_t outputs : {1, 64, 100, 130}) {
+    const std::unique_ptr<PackedMatrix> matrix = Pack(outputs);
+    for (const int64_t rows : {0, 1, 5, 16, 17, 33, 64, 300, 545}) {
+      EXPECT_EQ(InBlocks(*matrix, rows), Whole(*matrix, rows))
+          << "[" << outputs << ", " << kInputs << "], " << rows << " rows, "
+          << matrix->implementation();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, MatmulBlocksTest,
+                         testing::Values(WeightDtype::kF32, WeightDtype::kBf16, WeightDtype::kInt8,
+                                         WeightDtype::kQ4),
+                         [](const auto& test) { return std::string(WeightDtypeName(test.param)); });
+
+}  // namespace
+}  // namespace plumbline::matmul_blocks_test
