@@ -38,6 +38,7 @@ void Grow(int64_t count, UntouchedArray<T>* array) {
   if (array->bytes() >= count * static_cast<int64_t>(sizeof(T))) return;
   *array = {};  // the smaller one's memory may serve the larger
   *array = UntouchedArray<T>(count);
+  array->Touch();  // so that no step pays for its pages
 }
 
 }  // namespace

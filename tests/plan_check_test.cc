@@ -52,7 +52,7 @@ TEST(PlanCheckTest, ReportSaysPlainlyWhereItIsOff) {
 }
 
 TEST(PlanCheckTest, HoldsForARealProcess) {
-  for (const char* weights : {"f32", "auto"}) {
+  for (const char* weights : {"f32", "auto", "int8", "q4"}) {
     const BinaryResult result =
         RunPlumbline({"generate", "-m", kModel, "-p", "any text", "-n", "4", "--cache-mib", "24",
                       "--weights", weights, "--plan-check", "--json"});
@@ -74,6 +74,22 @@ TEST(PlanCheckTest, HoldsForARealProcess) {
     if (IsSanitized()) GTEST_SKIP() << "a sanitizer's own memory is not planned";
     EXPECT_TRUE(check.at("within_tolerance").get<bool>()) << check.dump(1);
   }
+}
+
+// In q4 the toy model's weights are a tenth of what it takes, and matmuls' scratch is a third of
+// them: it counts only where it is resident.
+TEST(PlanCheckTest, HoldsForTheToyInQ4) {
+  if (IsSanitized()) GTEST_SKIP() << "a sanitizer's own memory is not planned";
+  const BinaryResult result = RunPlumbline({"generate", "-p", "ROMEO:", "-n", "8", "--threads", "2",
+                                            "--weights", "q4", "--plan-check", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << result.out;
+  const Json& check = json.at("plan_check");
+  for (const auto& part : check.at("real").at("scratch").items()) {
+    EXPECT_EQ(check.at("planned").at("scratch").at(part.key()), part.value()) << part.key();
+  }
+  EXPECT_TRUE(check.at("within_tolerance").get<bool>()) << check.dump(1);
 }
 
 TEST(PlanCheckTest, TextShowsItWhereAskedFor) {
