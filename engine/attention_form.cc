@@ -5,9 +5,13 @@
 
 namespace plumbline {
 
-AttentionForm AttentionFormFor(KvDtype dtype, int head_dim) {
+AttentionForm AttentionFormWith(bool tiles, KvDtype dtype, int64_t head_dim) {
   const bool fits = dtype == KvDtype::kBf16 && head_dim % kTileRun == 0;
-  return fits && UsesTiles() ? AttentionForm::kTiles : AttentionForm::kVectors;
+  return fits && tiles ? AttentionForm::kTiles : AttentionForm::kVectors;
+}
+
+AttentionForm AttentionFormFor(KvDtype dtype, int head_dim) {
+  return AttentionFormWith(UsesTiles(), dtype, head_dim);
 }
 
 }  // namespace plumbline

@@ -14,8 +14,12 @@ namespace plumbline {
 // one form, prompt chunks and decode steps alike: a row's bits must not depend on its company.
 enum class AttentionForm : uint8_t { kVectors, kTiles };
 
-// The form for a cache on this machine: tiles for bf16 where the CPU has them, the system lets this
-// process use them, and heads fill them. Fixed for the life of the process. Safe from any thread.
+// The form for a cache on a machine with or without tile registers to use: tiles for bf16 whose
+// heads fill them. Pure.
+AttentionForm AttentionFormWith(bool tiles, KvDtype dtype, int64_t head_dim);
+
+// The same on this machine, which has them where the CPU does and the system lets this process use
+// them (tile_registers.h). Fixed for the life of the process. Safe from any thread.
 AttentionForm AttentionFormFor(KvDtype dtype, int head_dim);
 
 }  // namespace plumbline

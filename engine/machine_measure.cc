@@ -10,6 +10,7 @@
 #include "engine/parallel.h"
 #include "engine/quantile.h"
 #include "engine/step_clock.h"
+#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
@@ -84,6 +85,7 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   profile.features = machine.features;
   profile.threads = UsableThreads(options.threads);
   profile.unix_seconds = static_cast<int64_t>(std::time(nullptr));
+  profile.tiles = UsesTiles();
   std::vector<Measurement> measurements;
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();

@@ -119,6 +119,9 @@ struct MachineProfile {
   std::vector<std::string> features;
   int threads = 0;
   int64_t unix_seconds = 0;  // when it was measured
+  // Whether it ran bf16 and int8 matmuls, and attention over bf16 caches, in tile registers
+  // (tile_registers.h). Rates of matmuls tell of it by themselves; attention is cut differently.
+  bool tiles = false;
   // What it does. Tables ascend in rows and bytes.
   Anchors anchors;
   std::vector<MatmulRates> matmuls;

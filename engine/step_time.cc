@@ -13,7 +13,9 @@ using step_time::Step;
 
 Step MakeStep(const MachineProfile& profile, const CostShape& shape,
               absl::Span<const SpanShape> spans) {
-  Step step = {profile, RateTables(profile), shape, spans};
+  CostShape as_there = shape;
+  as_there.attention = AttentionFormWith(profile.tiles, shape.cache_dtype, shape.e);
+  Step step = {profile, RateTables(profile), as_there, spans};
   for (const SpanShape& span : spans) {
     step.tokens += span.count;
     step.logit_rows += span.logit_rows;

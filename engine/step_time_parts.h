@@ -19,7 +19,7 @@ inline double Real(int64_t value) { return static_cast<double>(value); }
 struct Step {
   const MachineProfile& profile;
   const RateTables tables;
-  const CostShape& shape;
+  const CostShape shape;  // attention in the form that the profile's machine has
   absl::Span<const SpanShape> spans;
   int64_t tokens = 0;
   int64_t logit_rows = 0;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/machine.h"
+#include "engine/tile_registers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -26,14 +27,31 @@ std::string TestPath() {
 MachineProfile OfThisMachine() {
   MachineProfile profile = MadeProfile(1.25e11, 3.7e10 / 3, 2e5);
   profile.cpu_model = DetectMachine().cpu_model;
+  profile.tiles = UsesTiles();
   return profile;
 }
 
 TEST(MachineFileTest, ComesBackAsItWas) {
-  const MachineProfile profile = MadeProfile(1e11 / 3, 3.7e10, 1e6 / 7);
-  const auto parsed = ParseMachineProfile(MachineProfileJson(profile));
-  ASSERT_TRUE(parsed.ok()) << parsed.status();
-  EXPECT_EQ(*parsed, profile);
+  for (const bool tiles : {false, true}) {
+    MachineProfile profile = MadeProfile(1e11 / 3, 3.7e10, 1e6 / 7);
+    profile.tiles = tiles;
+    const auto parsed = ParseMachineProfile(MachineProfileJson(profile));
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(*parsed, profile);
+  }
+}
+
+TEST(MachineFileTest, WhereTilesAreNotNamedTheCpuTells) {
+  for (const bool has : {false, true}) {
+    MachineProfile profile = MadeProfile(1e11, 1e10, 1e5);
+    if (has) profile.features = {"avx512f", "amx_tile", "amx_int8", "amx_bf16"};
+    profile.tiles = !has;
+    Json json = Json::parse(MachineProfileJson(profile));
+    json.erase("tile_registers");
+    const auto parsed = ParseMachineProfile(json.dump());
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(parsed->tiles, has);
+  }
 }
 
 TEST(MachineFileTest, IsSavedWithItsFoldersAndLoaded) {
@@ -55,6 +73,22 @@ TEST(MachineFileTest, AnotherCpuIsRefused) {
   const auto loaded = LoadMachineProfile(path, 2);
   EXPECT_EQ(loaded.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("made by hand"));
+  std::filesystem::remove(path);
+}
+
+// Read as another machine's it will do; as this one's it would predict what this process never
+// does.
+TEST(MachineFileTest, AnotherUseOfTilesIsRefused) {
+  const std::string path = TestPath();
+  MachineProfile profile = OfThisMachine();
+  profile.tiles = !profile.tiles;
+  ASSERT_TRUE(SaveMachineProfile(profile, path).ok());
+  const auto loaded = LoadMachineProfile(path, 2);
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("tile registers"));
+  const auto read = ReadMachineProfile(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, profile);
   std::filesystem::remove(path);
 }
 
@@ -83,7 +117,8 @@ TEST(MachineFileTest, NoPartMayBeMissingOrOfAnotherKind) {
   for (const auto& item : good.items()) {
     Json missing = good;
     missing.erase(item.key());
-    EXPECT_FALSE(ParseMachineProfile(missing.dump()).ok()) << item.key();
+    const bool may_be_missing = item.key() == "tile_registers";
+    EXPECT_EQ(ParseMachineProfile(missing.dump()).ok(), may_be_missing) << item.key();
     Json other = good;
     other[item.key()] = Json::array({nullptr});
     EXPECT_FALSE(ParseMachineProfile(other.dump()).ok()) << item.key();

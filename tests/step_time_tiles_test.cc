@@ -10,6 +10,12 @@
 namespace plumbline::step_time_tiles_test {
 namespace {
 
+MachineProfile TiledProfile(double compute, double memory) {
+  MachineProfile profile = MadeProfile(compute, memory, kNoLimit);
+  profile.tiles = true;
+  return profile;
+}
+
 CostShape TiledShape() {
   CostShape s = StepTimeShape();
   s.cache_dtype = KvDtype::kBf16;
@@ -22,7 +28,7 @@ TEST(PredictTilesTest, TilesTakeWhatTheyExecute) {
   constexpr double kRate = 1e9;
   const SpanShape span = {4090, 64, 0};
   const StepTime time =
-      PredictStep(MadeProfile(kRate, 1e3, kNoLimit), TiledShape(), absl::MakeConstSpan(&span, 1));
+      PredictStep(TiledProfile(kRate, 1e3), TiledShape(), absl::MakeConstSpan(&span, 1));
   const MacCounts macs = SpanMacs(TiledShape(), span);
   for (const WorkClass c : {WorkClass::kScores, WorkClass::kWeightedValues}) {
     const auto i = static_cast<size_t>(c);
@@ -34,7 +40,7 @@ TEST(PredictTilesTest, TilesTakeWhatTheyExecute) {
 }
 
 TEST(PredictTilesTest, TilesOfRowsBetweenMeasuredOnesTakeTheMeanOnLogarithmicScales) {
-  MachineProfile profile = MadeProfile(1e9, kNoLimit, kNoLimit);
+  MachineProfile profile = TiledProfile(1e9, kNoLimit);
   for (AttentionRates& rates : profile.attention) {
     if (rates.rows == 6) rates.score_macs.per_second *= 6;
   }
@@ -49,6 +55,35 @@ TEST(PredictTilesTest, TilesOfRowsBetweenMeasuredOnesTakeTheMeanOnLogarithmicSca
   ExpectClose(rate(2), 2e9);  // straight on both logarithms: as rows from 1 to 6
   ExpectClose(rate(6), 6e9);
   ExpectClose(rate(40), 6e9);
+}
+
+// A profile from another machine predicts with that machine's form, whatever the shape has from
+// this one; only caches and heads that tiles serve run in them.
+TEST(PredictTilesTest, TheProfilesMachineTellsTheForm) {
+  const SpanShape span = {4090, 64, 0};
+  const auto scores = [&span](const MachineProfile& profile, const CostShape& shape) {
+    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), WorkClass::kScores)
+        .compute_seconds;
+  };
+  const auto executed = [&span](const CostShape& shape) {
+    return static_cast<double>(
+        SpanMacs(shape, span).executed[static_cast<size_t>(WorkClass::kScores)]);
+  };
+  const MachineProfile tiled = TiledProfile(1e9, kNoLimit);
+  const MachineProfile vectors = MadeProfile(1e9, kNoLimit, kNoLimit);
+  CostShape in_vectors = TiledShape();
+  in_vectors.attention = AttentionForm::kVectors;
+  ASSERT_NE(executed(TiledShape()), executed(in_vectors));
+  for (const CostShape& here : {TiledShape(), in_vectors}) {
+    ExpectClose(scores(tiled, here), executed(TiledShape()) / 1e9);
+    ExpectClose(scores(vectors, here), executed(in_vectors) / 1e9);
+  }
+  CostShape wide = in_vectors;
+  wide.cache_dtype = KvDtype::kF32;
+  ExpectClose(scores(tiled, wide), scores(vectors, wide));
+  CostShape odd = in_vectors;
+  odd.e = 48;
+  ExpectClose(scores(tiled, odd), scores(vectors, odd));
 }
 
 }  // namespace

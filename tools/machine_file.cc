@@ -1,5 +1,6 @@
 #include "tools/machine_file.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/machine.h"
 #include "engine/replacing_file.h"
+#include "engine/tile_registers.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
@@ -130,12 +132,21 @@ void ReadTables(const Json& json, MachineProfile& profile) {
   }
 }
 
+// Profiles from before they said it were measured in tiles where the CPU has these, unless oneDNN
+// was held back, of which they kept nothing.
+bool HasTileFeatures(const std::vector<std::string>& features) {
+  return std::count(features.begin(), features.end(), "amx_bf16") > 0 &&
+         std::count(features.begin(), features.end(), "amx_int8") > 0;
+}
+
 MachineProfile FromJson(const Json& json) {
   MachineProfile profile;
   profile.cpu_model = json.at("cpu").get<std::string>();
   profile.features = json.at("features").get<std::vector<std::string>>();
   profile.threads = json.at("threads").get<int>();
   profile.unix_seconds = json.at("unix_seconds").get<int64_t>();
+  profile.tiles = json.contains("tile_registers") ? json.at("tile_registers").get<bool>()
+                                                  : HasTileFeatures(profile.features);
   profile.anchors.matmul_flops_per_second = json.at("anchors").at("matmul_flops_per_second");
   profile.anchors.read_bytes_per_second = json.at("anchors").at("read_bytes_per_second");
   profile.matmul_calls = ToRate(json.at("matmul_calls"));
@@ -165,6 +176,7 @@ std::string MachineProfileJson(const MachineProfile& profile) {
   json["features"] = profile.features;
   json["threads"] = profile.threads;
   json["unix_seconds"] = profile.unix_seconds;
+  json["tile_registers"] = profile.tiles;
   json["anchors"] = {{"matmul_flops_per_second", profile.anchors.matmul_flops_per_second},
                      {"read_bytes_per_second", profile.anchors.read_bytes_per_second}};
   json["matmul_calls"] = RateJson(profile.matmul_calls);
@@ -233,6 +245,13 @@ absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int t
     return absl::FailedPreconditionError(absl::StrCat(name, " was measured on \"",
                                                       profile->cpu_model, "\", and this is \"", cpu,
                                                       "\"", kAgain, " here"));
+  }
+  if (profile->tiles != UsesTiles()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, " was measured ", profile->tiles ? "with" : "without",
+                     " the CPU's tile registers (AMX), and this process runs ",
+                     profile->tiles ? "without" : "with", " them", kAgain,
+                     " again, or see to it that ONEDNN_MAX_CPU_ISA is set as it was then"));
   }
   if (profile->threads != threads) {
     return absl::FailedPreconditionError(absl::StrCat(name, " was measured with ", profile->threads,

@@ -17,8 +17,9 @@ namespace plumbline {
 // FailedPrecondition where neither variable is set.
 absl::StatusOr<std::string> DefaultMachinePath(int threads);
 
-// The text of a file, and back. ParseMachineProfile gives DataLoss for text that is no profile,
-// FailedPrecondition for another version or rates that are no positive numbers.
+// The text of a file, and back. A file that does not say whether its machine used tile registers
+// is taken to have used them if the CPU has them. ParseMachineProfile gives DataLoss for text that
+// is no profile, FailedPrecondition for another version or rates that are no positive numbers.
 std::string MachineProfileJson(const MachineProfile& profile);
 absl::StatusOr<MachineProfile> ParseMachineProfile(absl::string_view text);
 
@@ -30,7 +31,8 @@ absl::Status SaveMachineProfile(const MachineProfile& profile, const std::string
 absl::StatusOr<MachineProfile> ReadMachineProfile(const std::string& name);
 
 // Reads the profile at `path` (empty: the default one for `threads`). NotFound where there is none;
-// FailedPrecondition where it was measured with another number of threads or on another CPU;
+// FailedPrecondition where it was measured with another number of threads, on another CPU, or with
+// tile registers that this process does not use (or without those that it does);
 // errors of ParseMachineProfile. All say what to do.
 absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int threads);
 
