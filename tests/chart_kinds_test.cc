@@ -46,20 +46,25 @@ TEST(SharesChartTest, OddAmountsCountAsNothing) {
 }
 
 TEST(RooflineChartTest, CeilingsMeetAtTheRidge) {
-  const Chart chart = RooflineChart({}, {400e9, 20e9});
-  ASSERT_THAT(chart.series, SizeIs(2));
+  const Chart chart =
+      RooflineChart({}, {{{"bf16 matrices", 400e9}, {"f32 attention", 200e9}}, 20e9});
+  ASSERT_THAT(chart.series, SizeIs(3));
   EXPECT_EQ(chart.series[0].label, "memory 20 GB/s");
-  EXPECT_EQ(chart.series[1].label, "compute 400 GFLOP/s");
+  EXPECT_EQ(chart.series[1].label, "bf16 matrices 400 GFLOP/s");
+  EXPECT_EQ(chart.series[2].label, "f32 attention 200 GFLOP/s");
   EXPECT_DOUBLE_EQ(chart.series[0].marks[1].x, 20);
   EXPECT_DOUBLE_EQ(chart.series[0].marks[1].y, 400e9);
   EXPECT_DOUBLE_EQ(chart.series[1].marks[0].x, 20);
   EXPECT_DOUBLE_EQ(chart.series[1].marks[0].y, 400e9);
+  EXPECT_DOUBLE_EQ(chart.series[2].marks[0].x, 10);
+  EXPECT_DOUBLE_EQ(chart.series[2].marks[0].y, 200e9);
+  EXPECT_EQ(chart.series[2].marks[1].x, chart.series[1].marks[1].x);
 }
 
 TEST(RooflineChartTest, PointsStandAtTheirIntensityAndSpeed) {
   const std::vector<RooflineWork> work = {
       {"a", "prefill", 100, 10, 2, 1, 4}, {"b", "decode", 10, 10, 1}, {"c", "prefill", 100, 20, 1}};
-  const Chart chart = RooflineChart(work, {400, 20});
+  const Chart chart = RooflineChart(work, {{{"f32", 400}}, 20});
   ASSERT_THAT(chart.series, SizeIs(4));
   const ChartSeries& prefill = chart.series[2];
   EXPECT_EQ(prefill.label, "prefill");
@@ -73,11 +78,12 @@ TEST(RooflineChartTest, PointsStandAtTheirIntensityAndSpeed) {
 }
 
 TEST(RooflineChartTest, MissingLimitsAndWorkAreLeftOut) {
-  EXPECT_THAT(RooflineChart({}, {0, kNoValue}).series, IsEmpty());
-  EXPECT_THAT(RooflineChart({}, {1e9, -1}).series, SizeIs(1));
+  EXPECT_THAT(RooflineChart({}, {{{"f32", 0}}, kNoValue}).series, IsEmpty());
+  EXPECT_THAT(RooflineChart({}, {{{"f32", 1e9}}, -1}).series, SizeIs(1));
   const std::vector<RooflineWork> work = {
       {"no bytes", "g", 1, 0, 1}, {"no time", "g", 1, 1, 0}, {"nothing", "g", 0, 0, 0}};
-  EXPECT_EQ(LayOut(RooflineChart(work, {400, 20})).omitted, 3);
+  EXPECT_THAT(RooflineChart({}, {{}, 1e9}).series, SizeIs(1));
+  EXPECT_EQ(LayOut(RooflineChart(work, {{{"f32", 400}}, 20})).omitted, 3);
 }
 
 std::vector<PredictedSeries> Pairs(double measured) {

@@ -129,6 +129,20 @@ TEST(ChartLayoutTest, AlongALineTheLabelTurnsWithIt) {
               DoubleNear(rise / run, 1e-6));
 }
 
+TEST(ChartLayoutTest, ALabelLongerThanItsLevelLineEndsWithIt) {
+  Chart chart;
+  chart.x.low = 0;
+  chart.x.high = 100;
+  chart.series = {{.label = "a limit with a long name and its rate in words",
+                   .shape = SeriesShape::kLine,
+                   .place = LabelPlace::kAlong}};
+  chart.series[0].marks = {{90, 1}, {100, 1}};
+  const ChartLayout layout = LayOut(chart);
+  ASSERT_EQ(layout.labels.size(), 1u);
+  const double end = layout.labels[0].at.x + TextWidthPx(layout.labels[0].text) / 2;
+  EXPECT_NEAR(end, layout.plot.right, 1e-6);
+}
+
 TEST(ChartLayoutTest, CountsWhatItCannotShow) {
   Chart chart;
   chart.y.scale = AxisScale::kLog10;

@@ -144,7 +144,8 @@ TEST(DrawChartTest, DoesNotHang) {
 std::vector<Chart> OneOfEachKind() {
   std::vector<Chart> charts;
   charts.push_back(SharesChart({{"128", "256"}, {"a", "b"}, {{1, 3}, {3, 1}}}));
-  charts.push_back(RooflineChart(std::vector<RooflineWork>{{"a", "g", 100, 10, 2}}, {400, 20}));
+  charts.push_back(
+      RooflineChart(std::vector<RooflineWork>{{"a", "g", 100, 10, 2}}, {{{"f32", 400}}, 20}));
   const std::vector<PredictedSeries> pairs = {{"decode", 1, {{1, 1.05, 1.0, 1.1}, {10, 14}}}};
   charts.push_back(AgreementChart(pairs, 0.1, "time", "s"));
   charts.push_back(AgreementRatioChart(pairs, 0.1, "time", "s"));

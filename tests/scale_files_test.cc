@@ -67,6 +67,7 @@ ScaleStudy Study() {
   study.finished_runs = {0, 2};
   study.settled_points = 2;
   study.left_out = {"decode of b: no room"};
+  study.matmuls = {{WeightDtype::kBf16, 7.0 / 3}, {WeightDtype::kInt8, 4}};
   study.data.points = {Point(ScaleSweep::kPrefill, "a", 128), Point(ScaleSweep::kDecode, "b", 16)};
   study.data.points[1].streams = 3;
   study.data.points[1].filled = true;
@@ -88,6 +89,7 @@ ScaleStudy Planned() {
   study.data.samples.clear();
   study.finished_runs.clear();
   study.left_out = {"said again by the plan"};
+  study.matmuls.clear();
   study.elapsed_seconds = 0;
   return study;
 }
@@ -116,6 +118,7 @@ TEST(ScaleFilesTest, JsonComesBackBitForBit) {
   EXPECT_EQ(back.finished_runs, study.finished_runs);
   EXPECT_EQ(back.settled_points, 2);
   EXPECT_EQ(back.left_out, study.left_out);
+  EXPECT_EQ(back.matmuls, study.matmuls);
   ASSERT_THAT(back.data.points, SizeIs(3));
   EXPECT_EQ(back.data.points[2].cache_used_bytes, 7);
   EXPECT_EQ(back.data.points[2].shape.cache_dtype, KvDtype::kF16);

@@ -147,8 +147,9 @@ TEST(ScalePageTest, GnuplotsPageIsSelfContained) {
   const std::set<std::string> ids(scan.ids.begin(), scan.ids.end());
   EXPECT_EQ(ids.size(), scan.ids.size());
   for (const std::string& id : scan.references) EXPECT_EQ(ids.count(id), 1u) << id;
-  for (const char* text : {"memory 29 GB/s", "compute 441 GFLOP/s", "weighted values", "within 10%",
-                           "stored scores", "MQA, 1 KV head", "prefill 128"}) {
+  for (const char* text :
+       {"memory 29 GB/s", "bf16 matrices 441 GFLOP/s", "f32 attention 221 GFLOP/s",
+        "weighted values", "within 10%", "stored scores", "MQA, 1 KV head", "prefill 128"}) {
     EXPECT_THAT(*page, HasSubstr(text));
   }
   EXPECT_THAT(*page, Not(HasSubstr("<script")));

@@ -55,30 +55,42 @@ std::pair<double, double> PositiveRange(const std::vector<double>& values) {
   return low == 0 ? std::pair(1.0, 1.0) : std::pair(low, high);
 }
 
+ChartSeries LimitLine(std::string label, std::vector<ChartMark> marks) {
+  return {.label = std::move(label),
+          .shape = SeriesShape::kLine,
+          .place = LabelPlace::kAlong,
+          .style = 6,
+          .marks = std::move(marks)};
+}
+
+constexpr double kRoofSpan = 32;  // of a ceiling, in FLOPs per byte from its ridge
+
+// The line of memory ends where it meets the highest ceiling; each ceiling begins at that line.
 void AddCeilings(const RooflineLimits& limits, double low, double high, Chart& chart) {
-  const bool has_compute = IsPositive(limits.flops_per_second);
-  const bool has_memory = IsPositive(limits.bytes_per_second);
-  const double ridge =
-      has_compute && has_memory ? limits.flops_per_second / limits.bytes_per_second : 0;
-  if (IsPositive(ridge)) {
-    low = std::min(low, ridge / 16);
-    high = std::max(high, ridge * 16);
+  const double bytes = IsPositive(limits.bytes_per_second) ? limits.bytes_per_second : 0;
+  std::vector<RooflineCeiling> ceilings;
+  for (const RooflineCeiling& ceiling : limits.compute) {
+    if (IsPositive(ceiling.flops_per_second)) ceilings.push_back(ceiling);
   }
-  ChartSeries memory = {.label = absl::StrCat("memory ", FormatSi(limits.bytes_per_second), "B/s"),
-                        .shape = SeriesShape::kLine,
-                        .place = LabelPlace::kAlong,
-                        .style = 6};
-  ChartSeries compute = {
-      .label = absl::StrCat("compute ", FormatSi(limits.flops_per_second), "FLOP/s"),
-      .shape = SeriesShape::kLine,
-      .place = LabelPlace::kAlong,
-      .style = 6};
-  const double turn_up = has_compute ? ridge : high;
-  const double turn_flat = has_memory ? ridge : low;
-  for (const double x : {low, turn_up}) memory.marks.push_back({x, limits.bytes_per_second * x});
-  for (const double x : {turn_flat, high}) compute.marks.push_back({x, limits.flops_per_second});
-  if (has_memory) chart.series.push_back(memory);
-  if (has_compute) chart.series.push_back(compute);
+  double last_ridge = 0;
+  for (const RooflineCeiling& ceiling : ceilings) {
+    if (bytes == 0) break;
+    const double ridge = ceiling.flops_per_second / bytes;
+    low = std::min(low, ridge / 16);
+    high = std::max(high, ridge * kRoofSpan);  // room for the label
+    last_ridge = std::max(last_ridge, ridge);
+  }
+  if (bytes > 0) {
+    const double end = ceilings.empty() ? high : last_ridge;
+    chart.series.push_back(LimitLine(absl::StrCat("memory ", FormatSi(bytes), "B/s"),
+                                     {{low, bytes * low}, {end, bytes * end}}));
+  }
+  for (const RooflineCeiling& ceiling : ceilings) {
+    const double rate = ceiling.flops_per_second;
+    const double start = bytes > 0 ? rate / bytes : low;
+    chart.series.push_back(LimitLine(absl::StrCat(ceiling.label, " ", FormatSi(rate), "FLOP/s"),
+                                     {{start, rate}, {high, rate}}));
+  }
 }
 
 ChartAxis LogAxis(const std::string& label, const std::string& unit) {

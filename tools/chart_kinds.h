@@ -32,13 +32,17 @@ struct RooflineWork {
   double seconds_low = kNoValue;  // interval of `seconds`
   double seconds_high = kNoValue;
 };
-struct RooflineLimits {
+struct RooflineCeiling {
+  std::string label;  // its rate is written behind it
   double flops_per_second = 0;
+};
+struct RooflineLimits {
+  std::vector<RooflineCeiling> compute;
   double bytes_per_second = 0;
 };
-// Height min(flops_per_second, bytes_per_second * FLOPs per byte) over FLOPs per byte. Limits that
-// are not positive have no ceiling. Groups are in the order of first use. Without title and
-// description.
+// Height min(flops_per_second, bytes_per_second * FLOPs per byte) over FLOPs per byte, with a
+// ceiling for each of `compute`. Limits that are not positive have no line. Groups are in the order
+// of first use. Without title and description.
 Chart RooflineChart(absl::Span<const RooflineWork> work, const RooflineLimits& limits);
 
 // Measured over predicted, with the diagonal where both agree and the band where measured lies

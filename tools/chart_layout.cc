@@ -140,6 +140,7 @@ class Layouter {
       if (series.place != LabelPlace::kAlong || series.label.empty()) continue;
       double longest = 0;
       PlacedLabel label;
+      CanvasPoint end;  // of the longest piece
       for (size_t i = 1; i < series.marks.size(); ++i) {
         const ChartMark& from = series.marks[i - 1];
         const ChartMark& to = series.marks[i];
@@ -149,6 +150,7 @@ class Layouter {
         const double length = std::hypot(b.x - a.x, b.y - a.y);
         if (length <= longest) continue;
         longest = length;
+        end = b;
         const double angle = std::atan2(b.y - a.y, b.x - a.x);
         constexpr double kAbove = 0.7 * kFontPx;
         label.at = {(a.x + b.x) / 2 - kAbove * std::sin(angle),
@@ -158,6 +160,9 @@ class Layouter {
       if (longest == 0) continue;
       label.text = Printable(series.label);
       label.align = TextAlign::kCentre;
+      // Longer than a level piece it would run out of the picture.
+      const bool level = std::abs(label.degrees) < 1;
+      if (level) label.at.x = std::min(label.at.x, end.x - TextWidthPx(label.text) / 2);
       label.style = series.style;
       layout_.labels.push_back(label);
     }

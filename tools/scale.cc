@@ -1,8 +1,10 @@
 #include "tools/scale.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/limit_probe.h"
@@ -21,13 +23,46 @@
 #include "tools/scale_notes.h"
 #include "tools/scale_page.h"
 #include "tools/scale_report.h"
+#include "tools/scale_roofline.h"
 #include "tools/scale_setup.h"
 #include "tools/scale_summary.h"
+#include "tools/stats.h"
 
 namespace plumbline {
 namespace {
 
 constexpr int64_t kParts = 10000;  // of the whole study, for its progress
+
+// Each type in turn with f32, so that a machine that drifts does so for both.
+absl::StatusOr<double> MeasureOverF32(WeightDtype dtype, int threads) {
+  constexpr int kRepetitions = 9;
+  const AnchorSizes sizes;
+  const auto f32 =
+      MatmulProbe::Create(threads, WeightDtype::kF32, sizes.outputs, sizes.inputs, sizes.rows);
+  if (!f32.ok()) return f32.status();
+  const auto other = MatmulProbe::Create(threads, dtype, sizes.outputs, sizes.inputs, sizes.rows);
+  if (!other.ok()) return other.status();
+  std::vector<double> ratios;
+  for (int i = -1; i < kRepetitions; ++i) {  // the first one warms up
+    const double base = (*f32)->Rate();
+    const double ratio = (*other)->Rate() / base;
+    if (i >= 0) ratios.push_back(ratio);
+  }
+  return Median(ratios);
+}
+
+// What a study that goes on has already stays.
+absl::Status MeasureMatmuls(int threads, ScaleStudy& study) {
+  for (const WeightDtype dtype : DtypesBesideF32(study.data)) {
+    const bool known = std::any_of(study.matmuls.begin(), study.matmuls.end(),
+                                   [dtype](const MatmulOverF32& m) { return m.dtype == dtype; });
+    if (known) continue;
+    const absl::StatusOr<double> ratio = MeasureOverF32(dtype, threads);
+    if (!ratio.ok()) return ratio.status();
+    study.matmuls.push_back({dtype, *ratio});
+  }
+  return absl::OkStatus();
+}
 
 // OK, Cancelled, or what went wrong; `setup.study` then holds what there is.
 absl::Status MeasureInto(ScaleSetup& setup) {
@@ -37,6 +72,8 @@ absl::Status MeasureInto(ScaleSetup& setup) {
   const absl::StatusOr<std::unique_ptr<AnchorProbe>> anchors =
       AnchorProbe::Create(setup.measure.engine.threads);
   if (!anchors.ok()) return anchors.status();
+  absl::Status matmuls = MeasureMatmuls(setup.measure.engine.threads, setup.study);
+  if (!matmuls.ok()) return matmuls;
   setup.measure.engine.measure_anchors = [&anchors] { return (*anchors)->Measure(); };
   Progress progress("measuring", kParts);
   ScaleMeasureHooks hooks;

@@ -174,7 +174,12 @@ Chart ScaleRooflineChart(const ScaleRoofline& roofline) {
     work.push_back({point.name, point.group, kFlopsPerMac * point.macs, point.bytes,
                     point.seconds.median, point.seconds.low, point.seconds.high});
   }
-  Chart chart = RooflineChart(work, {roofline.flops_per_second, roofline.bytes_per_second});
+  RooflineLimits limits;
+  limits.bytes_per_second = roofline.bytes_per_second;
+  for (const ScaleCeiling& ceiling : roofline.ceilings) {
+    limits.compute.push_back({ceiling.label, ceiling.flops_per_second});
+  }
+  Chart chart = RooflineChart(work, limits);
   chart.title = "Roofline";
   chart.description =
       "Speed of each class of work over its FLOPs per byte, below the machine's measured rates of "

@@ -14,6 +14,15 @@
 
 namespace plumbline {
 
+// The rate of one large matmul, over that of the same matmul in f32 measured in turn with it: what
+// takes the anchors, which are f32's, to other numeric types.
+struct MatmulOverF32 {
+  WeightDtype dtype = WeightDtype::kBf16;
+  double ratio = 0;
+
+  bool operator==(const MatmulOverF32&) const = default;
+};
+
 // A study, as far as it went.
 struct ScaleStudy {
   // What was asked for and where, {name, value}, as a user would write them: two studies whose
@@ -24,6 +33,7 @@ struct ScaleStudy {
   int64_t settled_points = 0;          // points that were planned, or that a finished run added
   std::vector<std::string> left_out;   // what could not be measured, and why
   std::string same_bits_exception;     // as Model says, of the last model loaded here
+  std::vector<MatmulOverF32> matmuls;  // of the types that ran, f32 aside; none: not measured
   ScaleData data;
 };
 

@@ -74,6 +74,9 @@ std::string ScaleJson(const ScaleStudy& study) {
   json["finished_runs"] = study.finished_runs;
   json["settled_points"] = study.settled_points;
   json["left_out"] = study.left_out;
+  Json& matmuls = json["matmul_over_f32"] = Json::object();
+  for (const MatmulOverF32& m : study.matmuls)
+    matmuls[std::string(WeightDtypeName(m.dtype))] = m.ratio;
   Json& classes = json["classes"] = Json::array();
   for (size_t c = 0; c < kNumWorkClasses; ++c) {
     classes.push_back(std::string(WorkClassName(static_cast<WorkClass>(c))));

@@ -111,8 +111,8 @@ class Writer {
     page_.AddChart(
         ScaleRooflineChart(roofline),
         JoinedSentences(
-            "The lines are this machine's measured limits; a class below them leaves time "
-            "unused. Each group of classes has a colour and marker.",
+            "The lines are this machine's measured limits; a class below those of its own numeric "
+            "type leaves time unused. Each group of classes has a colour and marker.",
             roofline.note));
   }
 

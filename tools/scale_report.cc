@@ -207,7 +207,7 @@ ScaleReportData ScaleReport(const ScaleStudy& study, const ScaleFindings& findin
     data.findings.push_back(absl::StrCat("Left out: ", reason));
   }
   data.predictions = Predictions(study.data);
-  data.roofline = StudyRoofline(study.data);
+  data.roofline = StudyRoofline(study);
   data.raw_data = ScaleCsv(study);
   return data;
 }

@@ -58,8 +58,13 @@ struct ScaleRooflinePoint {
   ScaleEstimate seconds;
 };
 
+struct ScaleCeiling {
+  std::string label;  // the numeric type, and which classes of work run in it
+  double flops_per_second = 0;
+};
+
 struct ScaleRoofline {
-  double flops_per_second = 0;  // measured peaks of this machine
+  std::vector<ScaleCeiling> ceilings;  // measured peaks of this machine
   double bytes_per_second = 0;
   std::vector<ScaleRooflinePoint> points;
   std::string note;

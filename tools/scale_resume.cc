@@ -204,6 +204,22 @@ absl::Status CheckSettings(const Json& had, const std::string& name, const Scale
   return absl::OkStatus();
 }
 
+bool ReadMatmuls(Reader& reader, ScaleStudy& study) {
+  const Json* ratios = reader.Member("matmul_over_f32");
+  if (ratios == nullptr || !ratios->is_object()) return false;
+  study.matmuls.clear();
+  Reader numbers(*ratios);
+  for (const auto& item : ratios->items()) {
+    MatmulOverF32 matmul;
+    const Json name = item.key();
+    if (!ReadDtype<WeightDtype>(&name, kWeightDtypes, &WeightDtypeName, matmul.dtype)) return false;
+    matmul.ratio = numbers.Number(item.key().c_str(), 0);
+    if (!numbers.ok() || matmul.ratio <= 0) return false;
+    study.matmuls.push_back(matmul);
+  }
+  return true;
+}
+
 bool ReadProgress(Reader& reader, ScaleStudy& study) {
   study.elapsed_seconds = reader.Number("elapsed_seconds", 0);
   study.settled_points = reader.Whole("settled_points", study.settled_points,
@@ -243,7 +259,9 @@ absl::Status ResumeScale(absl::string_view text, const std::string& name, ScaleS
   if (!ReadPoints(*points, progress.data.points)) {
     return Damaged(name, "its points are not those of this run");
   }
-  if (!ReadProgress(reader, progress)) return Damaged(name, "its progress cannot be read");
+  if (!ReadProgress(reader, progress) || !ReadMatmuls(reader, progress)) {
+    return Damaged(name, "its progress cannot be read");
+  }
   progress.data.samples.clear();
   for (const Json& item : *samples) {
     ScaleSample sample;

@@ -1,5 +1,6 @@
 #include "tools/scale_roofline.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -54,9 +55,58 @@ void AddClasses(const std::vector<const ScaleSample*>& samples, const std::strin
   }
 }
 
+WeightDtype MultipliedAs(WeightDtype weights) {
+  return weights == WeightDtype::kQ4 ? WeightDtype::kInt8 : weights;
+}
+
+WeightDtype AttentionRunsIn(const CostShape& shape) {
+  return shape.attention == AttentionForm::kTiles ? WeightDtype::kBf16 : WeightDtype::kF32;
+}
+
+// 0: not measured.
+double OverF32(const ScaleStudy& study, WeightDtype dtype) {
+  if (dtype == WeightDtype::kF32) return 1;
+  for (const MatmulOverF32& m : study.matmuls) {
+    if (m.dtype == dtype) return m.ratio;
+  }
+  return 0;
+}
+
+void AddRoofCeilings(const ScaleStudy& study, const CostShape& shape, double f32_rate,
+                     ScaleRoofline& roofline) {
+  const auto add = [&](WeightDtype dtype, absl::string_view of) {
+    const double rate = f32_rate * OverF32(study, dtype);
+    if (rate > 0) {
+      roofline.ceilings.push_back({absl::StrCat(WeightDtypeName(dtype), of), rate});
+    }
+  };
+  const WeightDtype matrices = MultipliedAs(shape.weight_dtype);
+  const WeightDtype attention = AttentionRunsIn(shape);
+  if (matrices == attention) {
+    add(matrices, "");
+  } else {
+    add(matrices, " matrices");
+    add(attention, " attention");
+  }
+  if (roofline.ceilings.empty()) add(WeightDtype::kF32, "");
+}
+
 }  // namespace
 
-ScaleRoofline StudyRoofline(const ScaleData& data) {
+std::vector<WeightDtype> DtypesBesideF32(const ScaleData& data) {
+  std::vector<WeightDtype> dtypes;
+  for (const ScalePoint& point : data.points) {
+    for (const WeightDtype dtype :
+         {MultipliedAs(point.shape.weight_dtype), AttentionRunsIn(point.shape)}) {
+      const bool known = std::find(dtypes.begin(), dtypes.end(), dtype) != dtypes.end();
+      if (dtype != WeightDtype::kF32 && !known) dtypes.push_back(dtype);
+    }
+  }
+  return dtypes;
+}
+
+ScaleRoofline StudyRoofline(const ScaleStudy& study) {
+  const ScaleData& data = study.data;
   ScaleRoofline roofline;
   const auto prefill = Heaviest(data, ScaleSweep::kPrefill, "");
   const auto point = [&data](const ScaleSample& sample) -> const ScalePoint& {
@@ -77,14 +127,15 @@ ScaleRoofline StudyRoofline(const ScaleData& data) {
     flops.push_back(sample.anchors.matmul_flops_per_second);
     bytes.push_back(sample.anchors.read_bytes_per_second);
   }
+  const ScalePoint& shown = point(prefill.empty() ? *decode[0] : *prefill[0]);
   if (!flops.empty()) {
-    roofline.flops_per_second = Median(flops);
+    AddRoofCeilings(study, shown.shape, Median(flops), roofline);
     roofline.bytes_per_second = Median(bytes);
   }
   roofline.note = absl::StrCat(
-      ShortModelName(point(prefill.empty() ? *decode[0] : *prefill[0]).model),
-      ". The limits are those of f32 matmuls and of streams from memory, medians over the study; "
-      "bf16 matmuls, and data that stay in a cache, can be faster.");
+      ShortModelName(shown.model),
+      ". The limits are those of large matmuls in the numeric types that the classes ran in, and "
+      "of streams from memory, medians over the study; data that stay in a cache can be faster.");
   return roofline;
 }
 

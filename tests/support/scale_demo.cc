@@ -55,7 +55,7 @@ ScaleShares Shares() {
 
 ScaleRoofline Roofline() {
   ScaleRoofline roofline;
-  roofline.flops_per_second = 441e9;
+  roofline.ceilings = {{"bf16 matrices", 441e9}, {"f32 attention", 221e9}};
   roofline.bytes_per_second = 29e9;
   const auto add = [&roofline](const char* name, const char* group, double macs, double bytes,
                                double share) {
