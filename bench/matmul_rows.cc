@@ -40,18 +40,15 @@ absl::Status CompareMatmul(WeightDtype dtype, int64_t rows, const RowOptions& op
   const auto own = MakeProbes(options.threads, dtype, rows, MatmulPath::kFastest);
   if (!own.ok()) return own.status();
   RateOf(*own, rows);  // warms up
-  std::vector<double> limits = {RateOf(*library, rows)};
-  std::vector<double> rates, ratios;
-  for (int i = 0; i < options.repetitions; ++i) {
-    rates.push_back(RateOf(*own, rows));
-    limits.push_back(RateOf(*library, rows));
-    ratios.push_back(2 * rates.back() / (limits[limits.size() - 2] + limits.back()));
-  }
+  const auto rates = MeasureBetween(
+      options.repetitions, [&] { return RateOf(*own, rows); },
+      [&] { return RateOf(*library, rows); });
+  if (!rates.ok()) return rates.status();
   const auto flops = [](const std::vector<double>& values) {
     return absl::StrCat(FormatSi(SpreadOf(values).median), "FLOP/s");
   };
-  sink({absl::StrCat(rows, " x ", kSide, " x ", kSide, " ", WeightDtypeName(dtype)), flops(limits),
-        flops(rates), SpreadOf(ratios), ""});
+  sink({absl::StrCat(rows, " x ", kSide, " x ", kSide, " ", WeightDtypeName(dtype)),
+        flops(rates->limits), flops(rates->measured), SpreadOf(rates->ratios), ""});
   return absl::OkStatus();
 }
 

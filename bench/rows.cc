@@ -2,6 +2,26 @@
 
 namespace plumbline {
 
+absl::StatusOr<BetweenLimits> MeasureBetween(int repetitions, RateSample measured,
+                                             RateSample limit) {
+  BetweenLimits rates;
+  const auto add = [](RateSample sample, std::vector<double>& to) {
+    const absl::StatusOr<double> rate = sample();
+    if (rate.ok()) to.push_back(*rate);
+    return rate.status();
+  };
+  absl::Status status = add(limit, rates.limits);
+  for (int i = 0; status.ok() && i < repetitions; ++i) {
+    status = add(measured, rates.measured);
+    if (status.ok()) status = add(limit, rates.limits);
+    if (!status.ok()) break;
+    const double both = rates.limits[rates.limits.size() - 2] + rates.limits.back();
+    rates.ratios.push_back(2 * rates.measured.back() / both);
+  }
+  if (!status.ok()) return status;
+  return rates;
+}
+
 const std::vector<BenchRow>& BenchRows() {
   static const std::vector<BenchRow> rows = {
       {"matmul", "one product of this engine against the matmul library's", &MatmulRow},

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tools/bench_samples.h"
 
@@ -39,6 +41,16 @@ struct BenchRow {
   absl::Status (*run)(const RowOptions& options, const RowSink& sink);
 };
 const std::vector<BenchRow>& BenchRows();
+
+// What is measured and what bounds it, in turn: each repetition lies between two of the limit, and
+// its ratio is to their mean.
+struct BetweenLimits {
+  std::vector<double> limits, measured, ratios;
+};
+using RateSample = absl::FunctionRef<absl::StatusOr<double>()>;
+// Errors of either.
+absl::StatusOr<BetweenLimits> MeasureBetween(int repetitions, RateSample measured,
+                                             RateSample limit);
 
 // matmul_rows.cc: packed matrices alone.
 absl::Status MatmulRow(const RowOptions& options, const RowSink& sink);

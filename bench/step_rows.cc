@@ -107,26 +107,20 @@ absl::Status ComparePaged(const StepCase& c, const RowOptions& options, const Ro
   const auto whole_rig = RigFor(c, whole, options.threads);
   if (!whole_rig.ok()) return whole_rig.status();
   const auto tokens = static_cast<double>(c.test.tokens());
-  std::vector<double> limits, rates, ratios;
-  const auto run = [&](BenchRig& rig, std::vector<double>& into) {
+  const auto rate = [&](BenchRig& rig) -> absl::StatusOr<double> {
     BenchCounts counts;
     const absl::StatusOr<BenchSample> sample = rig.Run(c.test, &counts);
-    if (sample.ok()) into.push_back(tokens / sample->seconds);
-    return sample.status();
+    if (!sample.ok()) return sample.status();
+    return tokens / sample->seconds;
   };
   absl::Status status = (*paged_rig)->WarmUp(c.test);
   if (status.ok()) status = (*whole_rig)->WarmUp(c.test);
-  if (status.ok()) status = run(**whole_rig, limits);
-  for (int i = 0; status.ok() && i < options.repetitions; ++i) {
-    status = run(**paged_rig, rates);
-    if (status.ok()) status = run(**whole_rig, limits);
-    if (status.ok()) {
-      ratios.push_back(2 * rates.back() / (limits[limits.size() - 2] + limits.back()));
-    }
-  }
   if (!status.ok()) return status;
-  sink({NameOf(c), WithUnit(SpreadOf(limits).median, "t/s"),
-        WithUnit(SpreadOf(rates).median, "t/s"), SpreadOf(ratios), c.target});
+  const auto rates = MeasureBetween(
+      options.repetitions, [&] { return rate(**paged_rig); }, [&] { return rate(**whole_rig); });
+  if (!rates.ok()) return rates.status();
+  sink({NameOf(c), WithUnit(SpreadOf(rates->limits).median, "t/s"),
+        WithUnit(SpreadOf(rates->measured).median, "t/s"), SpreadOf(rates->ratios), c.target});
   return absl::OkStatus();
 }
 

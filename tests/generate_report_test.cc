@@ -70,7 +70,7 @@ void ExpectFits(const std::string& text) {
 
 TEST(GenerateReportTest, AgreementIsSaid) {
   const GenerateRun run = RunOf({Finished(7)});
-  const Agreement agreement = CompareWithFormulas(run);
+  const CountAgreement agreement = CompareWithFormulas(run);
   EXPECT_EQ(agreement.figures, kFigures);
   EXPECT_EQ(agreement.differences, 0);
   const std::string report = GenerateReport(run);

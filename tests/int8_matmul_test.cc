@@ -15,6 +15,7 @@
 #include "engine/matmul.h"
 #include "gtest/gtest.h"
 #include "hwy/targets.h"
+#include "tests/support/matmul_fixture.h"
 
 namespace plumbline::int8_matmul_test {
 namespace {
@@ -98,15 +99,7 @@ void ExpectExact(PackedMatrix& matrix, const Product& p, int64_t rows, int64_t s
   }
 }
 
-class Int8MatmulTest : public testing::TestWithParam<int> {
- protected:
-  void SetUp() override {
-    auto context = MatmulContext::Create(GetParam());
-    ASSERT_TRUE(context.ok()) << context.status();
-    context_ = *std::move(context);
-  }
-  std::unique_ptr<MatmulContext> context_;
-};
+class Int8MatmulTest : public MatmulThreadsTest {};
 
 TEST_P(Int8MatmulTest, IsExactForEveryNumberOfRows) {
   for (const auto& [outputs, inputs] :

@@ -139,11 +139,11 @@ TEST(PerplexityReportTest, RowsWithoutAWindowSaySo) {
   result.rows.push_back({{WeightDtype::kBf16, KvDtype::kF16}, {}});
   result.left_out = {"one thing or another"};
   result.interrupted = true;
-  result.count_check = {10, 9};
+  result.agreement = {10, 1};
   const std::string report = PerplexityReport(result);
   EXPECT_THAT(report, HasSubstr("interrupted"));
   EXPECT_THAT(report, HasSubstr("one thing or another"));
-  EXPECT_THAT(report, HasSubstr("1 of 10 counts DIFFER"));
+  EXPECT_THAT(report, HasSubstr("!= 1 of 10 counts differ"));
   const auto json = nlohmann::json::parse(PerplexityJson(result));
   EXPECT_EQ(json.at("rows")[0].at("windows"), 0);
   EXPECT_FALSE(json.at("rows")[0].contains("kl_mean"));

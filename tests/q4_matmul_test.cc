@@ -14,6 +14,7 @@
 #include "engine/matmul.h"
 #include "engine/q4_rows.h"
 #include "gtest/gtest.h"
+#include "tests/support/matmul_fixture.h"
 
 namespace plumbline::q4_matmul_test {
 namespace {
@@ -87,15 +88,7 @@ void ExpectExact(PackedMatrix& matrix, const Product& p, int64_t rows, int64_t s
   for (size_t i = y.size() - 16; i < y.size(); ++i) EXPECT_NE(y[i], y[i]) << "beyond the last row";
 }
 
-class Q4MatmulTest : public testing::TestWithParam<int> {
- protected:
-  void SetUp() override {
-    auto context = MatmulContext::Create(GetParam());
-    ASSERT_TRUE(context.ok()) << context.status();
-    context_ = *std::move(context);
-  }
-  std::unique_ptr<MatmulContext> context_;
-};
+class Q4MatmulTest : public MatmulThreadsTest {};
 
 TEST_P(Q4MatmulTest, IsExactForEveryNumberOfRows) {
   for (const auto& [outputs, inputs] :

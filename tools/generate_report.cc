@@ -68,44 +68,20 @@ std::string Texts(const GenerateRun& run) {
   return out;
 }
 
-std::string CountsVerdict(const GenerateRun& run) {
-  const Agreement agreement = CompareWithFormulas(run);
-  if (agreement.differences == 0) {
-    return WrapText(absl::StrCat("All ", FormatCount(agreement.figures),
-                                 " counts equal their formulas, to the unit."));
-  }
-  return WrapText(absl::StrCat("!= ", FormatCount(agreement.differences), " of ",
-                               FormatCount(agreement.figures),
-                               " counts differ from their formulas: a bug, or a finding."));
-}
-
-using ClassCounts = std::array<int64_t, kNumWorkClasses>;
-
-void CompareCounts(const ClassCounts& measured, const ClassCounts& formula, Agreement& agreement) {
-  for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    ++agreement.figures;
-    if (measured[c] != formula[c]) ++agreement.differences;
-  }
-}
-
 }  // namespace
 
-Agreement CompareWithFormulas(const GenerateRun& run) {
-  Agreement agreement;
+CountAgreement CompareWithFormulas(const GenerateRun& run) {
+  CountAgreement agreement;
   for (const GeneratedRequest& request : run.requests) {
     const RequestResult& result = request.result;
     for (const RequestStep& step : result.steps) {
-      CompareCounts(step.measured_macs.useful, step.formula_macs.useful, agreement);
-      CompareCounts(step.measured_macs.executed, step.formula_macs.executed, agreement);
-      CompareCounts(step.measured_bytes, step.formula_bytes, agreement);
-      ++agreement.figures;
-      if (step.measured_softmax_pairs != step.formula_softmax_pairs) ++agreement.differences;
+      agreement.Compare(step.measured_macs, step.formula_macs);
+      agreement.Compare(step.measured_bytes, step.formula_bytes);
+      agreement.Compare(step.measured_softmax_pairs, step.formula_softmax_pairs);
     }
     if (WasCutOff(result)) continue;
-    agreement.figures += 2;
-    const RequestCache& cache = result.cache;
-    if (cache.used_bytes_measured != cache.used_bytes_formula) ++agreement.differences;
-    if (cache.allocated_bytes_measured != cache.allocated_bytes_formula) ++agreement.differences;
+    agreement.Compare(result.cache.used_bytes_measured, result.cache.used_bytes_formula);
+    agreement.Compare(result.cache.allocated_bytes_measured, result.cache.allocated_bytes_formula);
   }
   return agreement;
 }
@@ -114,7 +90,7 @@ std::string GenerateReport(const GenerateRun& run) {
   const bool one = run.requests.size() == 1;
   return absl::StrCat(one ? "\n\n" : Texts(run) + "\n", RunHeading(run), "\n", RequestTable(run),
                       DecodeStepTable(run), TimeTables(run), FigureTables(run), CacheTable(run),
-                      ArticleNotes(run), "\n", CountsVerdict(run), kLegend,
+                      ArticleNotes(run), "\n", AgreementText(CompareWithFormulas(run)), kLegend,
                       run.plan_check == nullptr ? "" : PlanCheckReport(*run.plan_check));
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "tools/count_agreement.h"
 #include "tools/generate.h"
 
 namespace plumbline {
@@ -15,11 +16,7 @@ std::string GenerateReport(const GenerateRun& run);
 
 // How many of the run's counts were held against a formula, and how many differ. Counts of the
 // cache are left out for requests that were cut off.
-struct Agreement {
-  int64_t figures = 0;
-  int64_t differences = 0;
-};
-Agreement CompareWithFormulas(const GenerateRun& run);
+CountAgreement CompareWithFormulas(const GenerateRun& run);
 
 }  // namespace plumbline
 

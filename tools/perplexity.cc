@@ -34,11 +34,6 @@ absl::StatusOr<std::unique_ptr<WindowEngine>> LoadEngine(const PerplexitySetup& 
   return WindowEngine::Load(*source, options, setup.layout.context - 1);
 }
 
-void AddChecks(const WindowEngine& engine, CountCheck* check) {
-  check->counts += engine.count_check().counts;
-  check->equal += engine.count_check().equal;
-}
-
 void Summarise(const TextScores& scores, PerplexityRow* row) {
   if (!scores.windows.empty()) row->summary = Summarize(scores);
 }
@@ -61,7 +56,7 @@ class Study {
       if (!status.ok()) break;
       begin = end;
     }
-    AddChecks(**reference, &result_->count_check);
+    result_->agreement += (*reference)->agreement();
     return status;
   }
 
@@ -96,7 +91,7 @@ class Study {
     if (begin == 0) Summarise(reference_scores, &result_->reference);
     for (size_t i = begin; i < end; ++i) {
       Summarise(scores[i - begin], &result_->rows[i]);
-      AddChecks(*engines[i - begin], &result_->count_check);
+      result_->agreement += engines[i - begin]->agreement();
     }
     return status;
   }

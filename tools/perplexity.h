@@ -51,7 +51,7 @@ struct PerplexityResult {
   PerplexityRow reference;
   std::vector<PerplexityRow> rows;    // without the reference
   std::vector<std::string> left_out;  // sentences: what does not run here
-  CountCheck count_check;
+  CountAgreement agreement;
   double seconds = 0;  // of the passes, without loading
   bool interrupted = false;
 };

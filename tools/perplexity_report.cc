@@ -105,13 +105,7 @@ std::string Foot(const PerplexityResult& result) {
   line("change: of the perplexity, against the reference over the same tokens");
   line("KL: divergence KL(reference || this) of the next token, nats; 99% lie below it");
   line("equal top: tokens where both find the same one likeliest");
-  const CountCheck& check = result.count_check;
-  line(check.equal == check.counts
-           ? absl::StrCat("All ", FormatCount(check.counts),
-                          " counts equal their formulas, to the unit.")
-           : absl::StrCat(FormatCount(check.counts - check.equal), " of ",
-                          FormatCount(check.counts), " counts DIFFER from their formulas."));
-  return text;
+  return absl::StrCat(text, AgreementText(result.agreement));
 }
 
 PerplexityObject RowJson(const PerplexityRow& row) {
@@ -161,7 +155,8 @@ std::string PerplexityJson(const PerplexityResult& result) {
   json["passes"] = result.passes;
   json["seconds"] = result.seconds;
   json["interrupted"] = result.interrupted;
-  json["counts"] = {{"compared", result.count_check.counts}, {"equal", result.count_check.equal}};
+  json["counts"] = {{"compared", result.agreement.figures},
+                    {"equal", result.agreement.figures - result.agreement.differences}};
   json["left_out"] = result.left_out;
   json["reference"] = RowJson(result.reference);
   json["rows"] = PerplexityObject::array();

@@ -174,18 +174,9 @@ absl::StatusOr<absl::Span<const float>> WindowEngine::Feed(absl::Span<const int3
 }
 
 void WindowEngine::CheckCounts(const StepWork& work, const SpanShape& span) {
-  const auto compare = [this](int64_t measured, int64_t formula) {
-    ++check_.counts;
-    check_.equal += measured == formula ? 1 : 0;
-  };
-  const MacCounts macs = SpanMacs(shape_, span);
-  const ByteCounts bytes = StepBytes(shape_, {&span, 1});
-  for (size_t c = 0; c < kNumWorkClasses; ++c) {
-    compare(work.spans[0].useful[c], macs.useful[c]);
-    compare(work.spans[0].executed[c], macs.executed[c]);
-    compare(work.bytes[c], bytes[c]);
-  }
-  compare(work.softmax_pairs, SpanSoftmaxPairs(shape_, span));
+  agreement_.Compare(work.spans[0], SpanMacs(shape_, span));
+  agreement_.Compare(work.bytes, StepBytes(shape_, {&span, 1}));
+  agreement_.Compare(work.softmax_pairs, SpanSoftmaxPairs(shape_, span));
 }
 
 absl::Status ScoreText(const PerplexityText& text, WindowEngine& reference,

@@ -15,16 +15,11 @@
 #include "engine/model.h"
 #include "engine/tensor_source.h"
 #include "scheduler/executor.h"
+#include "tools/count_agreement.h"
 #include "tools/perplexity_score.h"
 #include "tools/perplexity_windows.h"
 
 namespace plumbline {
-
-// Counters that were held against their formulas, and those that were equal.
-struct CountCheck {
-  int64_t counts = 0;
-  int64_t equal = 0;
-};
 
 // A model with a cache for one sequence, run as `generate` runs a prompt. One thread at a time.
 class WindowEngine {
@@ -41,7 +36,7 @@ class WindowEngine {
                                                int64_t logit_rows);
 
   const Model& model() const { return *model_; }
-  const CountCheck& count_check() const { return check_; }
+  const CountAgreement& agreement() const { return agreement_; }
 
  private:
   WindowEngine(std::unique_ptr<Model> model, std::unique_ptr<KvStore> store);
@@ -53,7 +48,7 @@ class WindowEngine {
   CostShape shape_;
   std::vector<BlockId> blocks_;
   StepBatch batch_;
-  CountCheck check_;
+  CountAgreement agreement_;
 };
 
 // What is run.
