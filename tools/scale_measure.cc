@@ -95,7 +95,7 @@ class Measurer {
     if (until <= clock_.NowSeconds()) {
       study_.left_out.push_back(
           absl::StrCat(run.counter.empty() ? ScaleSweepName(run.points.front().sweep) : run.counter,
-                       " of ", run.model, ": no time was left: give more with --minutes"));
+                       " of ", run.model, ": ", kNoTimeLeft));
       return absl::OkStatus();
     }
     return run.counter.empty() ? MeasurePointsOf(run, std::move(indices), until)
@@ -151,8 +151,8 @@ class Measurer {
     absl::Status status =
         RunCounterExample(run, options_.chunk_tokens, counter, study_.data, study_.left_out);
     if (absl::IsCancelled(status) && time_is_up) {
-      study_.left_out.push_back(absl::StrCat("the rest of ", run.counter, " of ", run.model,
-                                             ": no time was left: give more with --minutes"));
+      study_.left_out.push_back(
+          absl::StrCat("the rest of ", run.counter, " of ", run.model, ": ", kNoTimeLeft));
       return absl::OkStatus();
     }
     if (absl::IsResourceExhausted(status)) {

@@ -1,55 +1,62 @@
 #include "tools/scale_notes.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tools/scale_findings_json.h"
+#include "tools/scale_run.h"
 #include "tools/table.h"
 
 namespace plumbline {
 namespace {
 
-std::string LeftOutNote(const std::vector<std::string>& reasons) {
+// A short study on a slow machine has many points for which there is no time: they are counted, for
+// one cure serves them all.
+std::string LeftOutNote(const std::vector<std::string>& reasons, bool in_file) {
   if (reasons.empty()) return "";
   std::string text = "\nLeft out\n";
+  const auto add = [&text](const std::string& words) {
+    absl::StrAppend(&text, WrapText(absl::StrCat("- ", Printable(words)), 2));
+  };
+  const auto is_late = [](const std::string& reason) {
+    return absl::EndsWith(reason, kNoTimeLeft);
+  };
+  const auto late = std::count_if(reasons.begin(), reasons.end(), is_late);
   for (const std::string& reason : reasons) {
-    absl::StrAppend(&text, WrapText(absl::StrCat("- ", Printable(reason)), 2));
+    if (late == 1 || !is_late(reason)) add(reason);
+  }
+  if (late > 1) {
+    const auto last = std::find_if(reasons.rbegin(), reasons.rend(), is_late);
+    const std::string what = last->substr(0, last->size() - kNoTimeLeft.size() - 2);
+    add(absl::StrCat(FormatCount(late), " parts, the last of them ", what, ": ", kNoTimeLeft,
+                     in_file ? absl::StrCat(" (", kScaleJsonFile, " names them all)") : ""));
   }
   return text;
 }
 
 std::string CountsNote(const ScaleData& data) {
-  const ScaleAgreement agreement = CompareWithFormulas(data);
+  const CountAgreement agreement = CompareWithFormulas(data);
   if (agreement.figures == 0) return "Nothing was measured.\n";
-  if (agreement.differences == 0) {
-    return WrapText(absl::StrCat("All ", FormatCount(agreement.figures), " counts of all ",
-                                 FormatCount(static_cast<int64_t>(data.samples.size())),
-                                 " samples equal their formulas, to the unit."));
-  }
-  return WrapText(absl::StrCat("!= ", FormatCount(agreement.differences), " of ",
-                               FormatCount(agreement.figures),
-                               " counts differ from their formulas: a bug, or a finding."));
+  const auto samples = static_cast<int64_t>(data.samples.size());
+  return AgreementText(agreement, absl::StrCat(" of all ", FormatCount(samples), " samples"));
 }
 
 }  // namespace
 
-ScaleAgreement CompareWithFormulas(const ScaleData& data) {
-  ScaleAgreement agreement;
-  const auto compare = [&agreement](int64_t measured, int64_t formula) {
-    ++agreement.figures;
-    if (measured != formula) ++agreement.differences;
-  };
+CountAgreement CompareWithFormulas(const ScaleData& data) {
+  CountAgreement agreement;
   for (const ScaleSample& sample : data.samples) {
-    for (size_t c = 0; c < kNumWorkClasses; ++c) {
-      compare(sample.macs.useful[c], sample.formula_macs.useful[c]);
-      compare(sample.macs.executed[c], sample.formula_macs.executed[c]);
-      compare(sample.bytes[c], sample.formula_bytes[c]);
-    }
-    compare(sample.softmax_pairs, sample.formula_softmax_pairs);
+    agreement.Compare(sample.macs, sample.formula_macs);
+    agreement.Compare(sample.bytes, sample.formula_bytes);
+    agreement.Compare(sample.softmax_pairs, sample.formula_softmax_pairs);
   }
   return agreement;
 }
 
 std::string ScaleNotes(const ScaleStudy& study, const std::string& folder) {
-  std::string text = absl::StrCat(LeftOutNote(study.left_out), "\n", CountsNote(study.data));
+  std::string text =
+      absl::StrCat(LeftOutNote(study.left_out, !folder.empty()), "\n", CountsNote(study.data));
   if (!study.same_bits_exception.empty()) {
     absl::StrAppend(&text, WrapText(absl::StrCat("Here a token's results depend on what runs "
                                                  "beside it: ",

@@ -3,20 +3,16 @@
 #ifndef PLUMBLINE_TOOLS_SCALE_NOTES_H_
 #define PLUMBLINE_TOOLS_SCALE_NOTES_H_
 
-#include <cstdint>
 #include <string>
 
+#include "tools/count_agreement.h"
 #include "tools/scale_files.h"
 
 namespace plumbline {
 
 // Measured counts beside formulas: of every sample products, executed products and bytes by class,
 // and softmax pairs.
-struct ScaleAgreement {
-  int64_t figures = 0;
-  int64_t differences = 0;
-};
-ScaleAgreement CompareWithFormulas(const ScaleData& data);
+CountAgreement CompareWithFormulas(const ScaleData& data);
 
 // Lines of at most 80 columns. `folder`: where files went; empty: nowhere.
 std::string ScaleNotes(const ScaleStudy& study, const std::string& folder);

@@ -195,7 +195,7 @@ ScaleReportData ScaleReport(const ScaleStudy& study, const ScaleFindings& findin
   ScaleReportData data;
   data.title = "Prefill against decode";
   data.lead = absl::StrJoin(study.settings, "; ", absl::PairFormatter(" "));
-  const ScaleAgreement agreement = CompareWithFormulas(study.data);
+  const CountAgreement agreement = CompareWithFormulas(study.data);
   data.findings.push_back(absl::StrCat(FormatCount(agreement.figures - agreement.differences),
                                        " of ", FormatCount(agreement.figures),
                                        " counts equal their formulas, to the unit."));

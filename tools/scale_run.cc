@@ -106,7 +106,7 @@ class Loop {
       const double cost = PointCost(PointOf(*track));
       // It will run once more to be measured.
       if (2 * cost * slowest_rate > Left() || Left() <= 0) {
-        if (track->seconds.empty()) LeaveOut(*track, "no time was left: give more with --minutes");
+        if (track->seconds.empty()) LeaveOut(*track, kNoTimeLeft);
         track->finished = true;
         continue;
       }

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "scheduler/clock.h"
 #include "tools/scale_samples.h"
@@ -26,6 +27,9 @@ class PointRunner {
   // Zero where they are not wanted.
   virtual Anchors MeasureAnchors() = 0;
 };
+
+// Ends the reason of whatever was left out for want of time.
+inline constexpr absl::string_view kNoTimeLeft = "no time was left: give more with --minutes";
 
 struct ScaleLoopOptions {
   StopRule stop;
