@@ -1,4 +1,5 @@
 // The command line of `plumbline load`.
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,7 @@ TEST(LoadCli, HelpTeachesAndBadUsageIsTwo) {
                                              {"load", "--from", "run.json", "-m", "x"},
                                              {"load", "--from", "run.json", "--simulate"},
                                              {"load", "--from", ""},
-                                             {"load", "--out", ""},
+                                             {"load", "--output", ""},
                                              {"load", "--arrivals", ""}}) {
     const BinaryResult result = RunPlumbline(use);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(use);
@@ -58,6 +59,27 @@ TEST(LoadCli, HelpTeachesAndBadUsageIsTwo) {
   const BinaryResult bad = RunPlumbline({"load", "--arrivals", "poisson:-1"});
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_THAT(bad.err, HasSubstr("a rate lies from"));
+}
+
+TEST(LoadCli, OutputIsAFileOrAFolderByItsName) {
+  const std::string folder = testing::TempDir() + "load_cli_output";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::vector<std::string> arguments = {"load",      "--requests",
+                                              "2",         "--prompt-tokens",
+                                              "4",         "--output-tokens",
+                                              "2",         "--no-predict",
+                                              "--warm-up", "0",
+                                              "-o",        folder + "/alone.json"};
+  BinaryResult result = RunPlumbline(arguments);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder + "/alone.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder + "/run-steps.csv"));
+  result = RunPlumbline({"load", "--from", folder + "/alone.json", "--output", folder + "/all"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder + "/all/run.json"));
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder + "/all/run-steps.csv"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(LoadCli, InterruptDrainsAndReports) {

@@ -9,11 +9,11 @@ void AddCompare(CLI::App& app, Commands& commands, const Streams& streams) {
   CLI::App* sub = app.add_subcommand(
       "compare",
       "Says what is better or worse in one load test than in another.\n"
-      "A and B are files of `plumbline load -o FILE`. Every figure is better, worse or\n"
-      "indistinguishable in B, with its change and an interval from resampling the\n"
-      "repetitions, or parts of the time of a single run. The intervals hold together\n"
-      "at 95%: of 20 pairs of equal runs about one is called different. Says what is\n"
-      "not the same in both tests, and calls nothing where the machine drifted.\n");
+      "A and B are files of `plumbline load -o FILE.json`. Every figure is better,\n"
+      "worse or indistinguishable in B, with its change and an interval from resampling\n"
+      "the repetitions, or parts of the time of a single run. The intervals hold\n"
+      "together at 95%: of 20 pairs of equal runs about one is called different. Says\n"
+      "what is not the same in both tests, and calls nothing where the machine drifted.\n");
   AddText(sub, "A", options.a, "A.json", "the run to compare with")->required();
   AddText(sub, "B", options.b, "B.json", "the run to judge")->required();
   sub->add_flag("--all", options.all, "every figure, also those that do not differ");

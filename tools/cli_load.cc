@@ -5,7 +5,9 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "scheduler/request.h"
 #include "tools/cli_commands.h"
 #include "tools/cli_options.h"
@@ -31,10 +33,10 @@ void AddWorkload(CLI::App* app, LoadOptions& options) {
           "all, constant:RATE, poisson:RATE, gamma:RATE,BURSTINESS, ramp:FROM,TO, closed:USERS, "
           "trace:FILE")
       ->capture_default_str();
-  AddText(app, "--prompt", options.prompt, "LENGTHS",
+  AddText(app, "--prompt-tokens", options.prompt, "LENGTHS",
           "N, uniform:A,B, normal:MEAN,SD, lognormal:MEAN,SD, file:PATH")
       ->capture_default_str();
-  AddText(app, "--output", options.output, "LENGTHS", "the same, honoured exactly")
+  AddText(app, "--output-tokens", options.output, "LENGTHS", "the same, honoured exactly")
       ->capture_default_str();
   AddWhole(app, "--requests", options.requests, int64_t{1}, kMostRequests,
            "to send (default: 100; all of a trace; what fits --duration)");
@@ -135,9 +137,9 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
 
 void AddLoadOutput(CLI::App* app, LoadOptions& options) {
   LoadFileOptions& files = options.files;
-  AddText(app, "--out", files.folder, "FOLDER", "all of these files in one folder");
-  AddText(app, "-o,--output-file", files.json, "FILE",
-          "every raw timestamp and all figures, as JSON");
+  AddText(app, "-o,--output", files.folder, "PATH",
+          "FILE.json: every raw timestamp and all figures; any other name: a folder for that and "
+          "for all of these files");
   AddText(app, "--csv", files.csv, "PREFIX", "PREFIX-requests.csv and PREFIX-steps.csv");
   AddText(app, "--trace", files.trace, "FILE",
           "timeline of steps and requests, for ui.perfetto.dev and chrome://tracing");
@@ -149,8 +151,8 @@ void AddLoadOutput(CLI::App* app, LoadOptions& options) {
 
 // With --from nothing runs: what is said of a run would be passed over.
 std::string FromUsageError(const CLI::App& app) {
-  constexpr std::array<absl::string_view, 8> kAllowed = {
-      "--from", "--slo", "--out", "--output-file", "--csv", "--trace", "--html", "--json"};
+  constexpr std::array<absl::string_view, 7> kAllowed = {"--from",  "--slo",  "--output", "--csv",
+                                                         "--trace", "--html", "--json"};
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_name();
     const bool allowed = std::find_if(kAllowed.begin(), kAllowed.end(), [&](absl::string_view one) {
@@ -186,12 +188,12 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
       "  plumbline load                                      eight users, the toy model\n"
       "  plumbline load --arrivals poisson:20 --requests 500 --slo ttft=100ms,itl=20ms\n"
       "  plumbline load --arrivals poisson:5 --slo ttft=0.1,itl=0.02 --find-max-rate\n"
-      "  plumbline load --arrivals closed:4 --turns 5 --think 0.5 --prompt uniform:8,32\n"
+      "  plumbline load --arrivals closed:4 --turns 5 --think 0.5 --output-tokens 16\n"
       "  plumbline load --arrivals trace:trace.jsonl --time-scale 0.1 -o run.json\n"
-      "  plumbline load --arrivals poisson:5 --itl-target 0.03 --prompt normal:800,99\n"
+      "  plumbline load --itl-target 0.03 --prompt-tokens normal:800,99\n"
       "  plumbline load --simulate --step-times run.json\n"
       "  plumbline load --simulate --anchors run.json --arrivals poisson:20\n"
-      "  plumbline load --arrivals poisson:20 --requests 500 --out run\n"
+      "  plumbline load --arrivals poisson:20 --requests 500 -o run\n"
       "  plumbline load --from run/run.json --slo ttft=50ms --html page.html\n"
       "  plumbline load --simulate -m synthetic:llama-7b --machine big.json \\\n"
       "    --replicas 4 --route least-loaded --arrivals poisson:2 --duration 3600\n"
@@ -209,6 +211,8 @@ void AddLoad(CLI::App& app, Commands& commands, const Streams& streams) {
     if (commands.usage_error.empty()) {
       commands.usage_error = PreemptionUsageError(options.preempt);
     }
+    LoadFileOptions& files = options.files;
+    if (absl::EndsWith(files.folder, ".json")) files.json = std::exchange(files.folder, "");
     if (!options.from.empty()) commands.usage_error = FromUsageError(*sub);
     commands.run = [&options, &streams] { return RunLoad(options, streams.out); };
   });

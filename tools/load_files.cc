@@ -18,7 +18,7 @@ absl::Status PrepareLoadFiles(const LoadFileOptions& options) {
   std::filesystem::create_directories(options.folder, error);
   if (!error) return absl::OkStatus();
   return absl::UnknownError(absl::StrCat("folder ", options.folder, " cannot be made: ",
-                                         error.message(), "; choose another with --out"));
+                                         error.message(), "; choose another with --output"));
 }
 
 absl::Status WriteLoadFiles(const LoadFileOptions& options, const LoadRecord& record,
