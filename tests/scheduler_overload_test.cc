@@ -1,45 +1,18 @@
 // The scheduler under far more requests than it can serve: nothing is lost, leaked or hoarded, and
-// a steady step allocates nothing. This binary counts what operator new gives.
+// a steady step allocates nothing.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <random>
 #include <vector>
 
+#include "tests/counting_new.h"
 #include "tests/support/made_profile.h"
 #include "tests/support/scheduler_harness.h"
-
-namespace plumbline::scheduler_overload_test {
-namespace {
-
-int64_t allocations = 0;
-int64_t live_bytes = 0;
-
-}  // namespace
-}  // namespace plumbline::scheduler_overload_test
-
-void* operator new(std::size_t size) {
-  void* memory = std::malloc(size > 0 ? size : 1);
-  if (memory == nullptr) throw std::bad_alloc();
-  ++plumbline::scheduler_overload_test::allocations;
-  plumbline::scheduler_overload_test::live_bytes +=
-      static_cast<int64_t>(malloc_usable_size(memory));
-  return memory;
-}
-
-void operator delete(void* memory) noexcept {
-  plumbline::scheduler_overload_test::live_bytes -=
-      static_cast<int64_t>(malloc_usable_size(memory));
-  std::free(memory);
-}
-
-void operator delete(void* memory, std::size_t /*size*/) noexcept { operator delete(memory); }
 
 namespace plumbline::scheduler_overload_test {
 namespace {
@@ -149,7 +122,7 @@ TEST_P(SchedulerOverload, EveryRequestEndsOnceAndMemoryStaysFlat) {
     TakeEnded(harness);
     if (HasFatalFailure()) return;
     int64_t& most = most_live[arrived_ < kRequests / 2 ? 0 : 1];
-    most = std::max(most, live_bytes);
+    most = std::max(most, LiveBytes());
   }
   ExpectCleanEnd(harness);
   EXPECT_EQ(refused_ + static_cast<int>(accepted_.size()), kRequests);
@@ -190,7 +163,7 @@ int64_t AllocationsOf(int steps, int prompt_tokens,
   std::vector<SampleOutcome> outcomes;
   int64_t counted = 0;
   for (int step = -2; step < steps; ++step) {  // the first two make room for the rest
-    const int64_t before = allocations;
+    const int64_t before = Allocations();
     const StepPlan& plan = harness.scheduler.Plan();
     BuildBatch(plan, &batch);
     work.Reset(static_cast<int>(plan.spans.size()));
@@ -200,7 +173,7 @@ int64_t AllocationsOf(int steps, int prompt_tokens,
       if (span.logit_rows > 0) outcomes.emplace_back(SampledToken{span.first_position % 50, {}});
     }
     harness.scheduler.Commit(plan, absl::MakeSpan(outcomes));
-    if (step >= 0) counted += allocations - before;
+    if (step >= 0) counted += Allocations() - before;
     EXPECT_EQ(plan.spans.size(), 0u);
     EXPECT_EQ(harness.scheduler.num_running(), 8);
   }
@@ -215,9 +188,9 @@ TEST(SteadyStep, AllocatesNothing) {
     options.itl_target_seconds = 1e-3;
     options.profile = &profile;
   };
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   ::operator delete(::operator new(10));
-  EXPECT_EQ(allocations, before + 1) << "operator new is not counted here";
+  EXPECT_EQ(Allocations(), before + 1) << "operator new is not counted here";
   EXPECT_EQ(AllocationsOf(100, 8000, plain, nullptr), 0);
   EXPECT_EQ(AllocationsOf(100, 8000, shared, &profile), 0);
   EXPECT_EQ(AllocationsOf(400, 8000, bounded, &profile), 0);
