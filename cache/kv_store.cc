@@ -13,13 +13,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "cache/huge_pages.h"
 
 namespace plumbline {
 namespace {
-
-// Transparent huge pages save most of the address translation of a long read. A hint: the cache
-// is as right without them, so that a kernel that does not know the advice is no error.
-void AskForHugePages(void* data, size_t size) { madvise(data, size, MADV_HUGEPAGE); }
 
 // Of all blocks, of a geometry that validates.
 absl::StatusOr<int64_t> StoreBytes(const KvGeometry& geometry, int num_blocks) {

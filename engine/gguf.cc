@@ -95,6 +95,22 @@ absl::StatusOr<Mapping> Mapping::Map(const std::string& path) {
   return Mapping(absl::MakeConstSpan(static_cast<const std::byte*>(address), *size));
 }
 
+// Of whole pages only: those at the edges may hold a neighbour, for which the advice is wrong.
+void Advise(absl::Span<const std::byte> mapped, absl::Span<const std::byte> data, int advice) {
+  const auto base = reinterpret_cast<uintptr_t>(mapped.data());
+  const auto begin = reinterpret_cast<uintptr_t>(data.data());
+  if (mapped.empty() || begin < base || begin - base > mapped.size() ||
+      data.size() > mapped.size() - (begin - base)) {
+    return;
+  }
+  // The mapping itself begins on a page.
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t first = (begin - base + page - 1) / page * page;
+  const size_t last = (begin - base + data.size()) / page * page;
+  if (first >= last) return;
+  madvise(const_cast<std::byte*>(mapped.data()) + first, last - first, advice);
+}
+
 // Takes magic and version.
 absl::StatusOr<uint32_t> ReadVersion(GgufReader& reader) {
   const absl::StatusOr<uint32_t> magic = reader.Read<uint32_t>("the magic number");
@@ -217,21 +233,12 @@ const GgufTensor* GgufFile::FindTensor(absl::string_view name) const {
 
 int64_t GgufFile::file_bytes() const { return static_cast<int64_t>(impl_->bytes.size()); }
 
+void GgufFile::FetchPages(absl::Span<const std::byte> data) const {
+  Advise(impl_->mapping.bytes(), data, MADV_WILLNEED);
+}
+
 void GgufFile::DropPages(absl::Span<const std::byte> data) const {
-  const absl::Span<const std::byte> mapped = impl_->mapping.bytes();
-  const auto base = reinterpret_cast<uintptr_t>(mapped.data());
-  const auto begin = reinterpret_cast<uintptr_t>(data.data());
-  if (mapped.empty() || begin < base || begin - base > mapped.size() ||
-      data.size() > mapped.size() - (begin - base)) {
-    return;
-  }
-  // Whole pages only: those at the edges may hold a neighbour that is still wanted. The mapping
-  // itself begins on a page.
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t first = (begin - base + page - 1) / page * page;
-  const size_t last = (begin - base + data.size()) / page * page;
-  if (first >= last) return;
-  madvise(const_cast<std::byte*>(mapped.data()) + first, last - first, MADV_DONTNEED);
+  Advise(impl_->mapping.bytes(), data, MADV_DONTNEED);
 }
 
 }  // namespace plumbline

@@ -86,6 +86,9 @@ class GgufSource final : public TensorSource {
     return absl::OkStatus();
   }
 
+  void Fetch(absl::string_view name) const override {
+    if (const GgufTensor* tensor = file_->FindTensor(name)) file_->FetchPages(tensor->data);
+  }
   void Release(absl::string_view name) const override {
     if (const GgufTensor* tensor = file_->FindTensor(name)) file_->DropPages(tensor->data);
   }

@@ -93,18 +93,17 @@ void QuantizeRow(int count, const float* x, std::byte* out, float* scale) {
   HWY_DYNAMIC_DISPATCH(QuantizeRowImpl)(count, x, out, scale);
 }
 
-void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, Int8Channels* channels) {
-  float scale = 0;
-  QuantizeRow(static_cast<int>(inputs), w, out, &scale);
+void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, float* scale,
+                     int32_t* offset) {
+  QuantizeRow(static_cast<int>(inputs), w, out, scale);
   int32_t sum = 0;
   for (int64_t i = 0; i < inputs; ++i) {
     const int value = std::to_integer<int>(out[i]) - kInt8Zero;
     sum += value;
     out[i] = static_cast<std::byte>(value);
   }
-  channels->scales.push_back(scale);
   // Beyond 2^31 for the very longest rows: it wraps, as the sums it is taken from do.
-  channels->offsets.push_back(static_cast<int32_t>(static_cast<uint32_t>(sum) * kInt8Zero));
+  *offset = static_cast<int32_t>(static_cast<uint32_t>(sum) * kInt8Zero);
 }
 
 void FinishInt8(const Int8Channels& channels, int64_t first, int64_t count, float scale, float* y) {

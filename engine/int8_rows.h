@@ -32,9 +32,9 @@ struct Int8Channels {
   }
 };
 
-// One output's weights, w: [inputs], as s8 to out; appends its scale and offset.
-// REQUIRES: inputs <= kInt8MostInputs, and room is reserved.
-void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, Int8Channels* channels);
+// One output's weights, w: [inputs], as s8 to out, with its scale and offset.
+// REQUIRES: inputs <= kInt8MostInputs.
+void QuantizeWeights(int64_t inputs, const float* w, std::byte* out, float* scale, int32_t* offset);
 
 // y = (sums - offsets) x scale x scales, in place: a row's s32 sums of `count` outputs from `first`
 // on become floats. y: [count].

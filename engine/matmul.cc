@@ -19,16 +19,19 @@
 #include "engine/matmul_sizes.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
+#include "engine/tile_weights.h"
 #include "engine/untouched_array.h"
 
 namespace plumbline {
 namespace {
 
-std::string TilesName(WeightDtype dtype) { return absl::StrCat("tiles:", WeightDtypeName(dtype)); }
+MatmulContext::Implementation DescribeTiles(WeightDtype dtype) {
+  return {absl::StrCat("tiles:", WeightDtypeName(dtype)), true, true, true};
+}
 
 // Of a matrix that these calls multiply.
 MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls) {
-  MatmulContext::Implementation all = {"", true, true};
+  MatmulContext::Implementation all = {"", true, true, false};
   std::set<std::string> names;
   for (const CallSet* set : calls) {
     names.insert(set->implementation);
@@ -108,7 +111,7 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
     impl_->UseThreads();
     if (MultipliesInTiles(dtype)) {
       impl_->MakeRoom(TileScratchBytes({outputs, inputs, dtype}, impl_->threads));
-      return Implementation{TilesName(dtype), true, true};
+      return DescribeTiles(dtype);
     }
     if (dtype == WeightDtype::kQ4) {
       const Q4Calls calls = impl_->CallsForQ4(outputs, inputs);
@@ -133,9 +136,11 @@ struct PackedMatrix::Impl {
   MatmulContext::Implementation Description() const {
     if (q4 != nullptr) return Describe({q4->calls().whole, q4->calls().last});
     if (calls != nullptr) return Describe({calls});
-    return {TilesName(shape.dtype), true, true};
+    return DescribeTiles(shape.dtype);
   }
   absl::Status LoadQ4(WeightRowSource rows);
+  absl::Status LoadTiles(WeightRowSource rows);
+  absl::Status LoadForLibrary(WeightRowSource rows);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
   // The product of at most kMatmulCallRows rows (of all, in q4), unfinished. False: `sink` had all
   // of it, block by block. True: it lies in y.
@@ -173,19 +178,31 @@ absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
   return absl::OkStatus();
 }
 
-absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
+absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
+  TileWeights read;
+  absl::Status status = ReadTileWeights(shape, context.threads, rows, &read);
+  if (!status.ok()) return status;
+  context.MakeRoom(TileScratchBytes(shape, context.threads));
+  channels = std::move(read.channels);
+  tiles = std::move(read.packed);
+  return absl::OkStatus();
+}
+
+absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
   PlainWeights plain;
-  absl::Status status = ReadWeights(shape.outputs, shape.inputs, shape.dtype, rows, &plain);
+  absl::Status status =
+      ReadWeights(shape.outputs, shape.inputs, shape.dtype, context.threads, rows, &plain);
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
-  if (path == MatmulPath::kFastest && MultipliesInTiles(shape.dtype)) {
-    context.MakeRoom(TileScratchBytes(shape, context.threads));
-    tiles = PackForTiles(shape, context.threads, plain.elements.get());
-  } else {
-    calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
-    weights = PackRows(context.engine, context.stream, *calls, plain.elements.get());
-  }
+  calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
+  weights = PackRows(context.engine, context.stream, *calls, plain.elements.get());
   return absl::OkStatus();
+}
+
+absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
+  if (shape.dtype == WeightDtype::kQ4) return LoadQ4(rows);
+  const bool in_tiles = path == MatmulPath::kFastest && MultipliesInTiles(shape.dtype);
+  return in_tiles ? LoadTiles(rows) : LoadForLibrary(rows);
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
@@ -200,7 +217,7 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
     shared.UseThreads();
     auto impl = std::make_unique<Impl>(
         Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, nullptr, {}});
-    absl::Status status = dtype == WeightDtype::kQ4 ? impl->LoadQ4(rows) : impl->Load(rows, path);
+    absl::Status status = impl->Load(rows, path);
     if (!status.ok()) return status;
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
   } catch (const dnnl::error& error) {

@@ -39,6 +39,7 @@ class MatmulContext {
     std::string name;               // "tiles:bf16", or the library's, e.g. "brg:avx512_core_bf16"
     bool rows_independent = false;  // a row's bits are the same for every number of rows
     bool blocked = false;           // weights are packed in blocks (memory_plan.h)
+    bool packed_as_read = false;    // without plain rows of the whole matrix first
   };
   // What a matrix of this shape would run with. Compiles its calls, as PackedMatrix::Create does
   // for the first matrix of a shape. Errors as there.
@@ -58,7 +59,8 @@ enum class MatmulPath : uint8_t { kFastest, kLibrary };
 // A weight matrix [outputs, inputs] in the layout that this machine multiplies from.
 class PackedMatrix {
  public:
-  // Reads W a few rows at a time, rounds it to `dtype` and packs it. `context` is not owned.
+  // Reads W a few rows at a time by all threads, rounds it to `dtype` and packs it. `context` is
+  // not owned.
   // FailedPrecondition where the library cannot multiply in `dtype` here; ResourceExhausted for
   // memory; errors of ReadWeights as they are.
   static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "cache/huge_pages.h"
 #include "engine/int8_rows.h"
 #include "engine/matmul_sizes.h"
 
@@ -127,6 +128,7 @@ dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const Ca
                                   dnnl::memory::dims{1, set.shape.inputs});
   dnnl::memory from(layout, engine, plain);
   dnnl::memory packed(set.weights, engine);
+  AskForHugePages(packed.get_data_handle(), set.weights.get_size());
   dnnl::reorder(from, packed).execute(stream, from, packed);
   stream.wait();
   return packed;

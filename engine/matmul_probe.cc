@@ -48,11 +48,12 @@ absl::StatusOr<MatmulFootprint> MeasureMatmulFootprint(const ModelConfig& config
   auto context = MatmulContext::Create(threads);
   if (!context.ok()) return context.status();
   MatmulFootprint footprint;
-  footprint.blocked = true;
+  footprint.blocked = footprint.packed_as_read = true;
   for (const auto& [outputs, inputs] : MatrixShapes(config)) {
     const auto implementation = (*context)->Probe(outputs, inputs, dtype);
     if (!implementation.ok()) return implementation.status();
     footprint.blocked = footprint.blocked && implementation->blocked;
+    footprint.packed_as_read = footprint.packed_as_read && implementation->packed_as_read;
   }
   footprint.scratch_bytes = (*context)->scratch_bytes();
   ReleaseFreeMemory();

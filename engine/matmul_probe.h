@@ -19,9 +19,10 @@ absl::StatusOr<std::string> ProbeMatmul(const ModelConfig& config, WeightDtype d
 
 // What the matmul library takes beside the weights.
 struct MatmulFootprint {
-  bool blocked = false;        // weights are packed in blocks (memory_plan.h)
-  int64_t scratch_bytes = 0;   // as the library states it
-  int64_t compiled_bytes = 0;  // calls compiled for this model
+  bool blocked = false;         // weights are packed in blocks (memory_plan.h)
+  bool packed_as_read = false;  // no matrix is there twice while it is loaded
+  int64_t scratch_bytes = 0;    // as the library states it
+  int64_t compiled_bytes = 0;   // calls compiled for this model
 };
 
 // Compiles the calls of this model's matrices, as loading does, and measures by how much that

@@ -11,11 +11,8 @@
 namespace plumbline {
 namespace {
 
-constexpr int kWordBytes = 4;                      // of inputs that lie together when packed
-constexpr int kRunWords = kRunBytes / kWordBytes;  // of one row
-constexpr int kSumBytes = 4;                       // f32 or s32
-constexpr int kTileOutputs = 16;
-constexpr int kPair = 2;  // columns that are sums side by side, and one block of results
+constexpr int kSumBytes = 4;  // f32 or s32
+constexpr int kPair = 2;      // columns that are sums side by side, and one block of results
 static_assert(kPair * kTileColumnOutputs == kResultOutputs && kSumStride == kResultOutputs);
 constexpr int kCallStrips = kMatmulCallRows / kStripRows;
 constexpr int64_t kPairSums = int64_t{kMostStrips} * kStripRows * kSumStride;
@@ -23,25 +20,6 @@ constexpr int64_t kPairSums = int64_t{kMostStrips} * kStripRows * kSumStride;
 constexpr int64_t kHeldStripRuns = 512;
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
-// The words of output `o` of a column, zeros behind the last input.
-void PackOutput(const std::byte* row, int64_t row_bytes, int64_t o, std::byte* column) {
-  const int64_t words = CeilDivide(row_bytes, kRunBytes) * kRunWords;
-  const int64_t whole = row_bytes / kWordBytes;
-  constexpr int64_t kRowStep = kTileOutputs * kWordBytes;
-  column += o / kTileOutputs * kRunWords * kRowStep + o % kTileOutputs * kWordBytes;
-  const auto at = [&](int64_t word) {
-    return column + word / kRunWords * kRunWeightBytes + word % kRunWords * kRowStep;
-  };
-  for (int64_t word = 0; word < whole; ++word) {
-    std::memcpy(at(word), row + word * kWordBytes, kWordBytes);
-  }
-  for (int64_t word = whole; word < words; ++word) {
-    std::memset(at(word), 0, kWordBytes);
-    const int64_t left = std::max<int64_t>(row_bytes - word * kWordBytes, 0);
-    std::memcpy(at(word), row + row_bytes - left, static_cast<size_t>(left));
-  }
-}
 
 // One product, and how its rows lie.
 struct Product {
@@ -154,22 +132,6 @@ bool MultipliesInTiles(WeightDtype dtype) {
 int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); }
 int64_t TileShape::columns() const { return CeilDivide(outputs, kResultOutputs) * kPair; }
 int64_t TileShape::runs() const { return CeilDivide(row_bytes(), kRunBytes); }
-
-UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads,
-                                       const std::byte* plain) {
-  const int64_t column_bytes = shape.runs() * kRunWeightBytes;
-  UntouchedArray<std::byte> packed(shape.columns() * column_bytes);
-  ParallelFor(threads, shape.columns(), [&](int64_t column) {
-    std::byte* const to = packed.get() + column * column_bytes;
-    const int64_t first = column * kTileColumnOutputs;
-    const int64_t filled = std::clamp<int64_t>(shape.outputs - first, 0, kTileColumnOutputs);
-    if (filled < kTileColumnOutputs) std::memset(to, 0, static_cast<size_t>(column_bytes));
-    for (int64_t o = 0; o < filled; ++o) {
-      PackOutput(plain + (first + o) * shape.row_bytes(), shape.row_bytes(), o, to);
-    }
-  });
-  return packed;
-}
 
 int64_t TileScratchBytes(const TileShape& shape, int threads) {
   return kCallStrips * shape.runs() * kStripRunBytes + threads * kPairSums * kSumBytes;

@@ -9,7 +9,6 @@
 #include <cstdint>
 
 #include "engine/result_block.h"
-#include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -27,16 +26,13 @@ struct TileShape {
   int64_t runs() const;       // of 64 bytes of inputs, likewise
 };
 
-// W [outputs, inputs], plain, as [columns, runs, 2, 16, 16, 4 bytes]. Throws std::bad_alloc.
-UntouchedArray<std::byte> PackForTiles(const TileShape& shape, int threads, const std::byte* plain);
-
 // Of one call, of up to kMatmulCallRows rows.
 int64_t TileScratchBytes(const TileShape& shape, int threads);
 
 struct TileProduct {
   const TileShape& shape;
   int threads;
-  const std::byte* weights;  // of PackForTiles
+  const std::byte* weights;  // TileWeights::packed
   int64_t rows;
   const std::byte* x;  // [rows, inputs]
   float* room;         // [rows, outputs]: for sums that are not whole yet

@@ -12,7 +12,7 @@ namespace plumbline {
 namespace {
 
 // The engine's scratch, restated as in cutting.h: a test holds the real buffers against these.
-constexpr int64_t kReadRows = 64;             // of a matrix being read, at once
+constexpr int64_t kReadRows = 16;             // of a matrix being read, by a thread at once
 constexpr int64_t kQ4Outputs = 16;            // of a tile of q4, which is stored whole
 constexpr int64_t kSplitBytes = 4ll << 20;    // partials of split tiles, by thread
 constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
@@ -59,11 +59,15 @@ int64_t UnpaddedBytes(const MemoryShape& shape, const Matrix& matrix) {
          (WeightRowBytes(shape.weights, matrix.inputs) + WeightChannelBytes(shape.weights));
 }
 
-// Bytes of the rows as they are read, and of the matrix before it is packed.
+// Bytes of the rows as they are read by every thread, and of the plain rows that they become before
+// they are packed: those of the whole matrix, or as many as are read.
 int64_t PackingBytes(const MemoryShape& shape, const Matrix& matrix) {
-  const bool direct = shape.weights == WeightDtype::kQ4;  // stored as it is read
-  return (direct ? 0 : matrix.outputs * WeightRowBytes(shape.weights, matrix.inputs)) +
-         kReadRows * matrix.inputs * cutting::kFloatBytes;
+  const int64_t row_bytes = WeightRowBytes(shape.weights, matrix.inputs);
+  const int64_t parts = (matrix.outputs + kReadRows - 1) / kReadRows;
+  const int64_t read = kReadRows * std::min<int64_t>(shape.threads, parts);
+  const int64_t floats = read * matrix.inputs * cutting::kFloatBytes;
+  if (shape.weights == WeightDtype::kQ4) return floats;  // stored as it is read
+  return floats + (shape.matmul.packed_as_read ? read : matrix.outputs) * row_bytes;
 }
 
 int64_t LoadPeakBytes(const MemoryShape& shape, const WeightPlan& weights) {

@@ -221,12 +221,11 @@ void Transformer::MeasureWeights() {
   }
   vectors({&weights_.final_norm, &weights_.final_norm_bias});
   at(WorkClass::kHead) += weights_.head->packed_bytes();
-  at(WorkClass::kOther) += weights_.embedding_bytes;
+  const int64_t table_bytes = weights_.embedding.bytes() + weights_.positions.bytes();
+  at(WorkClass::kOther) += table_bytes;
   for (const PackedMatrix* m : Matrices()) sizes_.parameters += m->outputs() * m->inputs();
   // A tied head is the embedding: counted once.
-  const int64_t table =
-      weights_.embedding_bytes / WeightDtypeBytes(EmbeddingDtype(options_.weights));
-  sizes_.parameters += table;
+  sizes_.parameters += table_bytes / WeightDtypeBytes(EmbeddingDtype(options_.weights));
   if (config_.tied_head) sizes_.parameters -= int64_t{1} * config_.vocab * config_.width;
 }
 

@@ -7,6 +7,7 @@ Q4Matrix::Q4Matrix(int64_t outputs, int64_t inputs)
       inputs_(inputs),
       nibbles_(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileBlockBytes),
       scales_(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileOutputs) {
+  nibbles_.AskForHugePages();
   nibbles_.Touch();
   scales_.Touch();
 }

@@ -8,6 +8,8 @@
 #include <new>
 #include <type_traits>
 
+#include "cache/huge_pages.h"
+
 namespace plumbline {
 
 // Movable only; starts at a cache line, as vectors and tiles are read fastest. Const methods are
@@ -26,6 +28,9 @@ class UntouchedArray {
   T* get() const { return data_.get(); }
   T& operator[](int64_t index) const { return data_[static_cast<size_t>(index)]; }
   int64_t bytes() const { return bytes_; }
+
+  // For what is read from end to end, before it is written.
+  void AskForHugePages() { plumbline::AskForHugePages(data_.get(), static_cast<size_t>(bytes_)); }
 
   // Sets everything to zero bytes, which makes it resident.
   void Touch() {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/ops.h"
+#include "engine/weight_rows.h"
 
 namespace plumbline {
 namespace {
@@ -14,16 +14,42 @@ namespace {
 constexpr char kEmbeddingName[] = "token_embd.weight";
 constexpr char kPositionsName[] = "position_embd.weight";
 
+// So many are fetched beside what is being read: enough that the disk never waits.
+constexpr int64_t kElementsAhead = int64_t{64} << 20;
+
 // One tensor that gives some rows of a packed matrix.
 using Parts = std::vector<TensorShape>;
+
+// Has tensors fetched before they are read, in the order in which a Loader reads them.
+class Fetcher {
+ public:
+  explicit Fetcher(const TensorSource& source)
+      : source_(source), order_(ExpectedTensors(source.config())) {}
+
+  // Says that these are read now.
+  void Reading(const Parts& parts) {
+    for (const TensorShape& part : parts) ahead_ -= part.rows * part.row_elements;
+    for (; next_ < order_.size() && ahead_ < kElementsAhead; ++next_) {
+      source_.Fetch(order_[next_].name);
+      ahead_ += order_[next_].rows * order_[next_].row_elements;
+    }
+  }
+
+ private:
+  const TensorSource& source_;
+  const std::vector<TensorShape> order_;
+  size_t next_ = 0;    // of the order: not fetched yet
+  int64_t ahead_ = 0;  // elements that were fetched and are not being read yet
+};
 
 class Loader {
  public:
   Loader(const TensorSource& source, WeightDtype dtype, MatmulContext& context)
-      : source_(source), dtype_(dtype), context_(context) {}
+      : source_(source), dtype_(dtype), context_(context), fetcher_(source) {}
 
   // Reads a vector: a tensor of one row, or several end to end.
   void Vector(const Parts& parts, std::vector<float>* out) {
+    fetcher_.Reading(parts);
     for (const TensorShape& part : parts) {
       if (!status_.ok()) return;
       const size_t start = out->size();
@@ -37,6 +63,7 @@ class Loader {
   // many rows of each (then all have as many rows).
   void Matrix(const Parts& parts, std::unique_ptr<PackedMatrix>* out, int64_t turn = 0) {
     if (!status_.ok()) return;
+    fetcher_.Reading(parts);
     int64_t outputs = 0;
     for (const TensorShape& part : parts) outputs += part.rows;
     auto packed = PackedMatrix::Create(context_, outputs, parts[0].row_elements, dtype_,
@@ -52,22 +79,26 @@ class Loader {
   }
 
   // Reads a table of rows as it is, rounded to EmbeddingDtype.
-  void Table(const TensorShape& shape, std::unique_ptr<std::byte[]>* out, int64_t* bytes) {
+  void Table(const TensorShape& shape, UntouchedArray<std::byte>* out) {
     if (!status_.ok()) return;
+    fetcher_.Reading({shape});
     const WeightDtype dtype = EmbeddingDtype(dtype_);
     const int64_t row_bytes = shape.row_elements * WeightDtypeBytes(dtype);
-    out->reset(new (std::nothrow) std::byte[shape.rows * row_bytes]);
-    if (*out == nullptr) {
+    try {
+      *out = UntouchedArray<std::byte>(shape.rows * row_bytes);
+      out->AskForHugePages();
+      const auto read = [&](int64_t row, int64_t num_rows, float* to) {
+        return source_.ReadRows(shape, row, num_rows, to);
+      };
+      const auto take = [&](int64_t row, int64_t num_rows, const float* values, int) {
+        RoundWeights(dtype, shape.row_elements, row, num_rows, values, row_bytes,
+                     out->get() + row * row_bytes, nullptr);
+      };
+      status_ = ForWeightRows(shape.rows, shape.row_elements, context_.threads(), read, take);
+    } catch (const std::bad_alloc&) {
       status_ = absl::ResourceExhaustedError(
           absl::StrCat("no memory for ", shape.name, " (", shape.rows * row_bytes, " bytes)"));
-      return;
     }
-    std::vector<float> row(shape.row_elements);
-    for (int64_t i = 0; i < shape.rows && status_.ok(); ++i) {
-      status_ = source_.ReadRows(shape, i, 1, row.data());
-      RoundRow(static_cast<int>(shape.row_elements), row.data(), dtype, out->get() + i * row_bytes);
-    }
-    *bytes += shape.rows * row_bytes;
     source_.Release(shape.name);
   }
 
@@ -111,6 +142,7 @@ class Loader {
   const TensorSource& source_;
   WeightDtype dtype_;
   MatmulContext& context_;
+  Fetcher fetcher_;
   absl::Status status_;
 };
 
@@ -164,10 +196,9 @@ absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype
   Loader loader(source, dtype, context);
   ModelWeights weights;
   const TensorShape embedding = {kEmbeddingName, c.vocab, c.width};
-  loader.Table(embedding, &weights.embedding, &weights.embedding_bytes);
+  loader.Table(embedding, &weights.embedding);
   if (c.position == PositionKind::kLearned) {
-    loader.Table({kPositionsName, c.context, c.width}, &weights.positions,
-                 &weights.embedding_bytes);
+    loader.Table({kPositionsName, c.context, c.width}, &weights.positions);
   }
   for (int i = 0; i < c.layers && loader.status().ok(); ++i) {
     const std::string prefix = absl::StrCat("blk.", i, ".");

@@ -12,6 +12,7 @@
 #include "engine/matmul.h"
 #include "engine/model_config.h"
 #include "engine/tensor_source.h"
+#include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -31,12 +32,11 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  std::unique_ptr<std::byte[]> embedding;  // [vocab, width] in EmbeddingDtype
-  std::unique_ptr<std::byte[]> positions;  // [context, width]; null for rotary models
+  UntouchedArray<std::byte> embedding;  // [vocab, width] in EmbeddingDtype
+  UntouchedArray<std::byte> positions;  // [context, width]; none in rotary models
   std::vector<LayerWeights> layers;
   std::vector<float> final_norm, final_norm_bias;  // [width]
   std::unique_ptr<PackedMatrix> head;              // [vocab, width]
-  int64_t embedding_bytes = 0;                     // of embedding and positions
 };
 
 // Reads, rounds and packs every tensor. Errors as in Model::Load.

@@ -3,6 +3,7 @@
 // int8_matmul_test.cc hold what every packed matrix must do.)
 #include "engine/matmul_tiles.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +13,7 @@
 
 #include "engine/matmul.h"
 #include "engine/matmul_tile_columns.h"
+#include "engine/tile_weights.h"
 #include "gtest/gtest.h"
 #include "tests/reference/error_bounds.h"
 
@@ -72,14 +74,19 @@ void Place(const ResultBlock& block, int64_t outputs, std::vector<float>* y) {
 
 // y of `rows` rows from `first` on; scratch and result are full of NaN before.
 std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int64_t rows) {
-  const auto packed =
-      PackForTiles(o.shape, threads, reinterpret_cast<const std::byte*>(o.w.data()));
+  TileWeights weights;
+  const auto rows_of = [&o](int64_t row, int64_t num_rows, float* out) {
+    const auto* w = o.w.data() + row * o.shape.inputs;
+    std::transform(w, w + num_rows * o.shape.inputs, out, &Value);
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(ReadTileWeights(o.shape, threads, rows_of, &weights).ok());
   const int64_t scratch_floats = TileScratchBytes(o.shape, threads) / 4;
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);
   std::vector<float> y(static_cast<size_t>(rows * o.shape.outputs), kNaN);
   std::vector<float> room(y.size(), kNaN);
-  MultiplyInTiles({o.shape, threads, packed.get(), rows, o.Row(first), room.data(),
+  MultiplyInTiles({o.shape, threads, weights.packed.get(), rows, o.Row(first), room.data(),
                    reinterpret_cast<std::byte*>(scratch.get())},
                   [&](const ResultBlock& block) { Place(block, o.shape.outputs, &y); });
   return y;
@@ -160,27 +167,6 @@ TEST_F(MatmulTilesTest, TheLibrarysPathMultipliesTheSame) {
     std::vector<float> y(512 * 96);
     ASSERT_TRUE((*matrix)->Run(512, o.Row(0), y.data(), [](int64_t, int64_t) {}).ok());
     for (const int64_t row : {0, 100, 511}) ExpectNear(o, row, y.data() + row * 96);
-  }
-}
-
-// Packing is no matter of tiles: it is tested on every machine.
-TEST(PackForTilesTest, PutsEveryWordWhereTheTilesReadIt) {
-  const Operands o(70, 33, 1);
-  const auto* plain = reinterpret_cast<const std::byte*>(o.w.data());
-  for (const int threads : {1, 2}) {
-    const auto packed = PackForTiles(o.shape, threads, plain);
-    ASSERT_EQ(o.shape.columns(), 4);
-    ASSERT_EQ(o.shape.runs(), 2);
-    ASSERT_EQ(packed.bytes(), int64_t{4} * 2 * kRunWeightBytes);
-    const auto* elements = reinterpret_cast<const uint16_t*>(packed.get());
-    for (int64_t output = 0; output < 128; ++output) {
-      for (int64_t input = 0; input < 64; ++input) {
-        const bool real = output < 70 && input < 33;
-        const int64_t tile = (output / 32 * 2 + input / 32) * 2 + output % 32 / 16;
-        const int64_t at = ((tile * 16 + input % 32 / 2) * 16 + output % 16) * 2 + input % 2;
-        ASSERT_EQ(elements[at], real ? o.w[output * 33 + input] : 0) << output << ", " << input;
-      }
-    }
   }
 }
 

@@ -175,13 +175,17 @@ TEST(MemoryPlanCacheTest, ScratchFollowsTheTarget) {
   EXPECT_EQ(PlanMemory(shape, 999, 9).scratch.logits, PlanScratch(shape, 64, 4).logits);
 }
 
-// While the head is packed it is there twice, beside all other weights.
-TEST(MemoryPlanLoadTest, PeakHoldsTheLargestMatrixTwice) {
-  const MemoryShape shape = ShapeOf(OpenSource(kCases[1].model)->config(), WeightDtype::kF32, 1);
+// While the library packs the head it is there twice, beside all other weights.
+TEST(MemoryPlanLoadTest, PeakHoldsTheLargestMatrixTwiceUnlessPackedAsRead) {
+  MemoryShape shape = ShapeOf(OpenSource(kCases[1].model)->config(), WeightDtype::kF32, 1);
   const WeightPlan weights = PlanWeights(shape);
   const int64_t head = int64_t{300} * 64 * 4;
-  const int64_t rows = int64_t{64} * 64 * 4;
+  const int64_t rows = int64_t{16} * 64 * 4;
   EXPECT_EQ(PlanMemory(shape, 1, 1).load_peak_bytes, weights.total() + head + rows);
+  shape.threads = 3;
+  EXPECT_EQ(PlanMemory(shape, 1, 1).load_peak_bytes, weights.total() + head + 3 * rows);
+  shape.matmul.packed_as_read = true;
+  EXPECT_EQ(PlanMemory(shape, 1, 1).load_peak_bytes, weights.total() + 6 * rows);
 }
 
 bool FitsIn(const MemoryShape& shape, int64_t memory, int64_t context, int64_t requests) {
