@@ -1,20 +1,14 @@
 #include "engine/matmul.h"
 
-#include <omp.h>
-
 #include <cstring>
 #include <dnnl.hpp>
-#include <map>
 #include <new>
-#include <set>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "engine/int8_rows.h"
 #include "engine/matmul_calls.h"
+#include "engine/matmul_context.h"
 #include "engine/matmul_q4.h"
 #include "engine/matmul_sizes.h"
 #include "engine/matmul_tiles.h"
@@ -23,105 +17,6 @@
 #include "engine/untouched_array.h"
 
 namespace plumbline {
-namespace {
-
-MatmulContext::Implementation DescribeTiles(WeightDtype dtype) {
-  return {absl::StrCat("tiles:", WeightDtypeName(dtype)), true, true, true};
-}
-
-// Of a matrix that these calls multiply.
-MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls) {
-  MatmulContext::Implementation all = {"", true, true, false};
-  std::set<std::string> names;
-  for (const CallSet* set : calls) {
-    names.insert(set->implementation);
-    all.rows_independent = all.rows_independent && set->rows_independent;
-    all.blocked = all.blocked && absl::StartsWith(set->implementation, "brg");
-  }
-  all.name = absl::StrJoin(names, " and ");
-  return all;
-}
-
-}  // namespace
-
-struct MatmulContext::Impl {
-  int threads = 1;
-  dnnl::engine engine;
-  dnnl::stream stream;
-  UntouchedArray<std::byte> scratch;  // of the call that runs: one at a time
-  Q4Scratch q4;
-  std::map<CallShape, std::unique_ptr<CallSet>> shapes;
-
-  // The library takes its number of threads from the calling thread's OpenMP setting.
-  // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
-  void UseThreads() const {
-    omp_set_dynamic(0);
-    omp_set_num_threads(threads);
-  }
-  // Compiles what is new of it, and makes room for it.
-  CallSet& Calls(const CallShape& shape);
-  Q4Calls CallsForQ4(int64_t outputs, int64_t inputs);
-  void MakeRoom(int64_t bytes);
-};
-
-void MatmulContext::Impl::MakeRoom(int64_t bytes) {
-  if (scratch.bytes() >= bytes) return;
-  scratch = UntouchedArray<std::byte>(bytes);
-  scratch.Touch();  // so that no step pays for its pages
-}
-
-CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
-  std::unique_ptr<CallSet>& set = shapes[shape];
-  if (set == nullptr) set = MakeCallSet(engine, shape);
-  MakeRoom(static_cast<int64_t>(set->scratch_bytes));
-  return *set;
-}
-
-Q4Calls MatmulContext::Impl::CallsForQ4(int64_t outputs, int64_t inputs) {
-  const int64_t step = Q4PanelOutputs(outputs, inputs);
-  const int64_t rest = outputs % step;
-  Q4Calls of;
-  of.whole = &Calls({step, inputs, WeightDtype::kInt8});
-  of.last = rest == 0 ? of.whole : &Calls({rest, inputs, WeightDtype::kInt8});
-  q4.Reserve(of, outputs, inputs);
-  return of;
-}
-
-MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-MatmulContext::~MatmulContext() = default;
-int MatmulContext::threads() const { return impl_->threads; }
-int64_t MatmulContext::scratch_bytes() const { return impl_->scratch.bytes() + impl_->q4.bytes(); }
-
-absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
-  try {
-    auto impl = std::make_unique<Impl>();
-    impl->threads = UsableThreads(threads);
-    impl->UseThreads();
-    impl->engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
-    impl->stream = dnnl::stream(impl->engine);
-    return std::unique_ptr<MatmulContext>(new MatmulContext(std::move(impl)));
-  } catch (const dnnl::error& error) {
-    return FromLibrary(error, "start");
-  }
-}
-
-absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outputs, int64_t inputs,
-                                                                   WeightDtype dtype) {
-  try {
-    impl_->UseThreads();
-    if (MultipliesInTiles(dtype)) {
-      impl_->MakeRoom(TileScratchBytes({outputs, inputs, dtype}, impl_->threads));
-      return DescribeTiles(dtype);
-    }
-    if (dtype == WeightDtype::kQ4) {
-      const Q4Calls calls = impl_->CallsForQ4(outputs, inputs);
-      return Describe({calls.whole, calls.last});
-    }
-    return Describe({&impl_->Calls({outputs, inputs, dtype})});
-  } catch (const dnnl::error& error) {
-    return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
-  }
-}
 
 struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
@@ -134,7 +29,9 @@ struct PackedMatrix::Impl {
   dnnl::memory weights;  // of the calls
 
   MatmulContext::Implementation Description() const {
-    if (q4 != nullptr) return Describe({q4->calls().whole, q4->calls().last});
+    if (q4 != nullptr && q4->calls().whole != nullptr) {
+      return Describe({q4->calls().whole, q4->calls().last});
+    }
     if (calls != nullptr) return Describe({calls});
     return DescribeTiles(shape.dtype);
   }
@@ -154,17 +51,17 @@ PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 PackedMatrix::~PackedMatrix() = default;
 
 bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
+  if (q4 != nullptr) context.ReserveQ4(shape.outputs, shape.inputs, rows);
   std::byte* const scratch = context.scratch.get();
   if (q4 == nullptr && calls == nullptr) {
     MultiplyInTiles({shape, context.threads, tiles.get(), rows, x, y, scratch}, sink);
     return false;
   }
   if (q4 != nullptr) {
-    q4->Run({context.engine, context.stream, context.threads, scratch, context.q4}, rows, x,
-            reinterpret_cast<int32_t*>(y));
-  } else {
-    calls->Execute(context.stream, weights, rows, x, reinterpret_cast<std::byte*>(y), scratch);
+    return q4->Run({context.engine, context.stream, context.threads, scratch, context.q4}, rows, x,
+                   reinterpret_cast<int32_t*>(y), sink);
   }
+  calls->Execute(context.stream, weights, rows, x, reinterpret_cast<std::byte*>(y), scratch);
   return true;
 }
 
@@ -182,7 +79,7 @@ absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
   TileWeights read;
   absl::Status status = ReadTileWeights(shape, context.threads, rows, &read);
   if (!status.ok()) return status;
-  context.MakeRoom(TileScratchBytes(shape, context.threads));
+  context.MakeRoom(TileScratchBytes(shape, context.threads, kMatmulCallRows));
   channels = std::move(read.channels);
   tiles = std::move(read.packed);
   return absl::OkStatus();

@@ -4,7 +4,10 @@
 #include <cstring>
 
 #include "engine/matmul_sizes.h"
+#include "engine/matmul_tile_columns.h"
+#include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
+#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
@@ -52,21 +55,59 @@ int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs) {
 }
 
 void Q4Scratch::Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs) {
+  if (inputs % kQ4BlockInputs != 0) Grow(kDirectRows * WholeBlocks(inputs), &rows_);
+  if (calls.whole == nullptr) return;
   for (const CallSet* set : {calls.whole, calls.last}) {
     Grow(static_cast<int64_t>(set->weights.get_size()), &panel_);
     if (!IsInColumns(*set)) Grow(set->shape.outputs * inputs, &plain_);
   }
   if (calls.whole->shape.outputs < outputs) Grow(kSumRows * calls.whole->shape.outputs, &sums_);
-  if (inputs % kQ4BlockInputs != 0) Grow(kDirectRows * WholeBlocks(inputs), &rows_);
 }
 
 int64_t Q4Scratch::bytes() const {
   return panel_.bytes() + plain_.bytes() + sums_.bytes() + rows_.bytes();
 }
 
-void Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const {
-  if (rows <= kDirectRows) return RunDirect(machine, rows, x, y);
-  RunPanels(machine, rows, x, y);
+bool Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+                    ResultSink sink) const {
+  if (rows <= kDirectRows) {
+    RunDirect(machine, rows, x, y);
+    return true;
+  }
+  if (calls_.whole != nullptr) {
+    RunPanels(machine, rows, x, y);
+    return true;
+  }
+  RunTiles(machine, rows, x, y, sink);
+  return false;
+}
+
+void Q4Product::RunTiles(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+                         ResultSink sink) const {
+  const TileShape shape = {weights_.outputs(), weights_.inputs(), WeightDtype::kInt8};
+  const int64_t unpacked_rows = WholeBlocks(shape.inputs) / kRowInputs;
+  const int64_t tiles = Q4Tiles(shape.outputs);
+  const auto unpack = [&](int64_t output, std::byte* to) {
+    for (int64_t i = 0; i < kResultOutputs / kQ4TileOutputs; ++i) {
+      const int64_t tile = output / kQ4TileOutputs + i;
+      std::byte* const column = to + i / 2 * shape.runs() * kRunWeightBytes;
+      std::byte* const at = column + i % 2 * kTileRows * kTileBytes;
+      if (tile < tiles) UnpackQ4Tile(weights_, tile, {kTileBytes, kRunWeightBytes}, at);
+      for (int64_t row = tile < tiles ? unpacked_rows : 0; row < shape.runs() * kTileRows; ++row) {
+        std::memset(at + row / kTileRows * kRunWeightBytes + row % kTileRows * kTileBytes, 0,
+                    kTileBytes);
+      }
+    }
+  };
+  std::byte* const unpacked = machine.library_scratch;
+  MultiplyUnpacking({shape, machine.threads, nullptr, rows, x, reinterpret_cast<float*>(y),
+                     unpacked + UnpackedBytes(shape, machine.threads)},
+                    unpacked, unpack, sink);
+}
+
+int64_t Q4TileScratchBytes(int64_t outputs, int64_t inputs, int threads, int64_t rows) {
+  const TileShape shape = {outputs, inputs, WeightDtype::kInt8};
+  return UnpackedBytes(shape, threads) + TileScratchBytes(shape, threads, rows);
 }
 
 void Q4Product::RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x,
@@ -126,8 +167,10 @@ void Q4Product::UnpackBlocked(const Q4Machine& machine, const CallSet& calls, in
                                       tile / kTilesOfColumn * rows * kBlockedRowBytes +
                                       tile % kTilesOfColumn * kTileRowBytes;
                 const bool stored = tile < tiles;
-                if (stored)
-                  UnpackQ4Tile(weights_, first / kQ4TileOutputs + tile, kBlockedRowBytes, to);
+                if (stored) {
+                  UnpackQ4Tile(weights_, first / kQ4TileOutputs + tile,
+                               {kBlockedRowBytes, 16 * kBlockedRowBytes}, to);
+                }
                 for (int64_t row = stored ? unpacked_rows : 0; row < rows; ++row) {
                   std::memset(to + row * kBlockedRowBytes, 0, kTileRowBytes);
                 }

@@ -1,8 +1,9 @@
 // Products of 4-bit weights (q4_rows.h). Private to matmul*.cc: it knows oneDNN.
 //
 // A few rows are multiplied from the 4 bits as they are stored. For more, some of the outputs at a
-// time are unpacked to the library's own layout of int8 weights, few enough to stay in a core's
-// cache, and multiplied with all rows by int8's calls. Sums are the same whole numbers either way.
+// time are unpacked to int8 weights, few enough to stay in a core's cache, and multiplied with all
+// rows as int8 is: in tiles (matmul_tiles.h), or by the library's calls and in its own layout. Sums
+// are the same whole numbers either way.
 #ifndef PLUMBLINE_ENGINE_MATMUL_Q4_H_
 #define PLUMBLINE_ENGINE_MATMUL_Q4_H_
 
@@ -13,6 +14,7 @@
 
 #include "engine/matmul_calls.h"
 #include "engine/q4_rows.h"
+#include "engine/result_block.h"
 #include "engine/untouched_array.h"
 
 namespace plumbline {
@@ -20,7 +22,7 @@ namespace plumbline {
 // The outputs that are unpacked together, of a matrix of this shape; the last panel may have fewer.
 int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs);
 
-// The calls for one matrix, by panel.
+// The calls for one matrix, by panel. None: it multiplies in tiles.
 struct Q4Calls {
   CallSet* whole = nullptr;  // of a panel
   CallSet* last = nullptr;   // of the last one: `whole`, where that is as large
@@ -46,23 +48,28 @@ struct Q4Machine {
   const dnnl::engine& engine;
   dnnl::stream& stream;
   int threads;
-  std::byte* library_scratch;
+  std::byte* library_scratch;  // or that of Q4TileScratchBytes
   Q4Scratch& scratch;
 };
+
+int64_t Q4TileScratchBytes(int64_t outputs, int64_t inputs, int threads, int64_t rows);
 
 class Q4Product {
  public:
   // Takes the weights as they are. The calls are not owned.
   Q4Product(Q4Matrix weights, const Q4Calls& calls) : weights_(std::move(weights)), calls_(calls) {}
 
-  // The sums of x [rows, inputs] with every output. y: [rows, outputs]. Throws dnnl::error.
-  // REQUIRES: the scratch has room for this matrix.
-  void Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
+  // The sums of x [rows, inputs] with every output. True: they lie in y, [rows, outputs]. False:
+  // `sink` had all of them. Throws dnnl::error. REQUIRES: the scratch has room for this matrix.
+  bool Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+           ResultSink sink) const;
   int64_t bytes() const { return weights_.bytes(); }
   const Q4Calls& calls() const { return calls_; }
 
  private:
   void RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
+  void RunTiles(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+                ResultSink sink) const;
   void RunPanels(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
   // The outputs from `first` on, as many as the calls are for, into the scratch's panel.
   void Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/matmul.h"
 #include "engine/matmul_tile_columns.h"
 #include "engine/parallel.h"
 #include "engine/tile_registers.h"
@@ -14,10 +13,11 @@ namespace {
 constexpr int kSumBytes = 4;  // f32 or s32
 constexpr int kPair = 2;      // columns that are sums side by side, and one block of results
 static_assert(kPair * kTileColumnOutputs == kResultOutputs && kSumStride == kResultOutputs);
-constexpr int kCallStrips = kMatmulCallRows / kStripRows;
 constexpr int64_t kPairSums = int64_t{kMostStrips} * kStripRows * kSumStride;
 // The inputs of a call's strips that stay in the core's own cache while weights pass: 1 MiB.
 constexpr int64_t kHeldStripRuns = 512;
+// Weights that are unpacked and used, a thread's own.
+constexpr int64_t kUnpackedBytes = int64_t{512} << 10;
 
 int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
@@ -25,19 +25,24 @@ int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 struct Product {
   const TileProduct& of;
   const std::byte* x;  // packed in strips, or a few rows
+  bool direct;         // a few rows as the caller has them
   ResultSink sink;
 
-  const std::byte* weights(int64_t column) const {
-    return of.weights + column * of.shape.runs() * kRunWeightBytes;
-  }
   bool int8() const { return of.shape.dtype == WeightDtype::kInt8; }
-  int64_t pairs() const { return of.shape.columns() / kPair; }
+  int64_t strips() const { return CeilDivide(of.rows, kStripRows); }
   // Some rows' results for a pair of columns.
   ResultBlock Block(int64_t row, int64_t rows, int64_t pair, float* sums) const {
     const int64_t output = pair * kResultOutputs;
     const int64_t outputs = std::min<int64_t>(kResultOutputs, of.shape.outputs - output);
     return {row, rows, output, outputs, sums, kSumStride};
   }
+};
+
+// Neighbouring pairs of columns, and where the first one's weights are.
+struct Pairs {
+  int64_t first;
+  int64_t last;
+  const std::byte* weights;
 };
 
 // Copies a row's run by run to `to`, `run_bytes` apart, zeros behind the last input.
@@ -60,13 +65,6 @@ void PackStrips(const TileShape& shape, int threads, int64_t rows, const std::by
   });
 }
 
-// Calls fn(pair) for the pairs of `thread`, in order.
-template <class Fn>
-void ForPairs(int64_t pairs, int64_t thread, int64_t threads, const Fn& fn) {
-  const int64_t last = pairs * (thread + 1) / threads;
-  for (int64_t pair = pairs * thread / threads; pair < last; ++pair) fn(pair);
-}
-
 // Sums that are not whole yet, taken up again or put aside.
 enum class Copy : uint8_t { kTakeUp, kPutAside };
 void CopySums(Copy copy, const TileProduct& of, const ResultBlock& block) {
@@ -82,10 +80,9 @@ void CopySums(Copy copy, const TileProduct& of, const ResultBlock& block) {
   }
 }
 
-// Up to kMostStrips strips over a thread's pairs, in panels of inputs that its cache holds beside
+// Up to kMostStrips strips over some pairs, in panels of inputs that the core's cache holds beside
 // weights.
-void MultiplyPart(const Product& p, int64_t first_strip, int64_t thread, int64_t threads,
-                  float* sums) {
+void MultiplyPart(const Product& p, int64_t first_strip, const Pairs& pairs, float* sums) {
   const int64_t runs = p.of.shape.runs();
   const int64_t first_row = first_strip * kStripRows;
   const int64_t rows = std::min<int64_t>(p.of.rows - first_row, int64_t{kMostStrips} * kStripRows);
@@ -94,33 +91,67 @@ void MultiplyPart(const Product& p, int64_t first_strip, int64_t thread, int64_t
   const std::byte* const x = p.x + first_strip * runs * kStripRunBytes;
   for (int64_t first = 0; first < runs; first += panel) {
     const int64_t last = std::min(first + panel, runs);
-    ForPairs(p.pairs(), thread, threads, [&](int64_t pair) {
+    const std::byte* weights = pairs.weights;
+    for (int64_t pair = pairs.first; pair < pairs.last; ++pair) {
       const ResultBlock block = p.Block(first_row, rows, pair, sums);
       if (first > 0) CopySums(Copy::kTakeUp, p.of, block);
       for (int64_t half = 0; half < kPair; ++half) {
-        const int64_t column = pair * kPair + half;
-        MultiplyStrips({p.int8(), first, last, runs, p.weights(column),
-                        p.weights(column + 1) + first * kRunWeightBytes},
-                       x, strips, sums + half * kTileColumnOutputs);
+        const std::byte* const next = weights + runs * kRunWeightBytes;
+        MultiplyStrips({p.int8(), first, last, runs, weights, next + first * kRunWeightBytes}, x,
+                       strips, sums + half * kTileColumnOutputs);
+        weights = next;
       }
-      if (last < runs) return CopySums(Copy::kPutAside, p.of, block);
-      p.sink(block);
-    });
+      if (last < runs) {
+        CopySums(Copy::kPutAside, p.of, block);
+      } else {
+        p.sink(block);
+      }
+    }
   }
 }
 
-// `direct`: x is the caller's, not in strips.
-void MultiplyFew(const Product& p, bool direct, int64_t thread, int64_t threads, float* sums) {
+void MultiplyFew(const Product& p, const Pairs& pairs, float* sums) {
   const int64_t runs = p.of.shape.runs();
-  const FewRows rows = {p.x, direct ? p.of.shape.row_bytes() : kRunBytes,
-                        direct ? kRunBytes : kStripRunBytes, static_cast<int>(p.of.rows)};
-  ForPairs(p.pairs(), thread, threads, [&](int64_t pair) {
-    for (int64_t half = 0; half < kPair; ++half) {
-      MultiplyFewRows({p.int8(), 0, runs, runs, p.weights(pair * kPair + half), nullptr}, rows,
+  const FewRows rows = {p.x, p.direct ? p.of.shape.row_bytes() : kRunBytes,
+                        p.direct ? kRunBytes : kStripRunBytes, static_cast<int>(p.of.rows)};
+  const std::byte* weights = pairs.weights;
+  for (int64_t pair = pairs.first; pair < pairs.last; ++pair) {
+    for (int64_t half = 0; half < kPair; ++half, weights += runs * kRunWeightBytes) {
+      MultiplyFewRows({p.int8(), 0, runs, runs, weights, nullptr}, rows,
                       sums + half * kTileColumnOutputs);
     }
     p.sink(p.Block(0, p.of.rows, pair, sums));
+  }
+}
+
+void MultiplyPairs(const Product& p, const Pairs& pairs, float* sums) {
+  if (p.of.rows <= kFewRows) return MultiplyFew(p, pairs, sums);
+  for (int64_t strip = 0; strip < p.strips(); strip += kMostStrips) {
+    MultiplyPart(p, strip, pairs, sums);
+  }
+}
+
+// Calls fn(product, first pair, last pair, the thread's number, its room for sums) on each thread.
+template <class Fn>
+void OnThreads(const TileProduct& product, ResultSink sink, const Fn& fn) {
+  const TileShape& shape = product.shape;
+  const bool direct = product.rows <= kFewRows && shape.row_bytes() % kRunBytes == 0;
+  std::byte* const packed = product.scratch + product.threads * kPairSums * kSumBytes;
+  if (!direct) PackStrips(shape, product.threads, product.rows, product.x, packed);
+  const Product p = {product, direct ? product.x : packed, direct, sink};
+  const int64_t pairs = shape.columns() / kPair;
+  const int64_t used = std::min<int64_t>(product.threads, pairs);
+  ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
+    fn(p, pairs * thread / used, pairs * (thread + 1) / used, thread,
+       reinterpret_cast<float*>(product.scratch) + thread * kPairSums);
   });
+}
+
+int64_t PairBytes(const TileShape& shape) { return kPair * shape.runs() * kRunWeightBytes; }
+
+// Pairs that are unpacked together: what stays in the core's own cache.
+int64_t UnpackedPairs(const TileShape& shape) {
+  return std::max<int64_t>(1, kUnpackedBytes / PairBytes(shape));
 }
 
 }  // namespace
@@ -133,26 +164,37 @@ int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); 
 int64_t TileShape::columns() const { return CeilDivide(outputs, kResultOutputs) * kPair; }
 int64_t TileShape::runs() const { return CeilDivide(row_bytes(), kRunBytes); }
 
-int64_t TileScratchBytes(const TileShape& shape, int threads) {
-  return kCallStrips * shape.runs() * kStripRunBytes + threads * kPairSums * kSumBytes;
+int64_t TileScratchBytes(const TileShape& shape, int threads, int64_t rows) {
+  return CeilDivide(rows, kStripRows) * shape.runs() * kStripRunBytes +
+         threads * kPairSums * kSumBytes;
+}
+
+int64_t UnpackedBytes(const TileShape& shape, int threads) {
+  return threads * UnpackedPairs(shape) * PairBytes(shape);
 }
 
 void MultiplyInTiles(const TileProduct& product, ResultSink sink) {
-  const TileShape& shape = product.shape;
-  const bool few = product.rows <= kFewRows;
-  const bool direct = few && shape.row_bytes() % kRunBytes == 0;
-  std::byte* const packed = product.scratch + product.threads * kPairSums * kSumBytes;
-  if (!direct) PackStrips(shape, product.threads, product.rows, product.x, packed);
-  const Product p = {product, direct ? product.x : packed, sink};
-  const int64_t used = std::min<int64_t>(product.threads, p.pairs());
-  ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
-    auto* const sums = reinterpret_cast<float*>(product.scratch) + thread * kPairSums;
-    if (few) return MultiplyFew(p, direct, thread, used, sums);
-    const int64_t strips = CeilDivide(product.rows, kStripRows);
-    for (int64_t strip = 0; strip < strips; strip += kMostStrips) {
-      MultiplyPart(p, strip, thread, used, sums);
-    }
-  });
+  OnThreads(
+      product, sink, [&](const Product& p, int64_t first, int64_t last, int64_t, float* sums) {
+        MultiplyPairs(p, {first, last, product.weights + first * PairBytes(product.shape)}, sums);
+      });
+}
+
+void MultiplyUnpacking(const TileProduct& product, std::byte* unpacked, TileUnpacker unpack,
+                       ResultSink sink) {
+  const int64_t pair_bytes = PairBytes(product.shape);
+  const int64_t most = UnpackedPairs(product.shape);
+  OnThreads(product, sink,
+            [&](const Product& p, int64_t first, int64_t last, int64_t thread, float* sums) {
+              std::byte* const to = unpacked + thread * most * pair_bytes;
+              for (int64_t pair = first; pair < last; pair += most) {
+                const int64_t end = std::min(pair + most, last);
+                for (int64_t i = pair; i < end; ++i) {
+                  unpack(i * kResultOutputs, to + (i - pair) * pair_bytes);
+                }
+                MultiplyPairs(p, {pair, end, to}, sums);
+              }
+            });
 }
 
 }  // namespace plumbline

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/functional/function_ref.h"
 #include "engine/result_block.h"
 #include "engine/weight_dtype.h"
 
@@ -26,8 +27,8 @@ struct TileShape {
   int64_t runs() const;       // of 64 bytes of inputs, likewise
 };
 
-// Of one call, of up to kMatmulCallRows rows.
-int64_t TileScratchBytes(const TileShape& shape, int threads);
+// Of one product.
+int64_t TileScratchBytes(const TileShape& shape, int threads, int64_t rows);
 
 struct TileProduct {
   const TileShape& shape;
@@ -40,8 +41,17 @@ struct TileProduct {
 };
 
 // Gives `sink` all of x W^T, in f32; in int8 as s32 sums. REQUIRES: MultipliesInTiles(shape.dtype);
-// 0 < rows <= kMatmulCallRows.
+// 0 < rows.
 void MultiplyInTiles(const TileProduct& product, ResultSink sink);
+
+// Puts the weights of kResultOutputs outputs from one of their multiples on as they are packed.
+using TileUnpacker = absl::FunctionRef<void(int64_t output, std::byte* to)>;
+
+// The same with weights that are stored otherwise (`weights` null): each thread unpacks some for
+// all rows, to its own part of `unpacked`, of UnpackedBytes.
+void MultiplyUnpacking(const TileProduct& product, std::byte* unpacked, TileUnpacker unpack,
+                       ResultSink sink);
+int64_t UnpackedBytes(const TileShape& shape, int threads);
 
 }  // namespace plumbline
 

@@ -20,6 +20,10 @@ constexpr int kQuadInputs = 4;   // of one half of a lane
 constexpr int kHighInputs = 16;  // the high halves' first input
 constexpr int kQuadBytes = kQ4TileOutputs * kQuadInputs;
 
+HWY_INLINE int64_t RowOffset(const Q4Strides& strides, int64_t row) {
+  return row / 16 * strides.rows16 + row % 16 * strides.row;
+}
+
 HWY_INLINE uint32_t LoadWord(const void* from) {
   uint32_t word = 0;
   hwy::CopyBytes<sizeof(word)>(from, &word);
@@ -53,14 +57,14 @@ void MultiplyRows(int64_t blocks, const std::byte* nibbles, const int8_t* scales
   }
 }
 
-void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales, int64_t stride,
-                std::byte* out) {
+void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
+                const Q4Strides& strides, std::byte* out) {
   for (int64_t i = 0; i < blocks * kQ4BlockInputs; ++i) {
     const int64_t block = i / kQ4BlockInputs;
     for (int output = 0; output < kQ4TileOutputs; ++output) {
       const int q =
           Nibble(nibbles + block * kQ4TileBlockBytes, output, static_cast<int>(i % kQ4BlockInputs));
-      out[i / kQuadInputs * stride + output * kQuadInputs + i % kQuadInputs] =
+      out[RowOffset(strides, i / kQuadInputs) + output * kQuadInputs + i % kQuadInputs] =
           static_cast<std::byte>(q * scales[block * kQ4TileOutputs + output]);
     }
   }
@@ -201,8 +205,8 @@ HWY_INLINE hn::Vec<U8> Scaled(hn::Vec<I8> q, hn::Vec<I16> s) {
   return hn::BitCast(U8(), hn::Or(even, odd));
 }
 
-void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales, int64_t stride,
-                std::byte* out) {
+void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
+                const Q4Strides& strides, std::byte* out) {
   auto* const to = reinterpret_cast<uint8_t*>(out);
   for (int64_t b = 0; b < blocks; ++b) {
     for (int part = 0; part < kParts; ++part) {
@@ -212,9 +216,9 @@ void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales, 
       for (int v = 0; v < kQuads; ++v) {
         const int within = part * kOutputs * kQuadInputs;
         const auto pairs = LoadPairs(nibbles + b * kQ4TileBlockBytes + v * kQuadBytes + within);
-        uint8_t* const low = to + (2 * kQuads * b + v) * stride + within;
+        uint8_t* const low = to + RowOffset(strides, 2 * kQuads * b) + v * strides.row + within;
         hn::StoreU(Scaled(LowHalves(pairs), both), U8(), low);
-        hn::StoreU(Scaled(HighHalves(pairs), both), U8(), low + kQuads * stride);
+        hn::StoreU(Scaled(HighHalves(pairs), both), U8(), low + kQuads * strides.row);
       }
     }
   }
@@ -258,9 +262,9 @@ namespace plumbline {
 HWY_EXPORT(MultiplyTile);
 HWY_EXPORT(UnpackTile);
 
-void UnpackQ4Tile(const Q4Matrix& w, int64_t tile, int64_t stride, std::byte* out) {
+void UnpackQ4Tile(const Q4Matrix& w, int64_t tile, const Q4Strides& strides, std::byte* out) {
   HWY_DYNAMIC_DISPATCH(UnpackTile)
-  (Q4Blocks(w.inputs()), w.nibbles(tile), w.scales(tile), stride, out);
+  (Q4Blocks(w.inputs()), w.nibbles(tile), w.scales(tile), strides, out);
 }
 
 void MultiplyQ4Tile(const Q4Matrix& w, int64_t tile, int64_t rows, const std::byte* x,

@@ -78,10 +78,16 @@ class Q4Matrix {
 // One output's s x q as s8. out: [inputs]. Safe from any thread.
 void UnpackQ4Row(const Q4Matrix& w, int64_t output, std::byte* out);
 
-// One tile's s x q as s8, four inputs side by side: input i of output o goes to
-// out[(i / 4 x 16 + o) x 4 + i % 4] within a column of 16 outputs, rows of which are `stride` bytes
-// apart. out: [8 Q4Blocks(inputs)] rows of 64 bytes each. Safe from any thread.
-void UnpackQ4Tile(const Q4Matrix& w, int64_t tile, int64_t stride, std::byte* out);
+// Rows of 64 bytes, four inputs of 16 outputs side by side: so many bytes from one to the next, and
+// from the first of 16 rows to the first of the next 16.
+struct Q4Strides {
+  int64_t row = 0;
+  int64_t rows16 = 0;
+};
+
+// One tile's s x q as s8: input i of output o goes to byte o x 4 + i % 4 of row i / 4. Writes
+// [8 Q4Blocks(inputs)] rows. Safe from any thread.
+void UnpackQ4Tile(const Q4Matrix& w, int64_t tile, const Q4Strides& strides, std::byte* out);
 
 // y = x W^T for the outputs of one tile, modulo 2^32. x: [rows] of u8 activations (int8_rows.h),
 // `x_stride` bytes apart, of which whole blocks of inputs are read: beyond the inputs any bytes.

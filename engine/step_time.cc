@@ -116,20 +116,28 @@ void AddRows(const Step& step, StepTime& time) {
   // widening does.
   const double pass = int8 ? 1 / rates.widen.per_second : 0;
   const double quantised = Real(2 * s.d + s.h * s.e + s.F);
+  // In tiles, up's results are finished and activated within the product (PackedMatrix::RunInto).
+  const bool in_blocks = step.profile.tiles && s.weight_dtype != WeightDtype::kF32;
+  const double up_outputs = Real((s.m - 1) * s.F);
+  const double in_product = in_blocks ? active + pass * up_outputs : 0;
   const double layer = 2 * norm + active + rotate + WriteSeconds(step) +
-                       pass * (Real(s.layer_outputs()) + 2 * quantised);
+                       pass * (Real(s.layer_outputs()) + 2 * quantised) - in_product;
   const double rows = Real(cutting::CeilDiv(step.tokens, step.profile.threads));
+  ClassTime& feed_forward = step.Class(time, WorkClass::kFeedForward);
+  for (double* seconds : {&feed_forward.compute_seconds, &feed_forward.memory_seconds}) {
+    *seconds += rows * Real(s.L) * in_product;  // meanwhile no weights come in, either
+  }
   const double logit_rows = Real(cutting::CeilDiv(step.logit_rows, step.profile.threads));
   other.compute_seconds =
       rows * (once + Real(s.L) * layer) + logit_rows * (norm + pass * Real(s.V + 2 * s.d));
   // What the rows' elements take to pass through the caches, where they are too many for them.
   const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.activation_bytes()) +
-                           Real((s.h + 2 * s.g) * s.e) * 8 + Real((s.m - 1) * s.F) * 4 +
-                           Real(s.F * s.activation_bytes()) +
-                           (int8 ? Real(s.h * s.e) * Real(8 + s.activation_bytes()) : 0);
+                           Real((s.h + 2 * s.g) * s.e) * 8 + (in_blocks ? 0 : up_outputs * 4) +
+                           (in_blocks || int8 ? 0 : Real(s.F * s.activation_bytes())) +
+                           (int8 ? Real(s.h * s.e + s.F) * Real(8 + s.activation_bytes()) : 0);
   const double layer_bytes = row_bytes * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  const int64_t in_layer = int8 ? 5 : 4;
+  const int64_t in_layer = 3 + (in_blocks ? 0 : 1) + (int8 ? 2 : 0);
   const int64_t in_head = int8 ? 2 : 1;
   const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
                           (step.logit_rows > 1 ? in_head : 0);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/ops.h"
 #include "engine/weight_rows.h"
 
 namespace plumbline {

@@ -81,7 +81,7 @@ std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int6
     return absl::OkStatus();
   };
   EXPECT_TRUE(ReadTileWeights(o.shape, threads, rows_of, &weights).ok());
-  const int64_t scratch_floats = TileScratchBytes(o.shape, threads) / 4;
+  const int64_t scratch_floats = TileScratchBytes(o.shape, threads, rows) / 4;
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);
   std::vector<float> y(static_cast<size_t>(rows * o.shape.outputs), kNaN);

@@ -138,7 +138,7 @@ TEST_P(Q4TargetsTest, UnpackToTheirProducts) {
     for (const int64_t stride : {64, 96}) {
       std::vector<std::byte> out(static_cast<size_t>(unpacked_rows * stride + 64), kGuard);
       for (int64_t tile = 0; tile < Q4Tiles(19); ++tile) {
-        UnpackQ4Tile(w.matrix, tile, stride, out.data());
+        UnpackQ4Tile(w.matrix, tile, {stride, 16 * stride}, out.data());
         for (int64_t at = 0; at < unpacked_rows * stride; ++at) {
           const int64_t output = tile * kQ4TileOutputs + at % stride / 4;
           const int64_t input = at / stride * 4 + at % 4;

@@ -86,5 +86,33 @@ TEST(PredictTilesTest, TheProfilesMachineTellsTheForm) {
   ExpectClose(scores(tiled, odd), scores(vectors, odd));
 }
 
+// Up's results are activated in the product's blocks: that time changes its class, and a parallel
+// region of every layer is gone.
+TEST(PredictTilesTest, ActivationsArePartOfTheProduct) {
+  MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
+  CostShape shape = TiledShape();
+  const SpanShape span = {0, 64, 0};
+  const auto of = [&](WorkClass c, bool tiles) {
+    profile.tiles = tiles;
+    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), c);
+  };
+  const auto gained = [&](WorkClass c, bool tiles) {
+    return of(c, tiles).compute_seconds - of(c, !tiles).compute_seconds;
+  };
+  shape.weight_dtype = WeightDtype::kBf16;
+  const double rows = 64.0 / profile.threads;
+  const double seconds = rows * static_cast<double>(shape.L * shape.F) /
+                         (shape.m == 2 ? profile.rows.gelu : profile.rows.swiglu).per_second;
+  ExpectClose(gained(WorkClass::kFeedForward, true), seconds);
+  ExpectClose(gained(WorkClass::kOther, false), seconds);
+  ExpectClose(
+      of(WorkClass::kOther, false).overhead_seconds - of(WorkClass::kOther, true).overhead_seconds,
+      static_cast<double>(shape.L) / profile.parallel_regions.per_second);
+  EXPECT_LT(of(WorkClass::kOther, true).memory_seconds,
+            of(WorkClass::kOther, false).memory_seconds);
+  shape.weight_dtype = WeightDtype::kF32;
+  EXPECT_EQ(gained(WorkClass::kFeedForward, true), 0);
+}
+
 }  // namespace
 }  // namespace plumbline::step_time_tiles_test
