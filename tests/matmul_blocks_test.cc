@@ -1,4 +1,5 @@
 // Products that give their results block by block: the same numbers as whole ones, each once.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -45,13 +46,13 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
   std::unique_ptr<PackedMatrix> Pack(int64_t outputs) {
     std::mt19937_64 random(static_cast<uint64_t>(outputs));
     std::normal_distribution<float> normal;
-    auto matrix = PackedMatrix::Create(*context_, outputs, kInputs, GetParam(),
-                                       [&](int64_t, int64_t rows, float* out) {
-                                         for (int64_t i = 0; i < rows * kInputs; ++i) {
-                                           out[i] = normal(random);
-                                         }
-                                         return absl::OkStatus();
-                                       });
+    std::vector<float> w(static_cast<size_t>(outputs * kInputs));
+    for (float& weight : w) weight = normal(random);
+    auto matrix = PackedMatrix::Create(
+        *context_, outputs, kInputs, GetParam(), [&](int64_t row, int64_t rows, float* out) {
+          std::copy_n(w.begin() + row * kInputs, rows * kInputs, out);
+          return absl::OkStatus();
+        });
     EXPECT_TRUE(matrix.ok()) << matrix.status();
     return *std::move(matrix);
   }
