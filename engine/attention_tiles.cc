@@ -61,13 +61,6 @@ PLUMBLINE_TILES inline void MultiplyRun(const std::byte* left, int64_t left_stri
   _tile_dpbf16ps(3, 5, 7);
 }
 
-PLUMBLINE_TILES inline void ZeroSums() {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-}
-
 // The sums to `out` and, of the second operand, 16 floats behind.
 PLUMBLINE_TILES inline void StoreSums(float* out, int64_t stride_bytes, bool lower, bool second) {
   const int64_t below = kTileRows * stride_bytes / static_cast<int64_t>(sizeof(float));
@@ -88,7 +81,7 @@ PLUMBLINE_TILES void ScoreGroups(const SegmentView& segment, const std::byte* qu
     const bool second = group + 1 < groups;
     const std::byte* left = segment.keys[group];
     const std::byte* right = second ? segment.keys[group + 1] : left;
-    ZeroSums();
+    ZeroTileSums();
     for (int run = 0; run < segment.head_dim / kTileRun; ++run) {
       const int64_t from = int64_t{run} * kTileRows * kTileBytes;
       MultiplyRun(queries + int64_t{run} * kTileBytes, query_stride, lower, left + from,
@@ -106,7 +99,7 @@ PLUMBLINE_TILES void AddValues(const SegmentView& segment, const std::byte* weig
   const bool lower = rows > kTileRows;
   FinishStores();
   for (int channel = 0; channel < segment.head_dim; channel += 2 * kLanes) {
-    ZeroSums();
+    ZeroTileSums();
     for (int group = 0; group < groups; ++group) {
       const std::byte* values = segment.values[group] + int64_t{4} * channel;
       MultiplyRun(weights + int64_t{group} * kWeightBytes, kScoreStride, lower, values,

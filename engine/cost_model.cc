@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "engine/cutting.h"
 #include "engine/formula.h"
+#include "engine/rounding.h"
 
 namespace plumbline {
 namespace {
@@ -90,8 +91,8 @@ int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
       const int64_t most = span.first + token + (row + rows - 1) / group + 1;
       for (int64_t r = row; r < row + rows; ++r) {
         const int64_t visible = span.first + token + r / group + 1;
-        pairs += std::min(cutting::CeilDiv(most, cutting::kKeyGroup) * cutting::kKeyGroup,
-                          cutting::CeilDiv(visible, cutting::kSegmentKeys) * cutting::kSegmentKeys);
+        pairs += std::min(CeilDiv(most, cutting::kKeyGroup) * cutting::kKeyGroup,
+                          CeilDiv(visible, cutting::kSegmentKeys) * cutting::kSegmentKeys);
       }
     }
   }
@@ -178,7 +179,7 @@ int64_t KvTokenBytes(const CostShape& s) { return 2 * s.L * s.cache_side_bytes()
 int64_t KvUsedBytes(const CostShape& s, int64_t t) { return KvTokenBytes(s) * t; }
 
 int64_t KvAllocatedBytes(const CostShape& s, int64_t t) {
-  return KvTokenBytes(s) * s.block_tokens * cutting::CeilDiv(t, s.block_tokens);
+  return KvTokenBytes(s) * s.block_tokens * CeilDiv(t, s.block_tokens);
 }
 
 int64_t DecodeFloorBytes(const CostShape& s, int64_t t) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "engine/cost_model.h"
+#include "engine/rounding.h"
 #include "engine/work.h"
 
 namespace plumbline::cutting {
@@ -23,9 +24,6 @@ inline constexpr int64_t kTileRows = 96;           // query rows that share one 
 inline constexpr int64_t kTasksPerThread = 4;      // of attention: below them tiles are split
 inline constexpr int64_t kPanelRows = 128;         // query rows of a panel of stored scores
 inline constexpr int64_t kFloatBytes = 4;
-
-// REQUIRES: a >= 0, b > 0.
-constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Query rows of a tile: one token's h / g heads at least.
 constexpr int64_t TileRows(const CostShape& s) {

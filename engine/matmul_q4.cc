@@ -7,6 +7,7 @@
 #include "engine/matmul_tile_columns.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
+#include "engine/rounding.h"
 #include "engine/tile_registers.h"
 
 namespace plumbline {
@@ -24,8 +25,6 @@ constexpr int64_t kBlockedInputs = 64;
 constexpr int64_t kBlockedRowBytes = kColumnOutputs * kRowInputs;
 constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
 constexpr int64_t kTileRowBytes = kQ4TileOutputs * kRowInputs;
-
-constexpr int64_t RoundUpTo(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
 
@@ -49,9 +48,9 @@ void Grow(int64_t count, UntouchedArray<T>* array) {
 int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs) {
   const int64_t most = std::clamp(kPanelBytes / inputs / kColumnOutputs * kColumnOutputs,
                                   kColumnOutputs, kMostPanelOutputs);
-  const int64_t panels = (outputs + most - 1) / most;
+  const int64_t panels = CeilDiv(outputs, most);
   if (panels == 1) return outputs;
-  return RoundUpTo((outputs + panels - 1) / panels, kColumnOutputs);
+  return RoundUp(CeilDiv(outputs, panels), kColumnOutputs);
 }
 
 void Q4Scratch::Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs) {
@@ -85,18 +84,11 @@ bool Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, 
 void Q4Product::RunTiles(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
                          ResultSink sink) const {
   const TileShape shape = {weights_.outputs(), weights_.inputs(), WeightDtype::kInt8};
-  const int64_t unpacked_rows = WholeBlocks(shape.inputs) / kRowInputs;
-  const int64_t tiles = Q4Tiles(shape.outputs);
   const auto unpack = [&](int64_t output, std::byte* to) {
     for (int64_t i = 0; i < kResultOutputs / kQ4TileOutputs; ++i) {
-      const int64_t tile = output / kQ4TileOutputs + i;
       std::byte* const column = to + i / 2 * shape.runs() * kRunWeightBytes;
-      std::byte* const at = column + i % 2 * kTileRows * kTileBytes;
-      if (tile < tiles) UnpackQ4Tile(weights_, tile, {kTileBytes, kRunWeightBytes}, at);
-      for (int64_t row = tile < tiles ? unpacked_rows : 0; row < shape.runs() * kTileRows; ++row) {
-        std::memset(at + row / kTileRows * kRunWeightBytes + row % kTileRows * kTileBytes, 0,
-                    kTileBytes);
-      }
+      UnpackTile(output / kQ4TileOutputs + i, shape.runs() * kTileRows,
+                 {kTileBytes, kRunWeightBytes}, column + i % 2 * kTileSize);
     }
   };
   std::byte* const unpacked = machine.library_scratch;
@@ -157,23 +149,24 @@ void Q4Product::Unpack(const Q4Machine& machine, const CallSet& calls, int64_t f
   UnpackPlain(machine, calls, first);
 }
 
+void Q4Product::UnpackTile(int64_t tile, int64_t rows, const Q4Strides& strides,
+                           std::byte* to) const {
+  const bool stored = tile < Q4Tiles(weights_.outputs());
+  if (stored) UnpackQ4Tile(weights_, tile, strides, to);
+  for (int64_t row = stored ? WholeBlocks(weights_.inputs()) / kRowInputs : 0; row < rows; ++row) {
+    std::memset(to + strides.offset(row), 0, kTileRowBytes);
+  }
+}
+
 void Q4Product::UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
-  const int64_t unpacked_rows = WholeBlocks(weights_.inputs()) / kRowInputs;
-  const int64_t rows = RoundUpTo(weights_.inputs(), kBlockedInputs) / kRowInputs;
-  const int64_t tiles = Q4Tiles(calls.shape.outputs);
-  ParallelFor(machine.threads, RoundUpTo(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs,
+  const int64_t rows = RoundUp(weights_.inputs(), kBlockedInputs) / kRowInputs;
+  const Q4Strides strides = {kBlockedRowBytes, 16 * kBlockedRowBytes};
+  ParallelFor(machine.threads, RoundUp(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs,
               [&](int64_t tile) {
-                std::byte* const to = machine.scratch.panel_.get() +
-                                      tile / kTilesOfColumn * rows * kBlockedRowBytes +
-                                      tile % kTilesOfColumn * kTileRowBytes;
-                const bool stored = tile < tiles;
-                if (stored) {
-                  UnpackQ4Tile(weights_, first / kQ4TileOutputs + tile,
-                               {kBlockedRowBytes, 16 * kBlockedRowBytes}, to);
-                }
-                for (int64_t row = stored ? unpacked_rows : 0; row < rows; ++row) {
-                  std::memset(to + row * kBlockedRowBytes, 0, kTileRowBytes);
-                }
+                UnpackTile(first / kQ4TileOutputs + tile, rows, strides,
+                           machine.scratch.panel_.get() +
+                               tile / kTilesOfColumn * rows * kBlockedRowBytes +
+                               tile % kTilesOfColumn * kTileRowBytes);
               });
 }
 

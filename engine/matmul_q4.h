@@ -73,6 +73,9 @@ class Q4Product {
   void RunPanels(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y) const;
   // The outputs from `first` on, as many as the calls are for, into the scratch's panel.
   void Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
+  // A tile with what fills it up to so many rows of 64 bytes: zeros behind the inputs' whole
+  // blocks, and all of them where the tile is behind the last output.
+  void UnpackTile(int64_t tile, int64_t rows, const Q4Strides& strides, std::byte* to) const;
   void UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
   void UnpackPlain(const Q4Machine& machine, const CallSet& calls, int64_t first) const;
 

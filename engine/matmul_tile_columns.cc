@@ -58,7 +58,7 @@ PLUMBLINE_TILES void AddFew(const ColumnRuns& column, const FewRows& rows) {
     FetchAhead(w);
     _tile_loadd(4, x, rows.row_bytes);
     _tile_loadd(6, w, kTileBytes);
-    _tile_loadd(7, w + kTileRows * kTileBytes, kTileBytes);
+    _tile_loadd(7, w + kTileSize, kTileBytes);
     if constexpr (kInt8) {
       _tile_dpbusd(0, 4, 6);
       _tile_dpbusd(1, 4, 7);
@@ -67,13 +67,6 @@ PLUMBLINE_TILES void AddFew(const ColumnRuns& column, const FewRows& rows) {
       _tile_dpbf16ps(1, 4, 7);
     }
   }
-}
-
-PLUMBLINE_TILES inline void ZeroSums() {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
 }
 
 // A square of 32 rows and 32 outputs.
@@ -97,8 +90,8 @@ template <bool kInt8>
 PLUMBLINE_TILES inline void AddRun(const std::byte* x, const std::byte* w) {
   _tile_loadd(4, x, kTileBytes);
   _tile_loadd(6, w, kTileBytes);
-  _tile_loadd(5, x + kTileRows * kTileBytes, kTileBytes);
-  _tile_loadd(7, w + kTileRows * kTileBytes, kTileBytes);
+  _tile_loadd(5, x + kTileSize, kTileBytes);
+  _tile_loadd(7, w + kTileSize, kTileBytes);
   if constexpr (kInt8) {
     _tile_dpbusd(0, 4, 6);
     _tile_dpbusd(1, 4, 7);
@@ -115,7 +108,7 @@ PLUMBLINE_TILES inline void AddRun(const std::byte* x, const std::byte* w) {
 template <bool kInt8>
 PLUMBLINE_TILES void AddOneStrip(const ColumnRuns& column, const std::byte* x, float* sums) {
   if (column.first == 0) {
-    ZeroSums();
+    ZeroTileSums();
   } else {
     LoadSquare(sums);
   }
@@ -138,7 +131,7 @@ PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int
     for (int strip = 0; strip < strips; ++strip) {
       float* const square = sums + strip * kStripRows * kSumStride;
       if (first == 0) {
-        ZeroSums();
+        ZeroTileSums();
       } else {
         LoadSquare(square);
       }

@@ -5,6 +5,7 @@
 
 #include "engine/matmul_tile_columns.h"
 #include "engine/parallel.h"
+#include "engine/rounding.h"
 #include "engine/tile_registers.h"
 
 namespace plumbline {
@@ -19,8 +20,6 @@ constexpr int64_t kHeldStripRuns = 512;
 // Weights that are unpacked and used, a thread's own.
 constexpr int64_t kUnpackedBytes = int64_t{512} << 10;
 
-int64_t CeilDivide(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
 // One product, and how its rows lie.
 struct Product {
   const TileProduct& of;
@@ -29,7 +28,7 @@ struct Product {
   ResultSink sink;
 
   bool int8() const { return of.shape.dtype == WeightDtype::kInt8; }
-  int64_t strips() const { return CeilDivide(of.rows, kStripRows); }
+  int64_t strips() const { return CeilDiv(of.rows, kStripRows); }
   // Some rows' results for a pair of columns.
   ResultBlock Block(int64_t row, int64_t rows, int64_t pair, float* sums) const {
     const int64_t output = pair * kResultOutputs;
@@ -86,8 +85,8 @@ void MultiplyPart(const Product& p, int64_t first_strip, const Pairs& pairs, flo
   const int64_t runs = p.of.shape.runs();
   const int64_t first_row = first_strip * kStripRows;
   const int64_t rows = std::min<int64_t>(p.of.rows - first_row, int64_t{kMostStrips} * kStripRows);
-  const auto strips = static_cast<int>(CeilDivide(rows, kStripRows));
-  const int64_t panel = CeilDivide(runs, CeilDivide(runs * strips, kHeldStripRuns));
+  const auto strips = static_cast<int>(CeilDiv(rows, kStripRows));
+  const int64_t panel = CeilDiv(runs, CeilDiv(runs * strips, kHeldStripRuns));
   const std::byte* const x = p.x + first_strip * runs * kStripRunBytes;
   for (int64_t first = 0; first < runs; first += panel) {
     const int64_t last = std::min(first + panel, runs);
@@ -161,11 +160,11 @@ bool MultipliesInTiles(WeightDtype dtype) {
 }
 
 int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); }
-int64_t TileShape::columns() const { return CeilDivide(outputs, kResultOutputs) * kPair; }
-int64_t TileShape::runs() const { return CeilDivide(row_bytes(), kRunBytes); }
+int64_t TileShape::columns() const { return CeilDiv(outputs, kResultOutputs) * kPair; }
+int64_t TileShape::runs() const { return CeilDiv(row_bytes(), kRunBytes); }
 
 int64_t TileScratchBytes(const TileShape& shape, int threads, int64_t rows) {
-  return CeilDivide(rows, kStripRows) * shape.runs() * kStripRunBytes +
+  return CeilDiv(rows, kStripRows) * shape.runs() * kStripRunBytes +
          threads * kPairSums * kSumBytes;
 }
 

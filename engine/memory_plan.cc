@@ -7,6 +7,7 @@
 #include "engine/cost_model.h"
 #include "engine/counter_cost.h"
 #include "engine/cutting.h"
+#include "engine/rounding.h"
 
 namespace plumbline {
 namespace {
@@ -30,8 +31,6 @@ int64_t Times(int64_t a, int64_t b) {
   int64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? kMostBytes : product;
 }
-
-int64_t RoundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
 struct Matrix {
   int64_t outputs;
@@ -63,7 +62,7 @@ int64_t UnpaddedBytes(const MemoryShape& shape, const Matrix& matrix) {
 // they are packed: those of the whole matrix, or as many as are read.
 int64_t PackingBytes(const MemoryShape& shape, const Matrix& matrix) {
   const int64_t row_bytes = WeightRowBytes(shape.weights, matrix.inputs);
-  const int64_t parts = (matrix.outputs + kReadRows - 1) / kReadRows;
+  const int64_t parts = CeilDiv(matrix.outputs, kReadRows);
   const int64_t read = kReadRows * std::min<int64_t>(shape.threads, parts);
   const int64_t floats = read * matrix.inputs * cutting::kFloatBytes;
   if (shape.weights == WeightDtype::kQ4) return floats;  // stored as it is read

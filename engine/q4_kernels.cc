@@ -20,10 +20,6 @@ constexpr int kQuadInputs = 4;   // of one half of a lane
 constexpr int kHighInputs = 16;  // the high halves' first input
 constexpr int kQuadBytes = kQ4TileOutputs * kQuadInputs;
 
-HWY_INLINE int64_t RowOffset(const Q4Strides& strides, int64_t row) {
-  return row / 16 * strides.rows16 + row % 16 * strides.row;
-}
-
 HWY_INLINE uint32_t LoadWord(const void* from) {
   uint32_t word = 0;
   hwy::CopyBytes<sizeof(word)>(from, &word);
@@ -64,7 +60,7 @@ void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
     for (int output = 0; output < kQ4TileOutputs; ++output) {
       const int q =
           Nibble(nibbles + block * kQ4TileBlockBytes, output, static_cast<int>(i % kQ4BlockInputs));
-      out[RowOffset(strides, i / kQuadInputs) + output * kQuadInputs + i % kQuadInputs] =
+      out[strides.offset(i / kQuadInputs) + output * kQuadInputs + i % kQuadInputs] =
           static_cast<std::byte>(q * scales[block * kQ4TileOutputs + output]);
     }
   }
@@ -216,7 +212,7 @@ void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
       for (int v = 0; v < kQuads; ++v) {
         const int within = part * kOutputs * kQuadInputs;
         const auto pairs = LoadPairs(nibbles + b * kQ4TileBlockBytes + v * kQuadBytes + within);
-        uint8_t* const low = to + RowOffset(strides, 2 * kQuads * b) + v * strides.row + within;
+        uint8_t* const low = to + strides.offset(2 * kQuads * b) + v * strides.row + within;
         hn::StoreU(Scaled(LowHalves(pairs), both), U8(), low);
         hn::StoreU(Scaled(HighHalves(pairs), both), U8(), low + kQuads * strides.row);
       }

@@ -83,6 +83,10 @@ void UnpackQ4Row(const Q4Matrix& w, int64_t output, std::byte* out);
 struct Q4Strides {
   int64_t row = 0;
   int64_t rows16 = 0;
+
+  constexpr int64_t offset(int64_t of_row) const {
+    return of_row / 16 * rows16 + of_row % 16 * row;
+  }
 };
 
 // One tile's s x q as s8: input i of output o goes to byte o x 4 + i % 4 of row i / 4. Writes

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
+#include "engine/rounding.h"
 #include "engine/step_time_parts.h"
 
 namespace plumbline {
@@ -77,12 +78,12 @@ void AddMatmuls(const Step& step, StepTime& time) {
 
 // Groups of keys that a span's tokens are written to. Each block begins a group.
 int64_t KeyGroups(const CostShape& s, const SpanShape& span) {
-  const int64_t in_block = cutting::CeilDiv(s.block_tokens, cutting::kKeyGroup);
+  const int64_t in_block = CeilDiv(s.block_tokens, cutting::kKeyGroup);
   const int64_t end = span.first + span.count;
   const int64_t before =
       span.first / s.block_tokens * in_block + span.first % s.block_tokens / cutting::kKeyGroup;
-  return end / s.block_tokens * in_block +
-         cutting::CeilDiv(end % s.block_tokens, cutting::kKeyGroup) - before;
+  return end / s.block_tokens * in_block + CeilDiv(end % s.block_tokens, cutting::kKeyGroup) -
+         before;
 }
 
 // Seconds that one thread takes to write one token's keys and values to one layer, on average.
@@ -122,12 +123,12 @@ void AddRows(const Step& step, StepTime& time) {
   const double in_product = in_blocks ? active + pass * up_outputs : 0;
   const double layer = 2 * norm + active + rotate + WriteSeconds(step) +
                        pass * (Real(s.layer_outputs()) + 2 * quantised) - in_product;
-  const double rows = Real(cutting::CeilDiv(step.tokens, step.profile.threads));
+  const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
   ClassTime& feed_forward = step.Class(time, WorkClass::kFeedForward);
   for (double* seconds : {&feed_forward.compute_seconds, &feed_forward.memory_seconds}) {
     *seconds += rows * Real(s.L) * in_product;  // meanwhile no weights come in, either
   }
-  const double logit_rows = Real(cutting::CeilDiv(step.logit_rows, step.profile.threads));
+  const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
   other.compute_seconds =
       rows * (once + Real(s.L) * layer) + logit_rows * (norm + pass * Real(s.V + 2 * s.d));
   // What the rows' elements take to pass through the caches, where they are too many for them.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
+#include "engine/rounding.h"
 #include "engine/step_time_parts.h"
 
 namespace plumbline::step_time {
@@ -17,7 +18,7 @@ struct AttentionCost {
 };
 
 int64_t Segments(const SpanShape& span) {
-  return cutting::CeilDiv(span.first + span.count, cutting::kSegmentKeys);
+  return CeilDiv(span.first + span.count, cutting::kSegmentKeys);
 }
 
 AttentionCost CostOfSpan(const Step& step, const SpanShape& span) {
@@ -50,20 +51,20 @@ struct AttentionLoad {
 int64_t TileParts(const Step& step) {
   int64_t tiles = 0;
   for (const SpanShape& span : step.spans) {
-    tiles += cutting::CeilDiv(span.count, cutting::TileTokens(step.shape)) * step.shape.g;
+    tiles += CeilDiv(span.count, cutting::TileTokens(step.shape)) * step.shape.g;
   }
   const int64_t threads = step.profile.threads;
   const int64_t wanted = threads > 1 ? cutting::kTasksPerThread * threads : 1;
-  return tiles == 0 ? 1 : cutting::CeilDiv(wanted, tiles);
+  return tiles == 0 ? 1 : CeilDiv(wanted, tiles);
 }
 
 void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLoad& load) {
   const CostShape& s = step.shape;
-  const int64_t tiles = cutting::CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
+  const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
   const int64_t end = span.first + span.count;
   const int64_t segments = Segments(span);
-  const int64_t per_part = cutting::CeilDiv(segments, parts);
-  const int64_t tasks_of_tile = cutting::CeilDiv(segments, per_part);
+  const int64_t per_part = CeilDiv(segments, parts);
+  const int64_t tasks_of_tile = CeilDiv(segments, per_part);
   // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
   const double longest = Real(end) * Real(span.count) / Real(std::max<int64_t>(1, SpanPairs(span)));
   const double seconds = CostOfSpan(step, span).seconds();
@@ -79,7 +80,7 @@ double Imbalance(const AttentionLoad& load, int threads) {
   const double total = load.seconds;
   if (total <= 0 || load.tasks == 0) return 1;
   const double even = total / threads;
-  const double rounds = Real(cutting::CeilDiv(load.tasks, threads)) * total / Real(load.tasks);
+  const double rounds = Real(CeilDiv(load.tasks, threads)) * total / Real(load.tasks);
   // With many tasks for each thread the short ones fill the gaps.
   const bool few = load.tasks < cutting::kTasksPerThread * threads;
   return std::max({even, load.largest_task_seconds, few ? rounds : even}) / even;

@@ -3,14 +3,14 @@
 #include <cstring>
 
 #include "engine/matmul_tile_columns.h"
+#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
 
 constexpr int64_t kWordBytes = 4;  // of inputs that lie together when packed
-constexpr int64_t kTileOutputs = 16;
-constexpr int64_t kTileRowBytes = kTileOutputs * kWordBytes;
-constexpr int64_t kPackedTileBytes = kRunBytes / kWordBytes * kTileRowBytes;
+constexpr int64_t kTileOutputs = kTileBytes / kWordBytes;
+static_assert(kRunBytes / kWordBytes == kTileRows);
 static_assert(kTileOutputs == kRowsAtOnce && kTileColumnOutputs % kTileOutputs == 0);
 
 int64_t ColumnBytes(const TileShape& shape) { return shape.runs() * kRunWeightBytes; }
@@ -32,10 +32,9 @@ void PackTiles(const TileShape& shape, int64_t row, int64_t num_rows, const std:
                std::byte* packed) {
   const int64_t stride = PlainStride(shape);
   std::byte* tile = packed + row / kTileColumnOutputs * ColumnBytes(shape) +
-                    row % kTileColumnOutputs / kTileOutputs * kPackedTileBytes;
+                    row % kTileColumnOutputs / kTileOutputs * kTileSize;
   for (int64_t run = 0; run < shape.runs(); ++run, tile += kRunWeightBytes) {
-    for (std::byte* to = tile; to < tile + kPackedTileBytes;
-         to += kTileRowBytes, plain += kWordBytes) {
+    for (std::byte* to = tile; to < tile + kTileSize; to += kTileBytes, plain += kWordBytes) {
       for (int64_t i = 0; i < num_rows; ++i) {
         std::memcpy(to + i * kWordBytes, plain + i * stride, kWordBytes);
       }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
+#include "engine/rounding.h"
 #include "engine/untouched_array.h"
 
 namespace plumbline {
@@ -50,7 +51,7 @@ int32_t OffsetOf(const Q4Row& row) {
 absl::Status ForWeightRows(int64_t outputs, int64_t inputs, int threads, WeightRowSource rows,
                            WeightRowSink take) {
   const UntouchedArray<float> floats(ThreadsForRows(outputs, threads) * kRowsAtOnce * inputs);
-  const int64_t parts = (outputs + kRowsAtOnce - 1) / kRowsAtOnce;
+  const int64_t parts = CeilDiv(outputs, kRowsAtOnce);
   FirstError error;
   ParallelTasks(threads, parts, [&](int64_t part, int thread) {
     const int64_t row = part * kRowsAtOnce;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "engine/int8_rows.h"
 #include "engine/q4_rows.h"
+#include "engine/rounding.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -21,7 +22,7 @@ inline constexpr int64_t kRowsAtOnce = 16;
 
 // How many of the threads get any rows.
 inline int64_t ThreadsForRows(int64_t outputs, int threads) {
-  return std::min<int64_t>(threads, (outputs + kRowsAtOnce - 1) / kRowsAtOnce);
+  return std::min<int64_t>(threads, CeilDiv(outputs, kRowsAtOnce));
 }
 
 // Fills rows [row, row + num_rows) of W: out is [num_rows, inputs]. Called by several threads.

@@ -1,11 +1,9 @@
 // Products that give their results block by block: the same numbers as whole ones, each once.
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,6 +13,7 @@
 #include "engine/ops.h"
 #include "engine/weight_dtype.h"
 #include "gtest/gtest.h"
+#include "tests/support/result_blocks.h"
 
 namespace plumbline::matmul_blocks_test {
 namespace {
@@ -72,20 +71,8 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
     const int64_t outputs = matrix.outputs();
     std::vector<float> room(static_cast<size_t>(rows * outputs), kNaN);
     std::vector<float> y(room.size(), kNaN);
-    std::mutex mutex;
     int64_t told = 0;
-    const auto take = [&](const ResultBlock& block) {
-      const std::lock_guard lock(mutex);
-      EXPECT_EQ(block.output % kResultOutputs, 0);
-      EXPECT_TRUE(block.outputs % kResultOutputs == 0 || block.output + block.outputs == outputs);
-      for (int64_t row = 0; row < block.rows; ++row) {
-        for (int64_t i = 0; i < block.outputs; ++i) {
-          const int64_t at = (block.row + row) * outputs + block.output + i;
-          EXPECT_TRUE(std::isnan(y[static_cast<size_t>(at)])) << "given twice: " << at;
-          y[static_cast<size_t>(at)] = block.values[row * block.stride + i];
-        }
-      }
-    };
+    const auto take = [&](const ResultBlock& block) { PlaceBlock(block, outputs, &y); };
     EXPECT_TRUE(matrix
                     .RunInto(rows, x_.data(), scales_.data(), room.data(), take,
                              [&](int64_t first, int64_t count) {

@@ -16,6 +16,7 @@
 #include "engine/tile_weights.h"
 #include "gtest/gtest.h"
 #include "tests/reference/error_bounds.h"
+#include "tests/support/result_blocks.h"
 
 namespace plumbline::matmul_tiles_test {
 namespace {
@@ -59,19 +60,6 @@ class MatmulTilesTest : public testing::Test {
   }
 };
 
-// Puts a block where it belongs, where nothing may be yet.
-void Place(const ResultBlock& block, int64_t outputs, std::vector<float>* y) {
-  EXPECT_EQ(block.output % kResultOutputs, 0);
-  EXPECT_TRUE(block.outputs % kResultOutputs == 0 || block.output + block.outputs == outputs);
-  for (int64_t row = 0; row < block.rows; ++row) {
-    for (int64_t i = 0; i < block.outputs; ++i) {
-      float& to = (*y)[static_cast<size_t>((block.row + row) * outputs + block.output + i)];
-      EXPECT_TRUE(std::isnan(to)) << "had before";
-      to = block.values[row * block.stride + i];
-    }
-  }
-}
-
 // y of `rows` rows from `first` on; scratch and result are full of NaN before.
 std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int64_t rows) {
   TileWeights weights;
@@ -88,7 +76,7 @@ std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int6
   std::vector<float> room(y.size(), kNaN);
   MultiplyInTiles({o.shape, threads, weights.packed.get(), rows, o.Row(first), room.data(),
                    reinterpret_cast<std::byte*>(scratch.get())},
-                  [&](const ResultBlock& block) { Place(block, o.shape.outputs, &y); });
+                  [&](const ResultBlock& block) { PlaceBlock(block, o.shape.outputs, &y); });
   return y;
 }
 

@@ -1,0 +1,23 @@
+#include "tests/support/result_blocks.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "gtest/gtest.h"
+
+namespace plumbline {
+
+void PlaceBlock(const ResultBlock& block, int64_t outputs, std::vector<float>* y) {
+  EXPECT_EQ(block.output % kResultOutputs, 0);
+  EXPECT_TRUE(block.outputs % kResultOutputs == 0 || block.output + block.outputs == outputs);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    for (int64_t i = 0; i < block.outputs; ++i) {
+      const int64_t at = (block.row + row) * outputs + block.output + i;
+      float& to = (*y)[static_cast<size_t>(at)];
+      EXPECT_TRUE(std::isnan(to)) << "given twice: " << at;
+      to = block.values[row * block.stride + i];
+    }
+  }
+}
+
+}  // namespace plumbline
