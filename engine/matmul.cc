@@ -138,6 +138,9 @@ absl::Status PackedMatrix::Impl::ForCalls(int64_t rows,
     return absl::OkStatus();
   } catch (const dnnl::error& error) {
     return FromLibrary(error, "multiply");
+  } catch (const std::bad_alloc&) {  // q4's room grows with the rows
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory to multiply ", rows, " rows at once: run shorter steps"));
   }
 }
 

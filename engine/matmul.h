@@ -73,7 +73,7 @@ class PackedMatrix {
   // f32: best where the row is read next. The sums are exact whatever the library runs: where its
   // products add up in 16 bits, each is made of two (SplitHalves). `on_call` is told of every call
   // (in q4 there is one for all rows): its first row and its number of rows. Internal error where
-  // the library fails.
+  // the library fails; ResourceExhausted where q4 wants more room for so many rows than there is.
   absl::Status Run(int64_t rows, const std::byte* x, float* y,
                    absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
