@@ -66,10 +66,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
-  if (config.linear_bias) {
-    s.layer_small_elements += s.d + (s.m - 1) * s.F + s.d;
-    s.last_bias_elements = s.d;
-  }
+  if (config.linear_bias) s.layer_small_elements += s.d + (s.m - 1) * s.F + s.d;
   s.final_small_elements = norm;
   s.embedding_elements = config.position == PositionKind::kLearned ? 2 * s.d : s.d;
   return s;
@@ -146,12 +143,10 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * FeedForwardBytes(s);
   bytes[cutting::Index(WorkClass::kHead)] =
       MatmulCalls(s.weight_dtype, logit_rows) * s.matrix_bytes(s.V, s.d);
-  const int64_t last = logit_rows > 0 ? s.final_small_elements : -s.last_bias_elements;
-  // The last layer's feed-forward output is finished only where a row wants logits, too.
-  const int64_t last_outputs = logit_rows > 0 ? s.V : -s.d;
+  const bool head = logit_rows > 0;
   bytes[cutting::Index(WorkClass::kOther)] =
-      (s.L * s.layer_small_elements + last) * kVectorBytes +
-      (s.L * s.layer_outputs() + last_outputs) * s.channel_bytes() +
+      (s.L * s.layer_small_elements + (head ? s.final_small_elements : 0)) * kVectorBytes +
+      (s.L * s.layer_outputs() + (head ? s.V : 0)) * s.channel_bytes() +
       tokens * s.embedding_elements * s.embedding_bytes();
   return bytes;
 }

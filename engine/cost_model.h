@@ -32,9 +32,6 @@ struct CostShape {
   // position rows. Bytes: norms and biases are f32, embedding rows have embedding_bytes().
   int64_t layer_small_elements = 0;
   int64_t final_small_elements = 0;
-  // Of the last layer's feed-forward output, counted in layer_small_elements: like the final norm
-  // it is read only where a row wants logits.
-  int64_t last_bias_elements = 0;
   int64_t embedding_elements = 0;
 
   // Of an embedding element; of a matrix's output, beside its elements (int8's scale and offset).

@@ -41,7 +41,8 @@ absl::Status MachineProfile::Validate() const {
   }
   bool good = !matmuls.empty();
   for (const MatmulRates& m : matmuls) {
-    good = good && m.rows > 0 && AreRates({&m.narrow_macs, &m.wide_macs, &m.streamed_bytes});
+    good = good && m.rows > 0 &&
+           AreRates({&m.narrow_macs, &m.square_macs, &m.wide_macs, &m.streamed_bytes});
   }
   if (!good) return Bad("matmul rates");
   good = !reads.empty();
@@ -81,7 +82,7 @@ MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) 
   now.anchors.matmul_flops_per_second *= compute;
   now.anchors.read_bytes_per_second *= memory;
   for (MatmulRates& m : now.matmuls) {
-    Scale(compute, {&m.narrow_macs, &m.wide_macs});
+    Scale(compute, {&m.narrow_macs, &m.square_macs, &m.wide_macs});
     Scale(memory, {&m.streamed_bytes});
   }
   for (ReadRate& r : now.reads) {

@@ -34,17 +34,24 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
-// Inner sizes of the two matrices whose hot rates tell the cost of a product from that of an
-// output element: seconds per product = a + b / inner size.
-inline constexpr int64_t kNarrowInputs = 256;
-inline constexpr int64_t kWideInputs = 2048;
+// Sizes of the matrices whose hot rates tell the cost of a product from that of an output element
+// and of an input element (which calls copy into a layout of their own): seconds per product =
+// a + b / inputs + c / outputs.
+struct MatrixSize {
+  int64_t outputs;
+  int64_t inputs;
+};
+inline constexpr MatrixSize kNarrowMatrix = {1024, 256};
+inline constexpr MatrixSize kSquareMatrix = {768, 768};
+inline constexpr MatrixSize kWideMatrix = {256, 2048};
 
 // y = x W^T by all threads, `rows` rows in one call.
 struct MatmulRates {
   WeightDtype dtype = WeightDtype::kF32;
   int64_t rows = 0;
-  Rate narrow_macs;     // hot, kNarrowInputs
-  Rate wide_macs;       // hot, kWideInputs
+  Rate narrow_macs;     // hot, kNarrowMatrix
+  Rate square_macs;     // hot, kSquareMatrix
+  Rate wide_macs;       // hot, kWideMatrix
   Rate streamed_bytes;  // of weights, each matrix read once
 
   bool operator==(const MatmulRates&) const = default;

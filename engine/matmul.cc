@@ -160,7 +160,7 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
 }
 
 absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float* x_scales,
-                                   float* y, ResultSink sink,
+                                   float* room, ResultSink sink,
                                    absl::FunctionRef<void(int64_t, int64_t)> on_call) {
   const bool unfinished = IsWhole(impl_->shape.dtype);
   const auto finish = [&](int64_t first, ResultBlock block) {
@@ -173,19 +173,15 @@ absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float
   };
   bool whole = false;
   const auto execute = [&](int64_t first, int64_t count) {
-    whole = impl_->Execute(count, x + first * impl_->shape.row_bytes(), y + first * outputs(),
+    whole = impl_->Execute(count, x + first * impl_->shape.row_bytes(), room + first * outputs(),
                            [&](const ResultBlock& block) { finish(first, block); });
   };
   return impl_->ForCalls(rows, execute, [&](int64_t first, int64_t count) {
     on_call(first, count);
     ParallelFor(impl_->context.threads, whole ? count : 0, [&](int64_t row) {
-      finish(first, {row, 1, 0, outputs(), y + (first + row) * outputs(), outputs()});
+      finish(first, {row, 1, 0, outputs(), room + (first + row) * outputs(), outputs()});
     });
   });
-}
-
-void PackedMatrix::FinishRow(float x_scale, float* y) const {
-  if (IsWhole(impl_->shape.dtype)) FinishInt8(impl_->channels, 0, outputs(), x_scale, y);
 }
 
 int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }

@@ -68,33 +68,30 @@ class PackedMatrix {
       WeightRowSource rows, MatmulPath path = MatmulPath::kFastest);
   ~PackedMatrix();
 
-  // y [rows, outputs] = x [rows, inputs] W^T, x in the matrix's dtype, y in f32. In int8 and q4, x
-  // has the u8 elements of QuantizeRow and y holds s32 sums, each row of which FinishRow turns into
-  // f32: best where the row is read next. The sums are exact whatever the library runs: where its
-  // products add up in 16 bits, each is made of two (SplitHalves). `on_call` is told of every call
-  // (in q4 there is one for all rows): its first row and its number of rows. Internal error where
-  // the library fails; ResourceExhausted where q4 wants more room for so many rows than there is.
-  absl::Status Run(int64_t rows, const std::byte* x, float* y,
-                   absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
-
-  // Like Run, but every result goes to `sink` as f32, and nothing of use is left in y,
-  // [rows, outputs]: while the product is computed where that goes block by block, else by rows
-  // after each call, and after `on_call` was told of it. x_scales: of every row of x, where
-  // FinishRow would want them; else not read.
-  absl::Status RunInto(int64_t rows, const std::byte* x, const float* x_scales, float* y,
+  // Every result of x [rows, inputs] W^T goes to `sink` in f32. x is in the matrix's dtype: in int8
+  // and q4 the u8 elements of QuantizeRow, with a scale for each row; x_scales is not read
+  // otherwise. The sink has its results while the product is computed where that goes block by
+  // block, else by rows after each call. `room` is for [rows, outputs]: a whole row of results
+  // stands where it belongs in it, a block elsewhere, and the sink may write any result to where it
+  // belongs. `on_call` is told of every call (in q4 there is one for all rows) before results go by
+  // rows: its first row and its number of rows. Internal error where the library fails;
+  // ResourceExhausted where q4 wants more room for so many rows than there is.
+  absl::Status RunInto(int64_t rows, const std::byte* x, const float* x_scales, float* room,
                        ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
-  // Turns a row of y into f32, x_scale being the scale of its row of x. Nothing to do but in int8
-  // and q4. y: [outputs]. Safe from any thread.
-  void FinishRow(float x_scale, float* y) const;
+  // The product alone, for measurements: y [rows, outputs] in f32, but in int8 and q4 the s32 sums
+  // of whole numbers. They are exact whatever the library runs: where its products add up in 16
+  // bits, each is made of two (SplitHalves). Errors as in RunInto.
+  absl::Status Run(int64_t rows, const std::byte* x, float* y,
+                   absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
   int64_t outputs() const;
   int64_t inputs() const;
   // Bytes of the elements that a call reads: outputs x inputs in the dtype, without padding. In q4
   // with the blocks' scales.
   int64_t element_bytes_read() const;
-  // Bytes that FinishRow reads beside the row: of the outputs' scales and offsets; 0 but in int8
-  // and q4.
+  // Bytes that turning sums into f32 reads beside them: of the outputs' scales and offsets; 0 but
+  // in int8 and q4.
   int64_t channel_bytes() const;
   // Bytes of the packed buffer (padding included), and channel_bytes().
   int64_t packed_bytes() const;

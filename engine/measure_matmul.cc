@@ -9,6 +9,7 @@
 #include "engine/machine_measure.h"
 #include "engine/matmul.h"
 #include "engine/parallel.h"
+#include "engine/rate_tables.h"
 #include "engine/step_clock.h"
 
 namespace plumbline {
@@ -17,13 +18,11 @@ namespace {
 // 17: where matrix units take 16 rows at a time, a second turn that is nearly empty.
 constexpr std::array<int64_t, 10> kMatmulRows = {1, 2, 4, 8, 16, 17, 32, 64, 128, 512};
 constexpr int64_t kMostRows = kMatmulRows.back();
-constexpr int64_t kNarrowOutputs = 1024;
-constexpr int64_t kWideOutputs = 256;
-// Streamed weights: many matrices, together larger than the last-level cache of a large server
-// (which kept 160 MiB of them, and gave them half as fast again as memory gives a model's weights),
-// and one sample a third of them.
-constexpr int64_t kStreamOutputs = 2048;
-constexpr int64_t kStreamInputs = 1024;
+// Streamed weights (their values do not matter): many matrices, together larger than the last-level
+// cache of a large server (which kept 160 MiB of them, and gave them half as fast again as memory
+// gives a model's weights), and one sample a third of them.
+constexpr int64_t kStreamOutputs = kStreamedMatrix.outputs;
+constexpr int64_t kStreamInputs = kStreamedMatrix.inputs;
 constexpr int64_t kMatmulStreamBytes = int64_t{480} << 20;
 constexpr double kStreamMacs = 1e9;  // of one sample, at most: some 5 to 10 ms
 
@@ -74,7 +73,7 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
   for (int64_t total = 0; total < kMatmulStreamBytes; total += bytes) {
     auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
                                        [](int64_t, int64_t rows, float* out) {
-                                         std::fill(out, out + rows * kStreamInputs, 0.5f);
+                                         std::fill(out, out + rows * kStreamInputs, 0.0f);
                                          return absl::OkStatus();
                                        });
     if (!matrix.ok()) return matrix.status();
@@ -99,23 +98,28 @@ Measurement HotMeasurement(std::shared_ptr<MatmulProbe> probe, double macs, int6
 
 absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
                       std::vector<Measurement>* measurements) {
-  auto narrow = MatmulProbe::Create(threads, dtype, kNarrowOutputs, kNarrowInputs, kMostRows);
-  if (!narrow.ok()) return narrow.status();
-  auto wide = MatmulProbe::Create(threads, dtype, kWideOutputs, kWideInputs, kMostRows);
-  if (!wide.ok()) return wide.status();
+  const std::array<std::pair<MatrixSize, Rate MatmulRates::*>, 3> hot = {
+      {{kNarrowMatrix, &MatmulRates::narrow_macs},
+       {kSquareMatrix, &MatmulRates::square_macs},
+       {kWideMatrix, &MatmulRates::wide_macs}}};
+  std::vector<std::shared_ptr<MatmulProbe>> probes;
+  for (const auto& [size, rate] : hot) {
+    auto probe = MatmulProbe::Create(threads, dtype, size.outputs, size.inputs, kMostRows);
+    if (!probe.ok()) return probe.status();
+    probes.emplace_back(std::move(*probe));
+  }
   auto stream = MakeStream(threads, dtype);
   if (!stream.ok()) return stream.status();
-  const std::shared_ptr<MatmulProbe> narrow_probe(std::move(*narrow));
-  const std::shared_ptr<MatmulProbe> wide_probe(std::move(*wide));
   for (const int64_t rows : kMatmulRows) {
     MatmulRates& rates =
         *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
                       [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
-    const auto of_row = static_cast<double>(rows);
-    measurements->push_back(HotMeasurement(narrow_probe, of_row * kNarrowOutputs * kNarrowInputs,
-                                           rows, &profile->matmul_calls, &rates.narrow_macs));
-    measurements->push_back(HotMeasurement(wide_probe, of_row * kWideOutputs * kWideInputs, rows,
-                                           &profile->matmul_calls, &rates.wide_macs));
+    for (size_t i = 0; i < hot.size(); ++i) {
+      const auto& [size, rate] = hot[i];
+      const auto macs = static_cast<double>(rows * size.outputs * size.inputs);
+      measurements->push_back(
+          HotMeasurement(probes[i], macs, rows, &profile->matmul_calls, &(rates.*rate)));
+    }
     measurements->push_back(
         {{&rates.streamed_bytes},
          [stream = *stream, rows](absl::Span<double> out) { return stream->Sample(rows, out); }});
@@ -145,7 +149,8 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   dtypes.push_back(WeightDtype::kInt8);
   dtypes.push_back(WeightDtype::kQ4);
   for (const WeightDtype dtype : dtypes) {
-    for (const int64_t rows : kMatmulRows) profile->matmuls.push_back({dtype, rows, {}, {}, {}});
+    for (const int64_t rows : kMatmulRows)
+      profile->matmuls.push_back({dtype, rows, {}, {}, {}, {}});
   }
   for (const WeightDtype dtype : dtypes) {
     absl::Status status = AddDtype(threads, dtype, profile, measurements);

@@ -63,8 +63,8 @@ Measurement RowMeasurement(const std::shared_ptr<RowBuffers>& buffers, int eleme
 
 void Norm(RowBuffers& b, size_t row, NormKind kind) {
   const float* bias = kind == NormKind::kLayer ? b.gain.data() : nullptr;
-  AddAndNorm({kind, 1e-5f, b.gain.data(), bias}, kWidth, b.in.data() + row * kWidth, nullptr,
-             b.state.data() + row * kWidth, b.dtype, b.out.data() + row * kWidth * sizeof(float));
+  NormRow({kind, 1e-5f, b.gain.data(), bias}, kWidth, b.in.data() + row * kWidth, b.dtype,
+          b.out.data() + row * kWidth * sizeof(float));
 }
 
 void Activation(RowBuffers& b, size_t row, FeedForwardKind kind) {
@@ -73,10 +73,8 @@ void Activation(RowBuffers& b, size_t row, FeedForwardKind kind) {
 }
 
 void RotateRow(RowBuffers& b, size_t row) {
-  for (int head = 0; head < kHeads; ++head) {
-    Rotate(PositionKind::kRopeHalves, kHeadDim, b.cosines.data(), b.sines.data(),
-           b.state.data() + row * kWidth + static_cast<size_t>(head) * kHeadDim);
-  }
+  Rotate(PositionKind::kRopeHalves, kHeadDim, b.cosines.data(), b.sines.data(),
+         {kHeads, kHeadDim, b.state.data() + row * kWidth});
 }
 
 void Angles(RowBuffers& b, size_t row) {

@@ -37,44 +37,39 @@ HWY_INLINE Vec LoadPart(const float* p, size_t n) { return LoadFirstN(F(), p, n)
 
 HWY_INLINE float SumLanes(Vec sum) { return hn::GetLane(hn::SumOfLanes(F(), sum)); }
 
-// Adds delta and bias to x, and returns the sum of its elements or of their squares.
-template <bool kSquares>
-HWY_INLINE float AddAndSum(int width, const float* delta, const float* delta_bias, float* x) {
-  Vec sum = hn::Zero(F());
-  for (int i = 0; i < width; i += kLanes) {
-    const size_t n = LanesAt(i, width);
-    Vec value = LoadPart(x + i, n);
-    if (delta != nullptr) value = hn::Add(value, LoadPart(delta + i, n));
-    if (delta_bias != nullptr) value = hn::Add(value, LoadPart(delta_bias + i, n));
-    hn::BlendedStore(value, hn::FirstN(F(), n), F(), x + i);
-    sum = kSquares ? hn::MulAdd(value, value, sum) : hn::Add(value, sum);
+// The sum of term(value, mask of the lanes that are elements) over the row, in four sums that do
+// not wait for each other.
+template <class Term>
+HWY_INLINE float SumRow(int width, const float* x, const Term& term) {
+  const F f;
+  const auto all = hn::FirstN(f, kLanes);
+  Vec sums[4] = {hn::Zero(f), hn::Zero(f), hn::Zero(f), hn::Zero(f)};
+  int i = 0;
+  for (; i + 4 * kLanes <= width; i += 4 * kLanes) {
+    for (int k = 0; k < 4; ++k) sums[k] = term(hn::LoadU(f, x + i + k * kLanes), all, sums[k]);
   }
-  return SumLanes(sum);
+  for (; i < width; i += kLanes) {
+    const size_t n = LanesAt(i, width);
+    sums[0] = term(LoadPart(x + i, n), hn::FirstN(f, n), sums[0]);
+  }
+  return SumLanes(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])));
 }
 
-void AddAndNormImpl(const NormParams& norm, int width, const float* delta, const float* delta_bias,
-                    float* x, WeightDtype out_dtype, std::byte* out) {
+void NormRowImpl(const NormParams& norm, int width, const float* x, WeightDtype out_dtype,
+                 std::byte* out) {
   const F f;
+  using Mask = hn::Mask<F>;
   const auto count = static_cast<float>(width);
   const bool layer = norm.kind == NormKind::kLayer;
   float mean = 0.0f;
-  float squares = 0.0f;
   if (layer) {
-    mean = AddAndSum<false>(width, delta, delta_bias, x) / count;
-    if (out == nullptr) return;
-    Vec sum = hn::Zero(f);
-    for (int i = 0; i < width; i += kLanes) {
-      const size_t n = LanesAt(i, width);
-      const Vec centred =
-          hn::IfThenElseZero(hn::FirstN(f, n), hn::Sub(LoadPart(x + i, n), hn::Set(f, mean)));
-      sum = hn::MulAdd(centred, centred, sum);
-    }
-    squares = SumLanes(sum);
-  } else {
-    squares = AddAndSum<true>(width, delta, delta_bias, x);
-    if (out == nullptr) return;
+    mean = SumRow(width, x, [](Vec v, Mask, Vec sum) { return hn::Add(v, sum); }) / count;
   }
   const Vec shift = hn::Set(f, mean);
+  const float squares = SumRow(width, x, [shift](Vec v, Mask elements, Vec sum) {
+    const Vec centred = hn::IfThenElseZero(elements, hn::Sub(v, shift));
+    return hn::MulAdd(centred, centred, sum);
+  });
   const Vec scale = hn::Set(f, 1.0f / std::sqrt(squares / count + norm.epsilon));
   for (int i = 0; i < width; i += kLanes) {
     const size_t n = LanesAt(i, width);
@@ -83,6 +78,82 @@ void AddAndNormImpl(const NormParams& norm, int width, const float* delta, const
     value = hn::Mul(hn::Mul(value, scale), LoadPart(norm.gain + i, n));
     if (norm.bias != nullptr) value = hn::Add(value, LoadPart(norm.bias + i, n));
     StoreAs(out_dtype, value, i, n, out);
+  }
+}
+
+// x = (x +) block (+ bias).
+HWY_INLINE void PutBlock(const ResultBlock& block, const float* bias, int64_t outputs, bool add,
+                         float* x) {
+  const F f;
+  const auto count = static_cast<int>(block.outputs);
+  if (bias != nullptr) bias += block.output;
+  for (int64_t row = 0; row < block.rows; ++row) {
+    const float* const from = block.values + row * block.stride;
+    float* const to = x + (block.row + row) * outputs + block.output;
+    for (int i = 0; i < count; i += kLanes) {
+      const size_t n = LanesAt(i, count);
+      Vec value = LoadPart(from + i, n);
+      if (add) value = hn::Add(LoadPart(to + i, n), value);
+      if (bias != nullptr) value = hn::Add(value, LoadPart(bias + i, n));
+      hn::BlendedStore(value, hn::FirstN(f, n), f, to + i);
+    }
+  }
+}
+
+void AddBlockImpl(const ResultBlock& block, const float* bias, int64_t outputs, float* x) {
+  PutBlock(block, bias, outputs, true, x);
+}
+
+void StoreBlockImpl(const ResultBlock& block, const float* bias, int64_t outputs, float* x) {
+  PutBlock(block, bias, outputs, false, x);
+}
+
+// a' = a cos - b sin, b' = b cos + a sin.
+HWY_INLINE void RotatePair(Vec cosine, Vec sine, Vec& a, Vec& b) {
+  const Vec rotated = hn::Sub(hn::Mul(a, cosine), hn::Mul(b, sine));
+  b = hn::Add(hn::Mul(b, cosine), hn::Mul(a, sine));
+  a = rotated;
+}
+
+void RotateHalves(int half, const float* cosines, const float* sines, float* head) {
+  const F f;
+  for (int i = 0; i < half; i += kLanes) {
+    const size_t n = LanesAt(i, half);
+    Vec a = LoadPart(head + i, n);
+    Vec b = LoadPart(head + half + i, n);
+    RotatePair(LoadPart(cosines + i, n), LoadPart(sines + i, n), a, b);
+    hn::BlendedStore(a, hn::FirstN(f, n), f, head + i);
+    hn::BlendedStore(b, hn::FirstN(f, n), f, head + half + i);
+  }
+}
+
+void RotateNeighbours(int half, const float* cosines, const float* sines, float* head) {
+  const F f;
+  int i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    Vec a;
+    Vec b;
+    hn::LoadInterleaved2(f, head + 2 * i, a, b);
+    RotatePair(hn::LoadU(f, cosines + i), hn::LoadU(f, sines + i), a, b);
+    hn::StoreInterleaved2(a, b, f, head + 2 * i);
+  }
+  for (; i < half; ++i) {
+    const float a = head[2 * i];
+    const float b = head[2 * i + 1];
+    head[2 * i] = a * cosines[i] - b * sines[i];
+    head[2 * i + 1] = b * cosines[i] + a * sines[i];
+  }
+}
+
+void RotateImpl(PositionKind kind, int half, const float* cosines, const float* sines,
+                const HeadRow& row) {
+  for (int h = 0; h < row.heads; ++h) {
+    float* const head = row.values + int64_t{1} * h * row.head_dim;
+    if (kind == PositionKind::kRopeNeighbours) {
+      RotateNeighbours(half, cosines, sines, head);
+    } else {
+      RotateHalves(half, cosines, sines, head);
+    }
   }
 }
 
@@ -167,15 +238,32 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace plumbline {
 
-HWY_EXPORT(AddAndNormImpl);
+HWY_EXPORT(NormRowImpl);
+HWY_EXPORT(AddBlockImpl);
+HWY_EXPORT(StoreBlockImpl);
+HWY_EXPORT(RotateImpl);
 HWY_EXPORT(GeluImpl);
 HWY_EXPORT(SwiGluImpl);
 HWY_EXPORT(RoundRowImpl);
 HWY_EXPORT(FindLargestImpl);
 
-void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
-                float* x, WeightDtype out_dtype, std::byte* out) {
-  HWY_DYNAMIC_DISPATCH(AddAndNormImpl)(norm, width, delta, delta_bias, x, out_dtype, out);
+void NormRow(const NormParams& norm, int width, const float* x, WeightDtype out_dtype,
+             std::byte* out) {
+  HWY_DYNAMIC_DISPATCH(NormRowImpl)(norm, width, x, out_dtype, out);
+}
+
+void AddRow(int count, const float* delta, float* x) {
+  for (int i = 0; i < count; ++i) x[i] += delta[i];
+}
+
+void AddBlock(const ResultBlock& block, const float* bias, int64_t outputs, float* x) {
+  HWY_DYNAMIC_DISPATCH(AddBlockImpl)(block, bias, outputs, x);
+}
+
+void StoreBlock(const ResultBlock& block, const float* bias, int64_t outputs, float* x) {
+  const bool in_place = block.values == x + block.row * outputs + block.output;
+  if (in_place && bias == nullptr) return;
+  HWY_DYNAMIC_DISPATCH(StoreBlockImpl)(block, bias, outputs, x);
 }
 
 void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
@@ -196,21 +284,8 @@ int FindLargest(int count, const float* x) {
 }
 
 void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,
-            float* head) {
-  const int half = rope_dims / 2;
-  const bool neighbours = kind == PositionKind::kRopeNeighbours;
-  for (int i = 0; i < half; ++i) {
-    float& first = head[neighbours ? 2 * i : i];
-    float& second = head[neighbours ? 2 * i + 1 : i + half];
-    const float a = first;
-    const float b = second;
-    first = a * cosines[i] - b * sines[i];
-    second = b * cosines[i] + a * sines[i];
-  }
-}
-
-void AddBias(int count, const float* bias, float* x) {
-  for (int i = 0; i < count; ++i) x[i] += bias[i];
+            const HeadRow& row) {
+  HWY_DYNAMIC_DISPATCH(RotateImpl)(kind, rope_dims / 2, cosines, sines, row);
 }
 
 }  // namespace plumbline

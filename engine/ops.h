@@ -4,8 +4,10 @@
 #define PLUMBLINE_ENGINE_OPS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/model_config.h"
+#include "engine/result_block.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -19,11 +21,18 @@ struct NormParams {
   const float* bias = nullptr;  // [width]
 };
 
-// First x += delta + delta_bias (each may be null), then out = norm(x), rounded to `out_dtype`
-// (nearest even). x: [width], updated. out: [width]; null: only the addition is done; as f32 it may
-// be `delta`. No function here writes int8: see int8_rows.h.
-void AddAndNorm(const NormParams& norm, int width, const float* delta, const float* delta_bias,
-                float* x, WeightDtype out_dtype, std::byte* out);
+// out = norm(x), rounded to `out_dtype` (nearest even). [width] both; `out` as f32 may be `x`. No
+// function here writes int8: see int8_rows.h.
+void NormRow(const NormParams& norm, int width, const float* x, WeightDtype out_dtype,
+             std::byte* out);
+
+// x += delta. [count]
+void AddRow(int count, const float* delta, float* x);
+
+// x [rows, outputs] += block, then += bias, [outputs]; bias may be null.
+void AddBlock(const ResultBlock& block, const float* bias, int64_t outputs, float* x);
+// x [rows, outputs] = block, then += bias. What stands in its place already is not moved.
+void StoreBlock(const ResultBlock& block, const float* bias, int64_t outputs, float* x);
 
 // Gates and ups take turns in rows of this many, so that a block of results (result_block.h) has
 // both; the last turn has fewer. The rows of the matrix that makes them lie likewise.
@@ -39,17 +48,20 @@ void Activate(FeedForwardKind kind, int ffn, const float* in, const float* bias,
 // out = x, rounded to nearest even.
 void RoundRow(int count, const float* x, WeightDtype out_dtype, std::byte* out);
 
-// Rotates one head in place (RoFormer, Su et al. 2021, eq. 34): cosines and sines are of the
-// position's angles, [rope_dims / 2]. Elements from rope_dims on stay.
+// Heads of one token, side by side.
+struct HeadRow {
+  int heads = 0;
+  int head_dim = 0;
+  float* values = nullptr;  // [heads, head_dim]
+};
+// Rotates them in place (RoFormer, Su et al. 2021, eq. 34): cosines and sines are of the position's
+// angles, [rope_dims / 2]. Elements from rope_dims on stay.
 void Rotate(PositionKind kind, int rope_dims, const float* cosines, const float* sines,
-            float* head);
+            const HeadRow& row);
 
 // The place of the largest of `count` numbers, the first of equal ones. -1: one of them is NaN or
 // +infinity, or none is finite.
 int FindLargest(int count, const float* x);
-
-// x += bias. [count]
-void AddBias(int count, const float* bias, float* x);
 
 }  // namespace plumbline
 

@@ -54,6 +54,38 @@ double AtKeys(const Rates& few, const Rates& many, Rate Rates::*rate, double key
   return least + part * std::max(0.0, Inverse(few.*rate) - least);
 }
 
+double PerOutput(const MatrixSize& size) { return 1 / static_cast<double>(size.inputs); }
+double PerInput(const MatrixSize& size) { return 1 / static_cast<double>(size.outputs); }
+
+// Seconds per product of the three matrices of machine_profile.h.
+struct HotSeconds {
+  double narrow, square, wide;
+};
+
+// Solves a + b / inputs + c / outputs for the three; b and c are never below 0.
+void SplitHotRates(const HotSeconds& hot, MatmulCost* cost) {
+  const double narrow = hot.narrow - hot.square;
+  const double wide = hot.wide - hot.square;
+  const double narrow_b = PerOutput(kNarrowMatrix) - PerOutput(kSquareMatrix);
+  const double narrow_c = PerInput(kNarrowMatrix) - PerInput(kSquareMatrix);
+  const double wide_b = PerOutput(kWideMatrix) - PerOutput(kSquareMatrix);
+  const double wide_c = PerInput(kWideMatrix) - PerInput(kSquareMatrix);
+  const double determinant = narrow_b * wide_c - wide_b * narrow_c;
+  double b = (narrow * wide_c - wide * narrow_c) / determinant;
+  double c = (narrow_b * wide - wide_b * narrow) / determinant;
+  if (b < 0) {
+    b = 0;
+    c = std::max(0.0, wide / wide_c);
+  } else if (c < 0) {
+    c = 0;
+    b = std::max(0.0, narrow / narrow_b);
+  }
+  cost->output_seconds = b;
+  cost->input_seconds = c;
+  cost->mac_seconds =
+      std::max(0.0, hot.square - b * PerOutput(kSquareMatrix) - c * PerInput(kSquareMatrix));
+}
+
 }  // namespace
 
 double RateTables::ReadByteSeconds(double working_set_bytes) const {
@@ -106,10 +138,9 @@ MatmulCost RateTables::Matmul(WeightDtype dtype, int64_t rows) const {
                           Inverse(above->*rate));
   };
   MatmulCost cost;
-  const double narrow = between(&MatmulRates::narrow_macs);
-  const double wide = between(&MatmulRates::wide_macs);
-  cost.output_seconds = std::max(0.0, (narrow - wide) / (1.0 / kNarrowInputs - 1.0 / kWideInputs));
-  cost.mac_seconds = wide - cost.output_seconds / kWideInputs;
+  SplitHotRates({between(&MatmulRates::narrow_macs), between(&MatmulRates::square_macs),
+                 between(&MatmulRates::wide_macs)},
+                &cost);
   // Bytes take longer to stream the more rows each is used for.
   cost.streamed_byte_seconds = between(&MatmulRates::streamed_bytes);
   cost.row_byte_seconds = Inverse(first->streamed_bytes);

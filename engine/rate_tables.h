@@ -14,11 +14,12 @@ namespace plumbline {
 struct MatmulCost {
   double mac_seconds = 0;            // hot, of each product
   double output_seconds = 0;         // hot, of each output element
-  double streamed_byte_seconds = 0;  // of weights, at kStreamedInputs inputs
+  double input_seconds = 0;          // hot, of each input element
+  double streamed_byte_seconds = 0;  // of weights, in matrices of kStreamedMatrix
   double row_byte_seconds = 0;       // of weights streamed for one row: memory alone
 };
-// Inputs of the matrices whose weights were streamed.
-inline constexpr int64_t kStreamedInputs = 1024;
+// The matrices whose weights were streamed.
+inline constexpr MatrixSize kStreamedMatrix = {2048, 1024};
 
 // Of one thread, for rows of one tile of attention.
 struct TileCost {

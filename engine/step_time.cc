@@ -36,9 +36,12 @@ void AddCalls(const Step& step, double count, int64_t rows, int64_t outputs, int
   const double macs = Real(rows) * Real(outputs) * Real(inputs);
   const double bytes = Real(step.shape.matrix_bytes(outputs, inputs));
   const double outs = Real(rows) * Real(outputs);
-  const double hot = macs * cost.mac_seconds + outs * cost.output_seconds;
+  const double ins = Real(rows) * Real(inputs);
+  const double hot =
+      macs * cost.mac_seconds + outs * cost.output_seconds + ins * cost.input_seconds;
   const double streamed = bytes * cost.streamed_byte_seconds +
-                          (outs - macs / Real(kStreamedInputs)) * cost.output_seconds;
+                          (outs - macs / Real(kStreamedMatrix.inputs)) * cost.output_seconds +
+                          (ins - macs / Real(kStreamedMatrix.outputs)) * cost.input_seconds;
   const double seconds = hot + memory_share * std::max(0.0, streamed - hot);
   const double memory = memory_share * bytes * cost.row_byte_seconds;
   const bool by_memory = memory > hot;
@@ -101,45 +104,85 @@ double WriteSeconds(const Step& step) {
   return Real(2 * s.g * s.e) * element;
 }
 
+// What threads do with results in the midst of a product: meanwhile no weights come in, either.
+void AddWithin(double seconds, ClassTime& time) {
+  time.compute_seconds += seconds;
+  time.memory_seconds += seconds;
+}
+
+// Seconds that one thread takes for one row of a layer: between products, and with their results.
+struct RowSeconds {
+  double between = 0;
+  double after_projections = 0;
+  double after_feed_forward = 0;
+};
+
+// In tiles, results are finished, added and activated within the product (PackedMatrix::RunInto),
+// in whose rate putting them in their place is; elsewhere in a pass over its rows.
+bool InBlocks(const Step& step) {
+  return step.profile.tiles && step.shape.weight_dtype != WeightDtype::kF32;
+}
+
+RowSeconds SecondsOfRow(const Step& step) {
+  const CostShape& s = step.shape;
+  const RowRates& rates = step.profile.rows;
+  const bool gpt2 = s.m == 2;  // layer norms and GELU; RMS norms and SwiGLU otherwise
+  const double norm = Real(s.d) / (gpt2 ? rates.layer_norm : rates.rms_norm).per_second;
+  const double active = Real(s.F) / (gpt2 ? rates.gelu : rates.swiglu).per_second;
+  const bool rotated = s.embedding_elements == s.d;
+  const double rotate = rotated ? Real((s.h + s.g) * s.e) / rates.rotate.per_second : 0;
+  // Sums become floats in one pass, and rows 8-bit numbers in two: each moves as many elements as
+  // widening does. Adding moves three for its two.
+  const double pass = IsWhole(s.weight_dtype) ? 1 / rates.widen.per_second : 0;
+  const double add = InBlocks(step) ? 0 : 1.5 * Real(s.d) / rates.widen.per_second;
+  const double quantised = Real(2 * s.d + s.h * s.e + s.F);
+  return {2 * norm + rotate + WriteSeconds(step) + pass * 2 * quantised,
+          add + pass * Real((s.h + 2 * s.g) * s.e + s.d),
+          add + active + pass * Real((s.m - 1) * s.F + s.d)};
+}
+
+// Of one row of a layer: what passes through the caches between products, and after them.
+double RowBytes(const Step& step) {
+  const CostShape& s = step.shape;
+  const bool int8 = IsWhole(s.weight_dtype);
+  const int64_t activation = s.activation_bytes();
+  int64_t bytes = 2 * s.d * (4 + activation) + (s.h + 2 * s.g) * s.e * 8;
+  if (int8) bytes += (s.h * s.e + s.F) * (8 + activation);
+  if (InBlocks(step)) return Real(bytes);
+  return Real(bytes + 2 * s.d * 12 + (s.m - 1) * s.F * 4 + (int8 ? 0 : s.F * activation));
+}
+
 void AddRows(const Step& step, StepTime& time) {
   const CostShape& s = step.shape;
   const RowRates& rates = step.profile.rows;
   ClassTime& other = step.Class(time, WorkClass::kOther);
-  const bool gpt2 = s.m == 2;  // layer norms and GELU; RMS norms and SwiGLU otherwise
+  const bool gpt2 = s.m == 2;
   const bool rotated = s.embedding_elements == s.d;
+  const bool int8 = IsWhole(s.weight_dtype);
+  const bool in_blocks = InBlocks(step);
   const double norm = Real(s.d) / (gpt2 ? rates.layer_norm : rates.rms_norm).per_second;
-  const double active = Real(s.F) / (gpt2 ? rates.gelu : rates.swiglu).per_second;
-  const double rotate = rotated ? Real((s.h + s.g) * s.e) / rates.rotate.per_second : 0;
+  const double pass = int8 ? 1 / rates.widen.per_second : 0;
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
-  const bool int8 = IsWhole(s.weight_dtype);
-  // Sums become floats in one pass, and rows 8-bit numbers in two: each moves as many elements as
-  // widening does.
-  const double pass = int8 ? 1 / rates.widen.per_second : 0;
-  const double quantised = Real(2 * s.d + s.h * s.e + s.F);
-  // In tiles, up's results are finished and activated within the product (PackedMatrix::RunInto).
-  const bool in_blocks = step.profile.tiles && s.weight_dtype != WeightDtype::kF32;
-  const double up_outputs = Real((s.m - 1) * s.F);
-  const double in_product = in_blocks ? active + pass * up_outputs : 0;
-  const double layer = 2 * norm + active + rotate + WriteSeconds(step) +
-                       pass * (Real(s.layer_outputs()) + 2 * quantised) - in_product;
   const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
-  ClassTime& feed_forward = step.Class(time, WorkClass::kFeedForward);
-  for (double* seconds : {&feed_forward.compute_seconds, &feed_forward.memory_seconds}) {
-    *seconds += rows * Real(s.L) * in_product;  // meanwhile no weights come in, either
-  }
   const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
+  const RowSeconds row = SecondsOfRow(step);
+  const double after_head = logit_rows * pass * Real(s.V);
   other.compute_seconds =
-      rows * (once + Real(s.L) * layer) + logit_rows * (norm + pass * Real(s.V + 2 * s.d));
-  // What the rows' elements take to pass through the caches, where they are too many for them.
-  const double row_bytes = 2 * Real(s.d) * Real(4 + 8 + s.activation_bytes()) +
-                           Real((s.h + 2 * s.g) * s.e) * 8 + (in_blocks ? 0 : up_outputs * 4) +
-                           (in_blocks || int8 ? 0 : Real(s.F * s.activation_bytes())) +
-                           (int8 ? Real(s.h * s.e + s.F) * Real(8 + s.activation_bytes()) : 0);
-  const double layer_bytes = row_bytes * Real(step.tokens);
+      rows * (once + Real(s.L) * row.between) + logit_rows * (norm + pass * Real(2 * s.d));
+  if (in_blocks) {
+    AddWithin(rows * Real(s.L) * row.after_projections, step.Class(time, WorkClass::kProjections));
+    AddWithin(rows * Real(s.L) * row.after_feed_forward, step.Class(time, WorkClass::kFeedForward));
+    AddWithin(after_head, step.Class(time, WorkClass::kHead));
+  } else {
+    other.compute_seconds +=
+        rows * Real(s.L) * (row.after_projections + row.after_feed_forward) + after_head;
+  }
+  // Where the rows' elements are too many for the caches.
+  const double layer_bytes = RowBytes(step) * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  const int64_t in_layer = 3 + (in_blocks ? 0 : 1) + (int8 ? 2 : 0);
-  const int64_t in_head = int8 ? 2 : 1;
+  const int64_t in_layer = 3 + (in_blocks ? 0 : 4) + (int8 ? 2 : 0);
+  const int64_t in_head = in_blocks ? 1 : 2;
   const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
                           (step.logit_rows > 1 ? in_head : 0);
   other.overhead_seconds = Real(regions) / step.profile.parallel_regions.per_second;

@@ -72,12 +72,6 @@ void Transformer::CountChannels(const Step& step, const PackedMatrix& matrix) {
   step.work->bytes[static_cast<int>(WorkClass::kOther)] += matrix.channel_bytes();
 }
 
-void Transformer::CountDelta(const Step& step, const Delta& delta) {
-  if (delta.matrix == nullptr) return;
-  CountChannels(step, *delta.matrix);
-  CountVector(step, *delta.bias);
-}
-
 absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& batch, KvStore& store,
                                                              StepWork* work) {
   absl::Status status = Check(batch, store);
@@ -99,98 +93,91 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
                              static_cast<size_t>(batch.num_logit_rows) * config_.vocab);
 }
 
-absl::Status Transformer::Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
-                                   const std::byte* in, float* out) {
-  absl::Status status = matrix.Run(
-      step.batch.num_tokens(), in, out,
-      [&](int64_t row, int64_t rows) { CountCall(step, work_class, matrix, row, rows); });
-  step.clock.Lap(work_class);
+// What becomes of results block by block is part of the product, in time, too; by rows it is not.
+absl::Status Transformer::Multiply(const Step& step, const Factor& factor, const std::byte* in,
+                                   float* room, ResultSink sink) {
+  PackedMatrix& matrix = factor.matrix;
+  const auto work_class = static_cast<size_t>(factor.work_class);
+  absl::Status status = matrix.RunInto(
+      step.batch.num_tokens(), in, buffers_.scales.get(), room, sink,
+      [&](int64_t row, int64_t rows) {
+        step.work->AddRows(factor.work_class, step.batch, static_cast<int>(row),
+                           static_cast<int>(rows), matrix.inputs() * matrix.outputs());
+        step.work->bytes[work_class] += matrix.element_bytes_read();
+        step.clock.Lap(factor.work_class);
+      });
+  CountChannels(step, matrix);
+  CountVector(step, factor.bias);
+  step.clock.Lap(WorkClass::kOther);
   return status;
 }
 
-void Transformer::CountCall(const Step& step, WorkClass work_class, const PackedMatrix& matrix,
-                            int64_t row, int64_t rows) {
-  step.work->AddRows(work_class, step.batch, static_cast<int>(row), static_cast<int>(rows),
-                     matrix.inputs() * matrix.outputs());
-  step.work->bytes[static_cast<int>(work_class)] += matrix.element_bytes_read();
+absl::Status Transformer::MultiplyAndAdd(const Step& step, const Factor& factor,
+                                         const std::byte* in) {
+  return Multiply(step, factor, in, buffers_.delta.get(), [&](const ResultBlock& block) {
+    AddBlock(block, OrNull(factor.bias), config_.width, buffers_.residual.get());
+  });
 }
 
 absl::Status Transformer::Attend(const Step& step, int layer) {
   const LayerWeights& w = weights_.layers[layer];
-  // The first norm has nothing to add yet; later ones add what the layer before left.
-  Delta delta;
-  if (layer > 0) {
-    const LayerWeights& before = weights_.layers[layer - 1];
-    delta = {before.down.get(), &before.down_bias};
-  }
-  NormRows(step, delta, w.attention_norm, w.attention_norm_bias);
-  absl::Status status =
-      Multiply(step, WorkClass::kProjections, *w.qkv, buffers_.normed.get(), buffers_.qkv.get());
+  NormRows(step, w.attention_norm, w.attention_norm_bias);
+  const int64_t qkv_width = w.qkv->outputs();
+  float* const qkv = buffers_.qkv.get();
+  absl::Status status = Multiply(
+      step, {WorkClass::kProjections, *w.qkv, w.qkv_bias}, buffers_.normed.get(), qkv,
+      [&](const ResultBlock& block) { StoreBlock(block, OrNull(w.qkv_bias), qkv_width, qkv); });
   if (!status.ok()) return status;
   RotateAndStore(step, layer);
-  const int64_t qkv_width = config_.query_width() + 2 * config_.kv_width();
   auto* unrounded = reinterpret_cast<std::byte*>(buffers_.unrounded.get());
-  attention_.Run(step.batch, step.store, layer, buffers_.qkv.get(), qkv_width,
+  attention_.Run(step.batch, step.store, layer, qkv, qkv_width,
                  int8() ? WeightDtype::kF32 : options_.weights,
                  int8() ? unrounded : buffers_.mixed.get(), step.work);
   step.clock.LapAttention(attention_.ticks());
   QuantizeAttended(step);
-  return Multiply(step, WorkClass::kProjections, *w.output, buffers_.mixed.get(),
-                  buffers_.delta.get());
+  return MultiplyAndAdd(step, {WorkClass::kProjections, *w.output, w.output_bias},
+                        buffers_.mixed.get());
 }
 
 absl::Status Transformer::FeedForward(const Step& step, int layer) {
   const LayerWeights& w = weights_.layers[layer];
-  NormRows(step, {w.output.get(), &w.output_bias}, w.ffn_norm, w.ffn_norm_bias);
-  // Activations of blocks are part of the product, in time, too; what goes by rows is not.
-  absl::Status status = w.up->RunInto(
-      step.batch.num_tokens(), buffers_.normed.get(), buffers_.scales.get(), buffers_.hidden.get(),
-      [&](const ResultBlock& block) { ActivateBlock(w, block); },
-      [&](int64_t row, int64_t rows) {
-        CountCall(step, WorkClass::kFeedForward, *w.up, row, rows);
-        step.clock.Lap(WorkClass::kFeedForward);
-      });
+  NormRows(step, w.ffn_norm, w.ffn_norm_bias);
+  absl::Status status =
+      Multiply(step, {WorkClass::kFeedForward, *w.up, w.up_bias}, buffers_.normed.get(),
+               buffers_.hidden.get(), [&](const ResultBlock& block) { ActivateBlock(w, block); });
   if (!status.ok()) return status;
   QuantizeActivated(step);
-  CountChannels(step, *w.up);
-  CountVector(step, w.up_bias);
-  step.clock.Lap(WorkClass::kOther);
-  return Multiply(step, WorkClass::kFeedForward, *w.down, buffers_.active.get(),
-                  buffers_.delta.get());
+  return MultiplyAndAdd(step, {WorkClass::kFeedForward, *w.down, w.down_bias},
+                        buffers_.active.get());
 }
 
 absl::Status Transformer::Head(const Step& step) {
   if (logit_rows_.empty()) return absl::OkStatus();
-  const LayerWeights& before = weights_.layers.back();
-  const Delta delta = {before.down.get(), &before.down_bias};
   const int64_t row_bytes = int64_t{1} * config_.width * WeightDtypeBytes(options_.weights);
   const NormParams norm = Norm(weights_.final_norm, weights_.final_norm_bias);
   ParallelFor(options_.threads, step.batch.num_logit_rows, [&](int64_t i) {
-    NormRow(norm, logit_rows_[i], delta, buffers_.last.get() + i * row_bytes,
-            int8() ? buffers_.last_scales.get() + i : nullptr);
+    NormResidual(norm, logit_rows_[i], buffers_.last.get() + i * row_bytes,
+                 buffers_.last_scales.get() + i);
   });
-  CountDelta(step, delta);
   CountVector(step, weights_.final_norm);
   CountVector(step, weights_.final_norm_bias);
   step.clock.Lap(WorkClass::kOther);
   PackedMatrix& head = *weights_.head;
-  absl::Status status =
-      head.Run(step.batch.num_logit_rows, buffers_.last.get(), buffers_.logits.get(),
-               [&](int64_t first, int64_t rows) {
-                 for (int64_t i = first; i < first + rows; ++i) {
-                   step.work->AddRows(WorkClass::kHead, step.batch, logit_rows_[i], 1,
-                                      head.inputs() * head.outputs());
-                 }
-                 step.work->bytes[static_cast<int>(WorkClass::kHead)] += head.element_bytes_read();
-               });
-  step.clock.Lap(WorkClass::kHead);
-  if (!status.ok() || !int8()) return status;
-  ParallelFor(options_.threads, step.batch.num_logit_rows, [&](int64_t i) {
-    head.FinishRow(buffers_.last_scales[i], buffers_.logits.get() + i * head.outputs());
-  });
+  float* const logits = buffers_.logits.get();
+  absl::Status status = head.RunInto(
+      step.batch.num_logit_rows, buffers_.last.get(), buffers_.last_scales.get(), logits,
+      [&](const ResultBlock& block) { StoreBlock(block, nullptr, head.outputs(), logits); },
+      [&](int64_t first, int64_t rows) {
+        for (int64_t i = first; i < first + rows; ++i) {
+          step.work->AddRows(WorkClass::kHead, step.batch, logit_rows_[i], 1,
+                             head.inputs() * head.outputs());
+        }
+        step.work->bytes[static_cast<int>(WorkClass::kHead)] += head.element_bytes_read();
+        step.clock.Lap(WorkClass::kHead);
+      });
   CountChannels(step, head);
   step.clock.Lap(WorkClass::kOther);
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace plumbline

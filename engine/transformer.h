@@ -38,7 +38,7 @@ class Transformer final : public Model {
     UntouchedArray<std::byte> normed;  // [max_step_tokens, width] in the computing dtype
     UntouchedArray<float> qkv;         // [max_step_tokens, query + 2 kv widths]
     UntouchedArray<std::byte> mixed;   // [max_step_tokens, query width]
-    UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer adds
+    UntouchedArray<float> delta;       // [max_step_tokens, width]: what a sublayer will add
     UntouchedArray<float> hidden;      // [max_step_tokens, up outputs]
     UntouchedArray<std::byte> active;  // [max_step_tokens, ffn]
     // int8 and q4 alone: heads' outputs before they become `mixed`, then activations before they
@@ -52,10 +52,11 @@ class Transformer final : public Model {
     UntouchedArray<float> logits;       // [max_logit_rows, vocab]
     UntouchedArray<float> last_scales;  // [max_logit_rows], as scales
   };
-  // What the sublayer before left in `delta`. Null: nothing.
-  struct Delta {
-    const PackedMatrix* matrix = nullptr;  // whose product it is, not finished yet
-    const std::vector<float>* bias = nullptr;
+  // What multiplies a step's rows, and what is added to its products.
+  struct Factor {
+    WorkClass work_class;
+    PackedMatrix& matrix;
+    const std::vector<float>& bias;
   };
   // One step as its parts see it.
   struct Step {
@@ -68,12 +69,11 @@ class Transformer final : public Model {
   absl::Status Check(const StepBatch& batch, const KvStore& store) const;
   void Embed(const Step& step);
   void ComputeAngles(const StepBatch& batch);
-  // residual += delta (+ bias), then normed = norm(residual), for every row.
-  void NormRows(const Step& step, const Delta& delta, const std::vector<float>& gain,
-                const std::vector<float>& bias);
-  // For one row; the result in the computing dtype. In int8 `delta` is overwritten.
-  void NormRow(const NormParams& norm, int64_t row, const Delta& delta, std::byte* out,
-               float* out_scale);
+  // normed = norm(residual), for every row.
+  void NormRows(const Step& step, const std::vector<float>& gain, const std::vector<float>& bias);
+  // For one row; the result in the computing dtype, with its scale in int8 (`delta` is overwritten
+  // then).
+  void NormResidual(const NormParams& norm, int64_t row, std::byte* out, float* scale);
   // Of the up matrix's results: their place in `active`, or in `unrounded`.
   void ActivateBlock(const LayerWeights& weights, const ResultBlock& block);
   void QuantizeActivated(const Step& step);
@@ -83,16 +83,16 @@ class Transformer final : public Model {
   void RotateAndStore(const Step& step, int layer);
   absl::Status FeedForward(const Step& step, int layer);
   absl::Status Head(const Step& step);
-  absl::Status Multiply(const Step& step, WorkClass work_class, PackedMatrix& matrix,
-                        const std::byte* in, float* out);
-  void CountCall(const Step& step, WorkClass work_class, const PackedMatrix& matrix, int64_t row,
-                 int64_t rows);
+  // The products of all rows go to `sink`, which adds the bias; `room` as in PackedMatrix::RunInto.
+  absl::Status Multiply(const Step& step, const Factor& factor, const std::byte* in, float* room,
+                        ResultSink sink);
+  // residual += the products + bias.
+  absl::Status MultiplyAndAdd(const Step& step, const Factor& factor, const std::byte* in);
   void CountVector(const Step& step, const std::vector<float>& vector);
-  void CountDelta(const Step& step, const Delta& delta);
   void CountChannels(const Step& step, const PackedMatrix& matrix);
   bool int8() const { return IsWhole(options_.weights); }
-  // Of the operand written last; nothing but in int8.
-  float* ScaleOf(int64_t row) { return int8() ? buffers_.scales.get() + row : &no_scale_; }
+  // Of the operand written last; of no use but in int8.
+  float* ScaleOf(int64_t row) { return int8() ? buffers_.scales.get() + row : nullptr; }
   static const float* OrNull(const std::vector<float>& vector) {
     return vector.empty() ? nullptr : vector.data();
   }
@@ -109,7 +109,6 @@ class Transformer final : public Model {
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;
-  float no_scale_ = 1.0f;
   std::vector<int> row_span_;                          // [num_tokens]: the span of each row
   std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
   std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits

@@ -31,7 +31,7 @@ void Transformer::Embed(const Step& step) {
     float* position = buffers_.delta.get() + row * width;
     WidenToF32(stored, weights_.positions.get() + step.batch.positions[row] * row_bytes, width,
                position);
-    AddBias(width, position, x);
+    AddRow(width, position, x);
   });
   step.work->bytes[static_cast<int>(WorkClass::kOther)] +=
       step.batch.num_tokens() * row_bytes * (learned ? 2 : 1);
@@ -49,36 +49,24 @@ void Transformer::ComputeAngles(const StepBatch& batch) {
   });
 }
 
-void Transformer::NormRow(const NormParams& norm, int64_t row, const Delta& delta, std::byte* out,
-                          float* out_scale) {
+void Transformer::NormResidual(const NormParams& norm, int64_t row, std::byte* out, float* scale) {
   const int width = config_.width;
-  float* added = buffers_.delta.get() + row * width;
-  float* x = buffers_.residual.get() + row * width;
-  const float* bias = nullptr;
-  if (delta.matrix != nullptr) {
-    delta.matrix->FinishRow(*ScaleOf(row), added);
-    bias = OrNull(*delta.bias);
-  }
-  const float* to_add = delta.matrix == nullptr ? nullptr : added;
-  if (!int8()) {
-    AddAndNorm(norm, width, to_add, bias, x, options_.weights, out);
-    return;
-  }
-  // In the place of what was added, which is done with.
-  AddAndNorm(norm, width, to_add, bias, x, WeightDtype::kF32, reinterpret_cast<std::byte*>(added));
-  QuantizeRow(width, added, out, out_scale);
+  const float* x = buffers_.residual.get() + row * width;
+  if (!int8()) return NormRow(norm, width, x, options_.weights, out);
+  float* unrounded = buffers_.delta.get() + row * width;  // what was there has been added
+  NormRow(norm, width, x, WeightDtype::kF32, reinterpret_cast<std::byte*>(unrounded));
+  QuantizeRow(width, unrounded, out, scale);
 }
 
-void Transformer::NormRows(const Step& step, const Delta& delta, const std::vector<float>& gain,
+void Transformer::NormRows(const Step& step, const std::vector<float>& gain,
                            const std::vector<float>& bias) {
   const int64_t row_bytes = int64_t{1} * config_.width * WeightDtypeBytes(options_.weights);
   const NormParams norm = Norm(gain, bias);
   ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
-    NormRow(norm, row, delta, buffers_.normed.get() + row * row_bytes, ScaleOf(row));
+    NormResidual(norm, row, buffers_.normed.get() + row * row_bytes, ScaleOf(row));
   });
   CountVector(step, gain);
   CountVector(step, bias);
-  CountDelta(step, delta);
   step.clock.Lap(WorkClass::kOther);
 }
 
@@ -93,27 +81,23 @@ void Transformer::QuantizeAttended(const Step& step) {
 }
 
 void Transformer::RotateAndStore(const Step& step, int layer) {
-  const LayerWeights& w = weights_.layers[layer];
   const int query_width = config_.query_width();
   const int kv_width = config_.kv_width();
   const int qkv_width = query_width + 2 * kv_width;
   const auto pairs = static_cast<int64_t>(frequencies_.size());
   ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
     float* q = buffers_.qkv.get() + row * qkv_width;
-    w.qkv->FinishRow(*ScaleOf(row), q);
-    if (!w.qkv_bias.empty()) AddBias(qkv_width, w.qkv_bias.data(), q);
-    // Queries and keys lie side by side: heads + kv_heads heads to rotate.
-    for (int head = 0; pairs > 0 && head < config_.heads + config_.kv_heads; ++head) {
+    if (pairs > 0) {
+      // Queries and keys lie side by side.
       Rotate(config_.position, config_.rope_dims, buffers_.cosines.get() + row * pairs,
-             buffers_.sines.get() + row * pairs, q + int64_t{1} * head * config_.head_dim);
+             buffers_.sines.get() + row * pairs,
+             {config_.heads + config_.kv_heads, config_.head_dim, q});
     }
     const BatchSpan& span = step.batch.spans[row_span_[row]];
     written_[row] =
         attention_.Write(step.store, layer, step.batch.blocks(span), step.batch.positions[row],
                          q + query_width, q + query_width + kv_width);
   });
-  CountChannels(step, *w.qkv);
-  CountVector(step, w.qkv_bias);
   for (int row = 0; row < step.batch.num_tokens(); ++row) {
     step.work->bytes[static_cast<int>(WorkClass::kScores)] += written_[row].keys;
     step.work->bytes[static_cast<int>(WorkClass::kWeightedValues)] += written_[row].values;

@@ -42,7 +42,8 @@ TEST(CalibrationWarningsTest, ACalmMachineHasNone) {
 TEST(CalibrationWarningsTest, EachTroubleHasItsOwn) {
   MachineMeasurement noisy = Calm();
   for (MatmulRates& m : noisy.profile.matmuls) {
-    m.narrow_macs.spread = m.wide_macs.spread = m.streamed_bytes.spread = 0.5;
+    m.narrow_macs.spread = m.square_macs.spread = m.wide_macs.spread = m.streamed_bytes.spread =
+        0.5;
   }
   for (AttentionRates& a : noisy.profile.attention) {
     a.score_macs.spread = a.value_macs.spread = a.softmax_pairs.spread = 0.5;

@@ -161,7 +161,7 @@ TEST_P(RotateTest, TurnsEachPairAndLeavesTheRest) {
     }
     const std::vector<float> before = NormalValues(kHeadDim, 6, 1.0F);
     std::vector<float> head = before;
-    Rotate(GetParam(), rope_dims, cosines.data(), sines.data(), head.data());
+    Rotate(GetParam(), rope_dims, cosines.data(), sines.data(), {1, kHeadDim, head.data()});
     for (int i = 0; i < pairs; ++i) {
       const bool neighbours = GetParam() == PositionKind::kRopeNeighbours;
       const auto first = static_cast<size_t>(neighbours ? 2 * i : i);
@@ -182,11 +182,26 @@ TEST_P(RotateTest, TurnsEachPairAndLeavesTheRest) {
   }
 }
 
+TEST_P(RotateTest, TurnsHeadsSideBySideAlike) {
+  constexpr int kHeads = 3;
+  constexpr int kHeadDim = 70;
+  const std::vector<float> cosines = NormalValues(kHeadDim / 2, 7, 1.0F);
+  const std::vector<float> sines = NormalValues(kHeadDim / 2, 8, 1.0F);
+  std::vector<float> all = NormalValues(kHeads * kHeadDim, 9, 1.0F);
+  std::vector<float> one_by_one = all;
+  Rotate(GetParam(), kHeadDim, cosines.data(), sines.data(), {kHeads, kHeadDim, all.data()});
+  for (int head = 0; head < kHeads; ++head) {
+    Rotate(GetParam(), kHeadDim, cosines.data(), sines.data(),
+           {1, kHeadDim, one_by_one.data() + head * kHeadDim});
+  }
+  EXPECT_EQ(all, one_by_one);
+}
+
 TEST_P(RotateTest, NaNReachesItsPairAlone) {
   const std::vector<float> ones(4, 1.0F);
   std::vector<float> head(8, 1.0F);
   head[0] = kNaN;
-  Rotate(GetParam(), 8, ones.data(), ones.data(), head.data());
+  Rotate(GetParam(), 8, ones.data(), ones.data(), {1, 8, head.data()});
   const size_t partner = GetParam() == PositionKind::kRopeNeighbours ? 1 : 4;
   for (size_t i = 0; i < head.size(); ++i) {
     EXPECT_EQ(std::isnan(head[i]), i == 0 || i == partner) << i;
@@ -251,10 +266,10 @@ TEST(FindLargestTest, FindsNoneBesideNaNOrInfinityOrWhereNoneIsFinite) {
   EXPECT_EQ(FindLargest(0, nullptr), -1);
 }
 
-TEST(AddBiasTest, AddsElementByElement) {
+TEST(AddRowTest, AddsElementByElement) {
   std::vector<float> x = {1, 2, 3, kNaN};
   const std::vector<float> bias = {0.5F, -2, kInfinity, 1};
-  AddBias(3, bias.data(), x.data());
+  AddRow(3, bias.data(), x.data());
   EXPECT_EQ(x[0], 1.5F);
   EXPECT_EQ(x[1], 0.0F);
   EXPECT_EQ(x[2], kInfinity);

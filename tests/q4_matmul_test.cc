@@ -15,6 +15,7 @@
 #include "engine/q4_rows.h"
 #include "gtest/gtest.h"
 #include "tests/support/matmul_fixture.h"
+#include "tests/support/result_blocks.h"
 
 namespace plumbline::q4_matmul_test {
 namespace {
@@ -70,15 +71,9 @@ void ExpectExact(PackedMatrix& matrix, const Product& p, int64_t rows, int64_t s
   constexpr float kScale = 0.03F;
   const std::vector<std::byte> x(p.x.begin(), p.x.begin() + rows * p.inputs);
   std::vector<float> y(static_cast<size_t>(rows * p.outputs + 16), kNaN);
-  int64_t told = 0;
-  const absl::Status status = matrix.Run(rows, x.data(), y.data(), [&](int64_t row, int64_t of) {
-    EXPECT_EQ(row, 0);
-    told += of;
-  });
-  ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(told, rows);
+  const std::vector<float> scales(static_cast<size_t>(rows), kScale);
+  EXPECT_EQ(MultiplyInto(matrix, rows, x.data(), scales, y.data()), rows);
   for (int64_t row = 0; row < rows; row += row + step < rows ? step : 1) {
-    matrix.FinishRow(kScale, y.data() + row * p.outputs);
     for (int64_t output = row % step; output < p.outputs; output += step) {
       ASSERT_EQ(y[static_cast<size_t>(row * p.outputs + output)], Expected(p, row, output, kScale))
           << "[" << p.outputs << ", " << p.inputs << "], row " << row << " of " << rows

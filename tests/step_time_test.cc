@@ -230,7 +230,7 @@ TEST(MachineProfileTest, EveryRateMustBePositive) {
 // `profile` with rates of a dtype beside the others: all of them `rate`.
 MachineProfile WithRates(MachineProfile profile, WeightDtype dtype, double rate) {
   const Rate all = {rate, 0};
-  for (const int64_t rows : {1, 512}) profile.matmuls.push_back({dtype, rows, all, all, all});
+  for (const int64_t rows : {1, 512}) profile.matmuls.push_back({dtype, rows, all, all, all, all});
   return profile;
 }
 

@@ -86,9 +86,9 @@ TEST(PredictTilesTest, TheProfilesMachineTellsTheForm) {
   ExpectClose(scores(tiled, odd), scores(vectors, odd));
 }
 
-// Up's results are activated in the product's blocks: that time changes its class, and a parallel
-// region of every layer is gone.
-TEST(PredictTilesTest, ActivationsArePartOfTheProduct) {
+// Results are activated, and added, in the product's blocks: the one's time changes its class, the
+// other's is in the product's rate already, and four parallel regions of every layer are gone.
+TEST(PredictTilesTest, WhatBecomesOfResultsIsPartOfTheProduct) {
   MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
   CostShape shape = TiledShape();
   const SpanShape span = {0, 64, 0};
@@ -104,10 +104,11 @@ TEST(PredictTilesTest, ActivationsArePartOfTheProduct) {
   const double seconds = rows * static_cast<double>(shape.L * shape.F) /
                          (shape.m == 2 ? profile.rows.gelu : profile.rows.swiglu).per_second;
   ExpectClose(gained(WorkClass::kFeedForward, true), seconds);
-  ExpectClose(gained(WorkClass::kOther, false), seconds);
+  const double adds = rows * static_cast<double>(shape.L * 2 * shape.d) * 1.5;
+  ExpectClose(gained(WorkClass::kOther, false), seconds + adds / profile.rows.widen.per_second);
   ExpectClose(
       of(WorkClass::kOther, false).overhead_seconds - of(WorkClass::kOther, true).overhead_seconds,
-      static_cast<double>(shape.L) / profile.parallel_regions.per_second);
+      4 * static_cast<double>(shape.L) / profile.parallel_regions.per_second);
   EXPECT_LT(of(WorkClass::kOther, true).memory_seconds,
             of(WorkClass::kOther, false).memory_seconds);
   shape.weight_dtype = WeightDtype::kF32;

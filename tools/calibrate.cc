@@ -55,7 +55,7 @@ CpuTicks ReadCpuTicks() {
 std::vector<const Rate*> AllRates(const MachineProfile& profile) {
   std::vector<const Rate*> rates = {&profile.matmul_calls, &profile.parallel_regions};
   for (const MatmulRates& m : profile.matmuls) {
-    rates.insert(rates.end(), {&m.narrow_macs, &m.wide_macs, &m.streamed_bytes});
+    rates.insert(rates.end(), {&m.narrow_macs, &m.square_macs, &m.wide_macs, &m.streamed_bytes});
   }
   for (const ReadRate& r : profile.reads) rates.push_back(&r.read_bytes);
   for (const AttentionRates& a : profile.attention) {

@@ -24,11 +24,16 @@ Cell SpreadCell(std::initializer_list<const Rate*> rates) {
 }
 
 std::string MatmulTable(const MachineProfile& profile) {
-  Table table({"Matmul", "rows", "GFLOP/s, K 256", "GFLOP/s, K 2,048", "streams, GB/s", "spread"});
+  const auto size = [](const MatrixSize& matrix) {
+    return absl::StrCat(matrix.outputs, " x ", matrix.inputs);
+  };
+  Table table({"GFLOP/s", "rows", size(kNarrowMatrix), size(kSquareMatrix), size(kWideMatrix),
+               "streams, GB/s", "spread"});
   for (const MatmulRates& m : profile.matmuls) {
     table.AddRow({Cell::Text(absl::StrCat("  ", WeightDtypeName(m.dtype))), Cell::Count(m.rows),
-                  Giga(m.narrow_macs, 2), Giga(m.wide_macs, 2), Giga(m.streamed_bytes),
-                  SpreadCell({&m.narrow_macs, &m.wide_macs, &m.streamed_bytes})});
+                  Giga(m.narrow_macs, 2), Giga(m.square_macs, 2), Giga(m.wide_macs, 2),
+                  Giga(m.streamed_bytes),
+                  SpreadCell({&m.narrow_macs, &m.square_macs, &m.wide_macs, &m.streamed_bytes})});
   }
   return table.ToString();
 }

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 constexpr std::streamsize kMostBytes = 1 << 20;  // a profile takes some 30 kB
 constexpr const char* kAgain = ": run plumbline calibrate";
 
@@ -67,6 +67,7 @@ void WriteTables(const MachineProfile& profile, Json& json) {
     matmuls.push_back({{"dtype", WeightDtypeName(m.dtype)},
                        {"rows", m.rows},
                        {"narrow_macs", RateJson(m.narrow_macs)},
+                       {"square_macs", RateJson(m.square_macs)},
                        {"wide_macs", RateJson(m.wide_macs)},
                        {"streamed_bytes", RateJson(m.streamed_bytes)}});
   }
@@ -105,8 +106,8 @@ void WriteTables(const MachineProfile& profile, Json& json) {
 void ReadTables(const Json& json, MachineProfile& profile) {
   for (const Json& m : json.at("matmul")) {
     profile.matmuls.push_back({ToWeightDtype(m.at("dtype")), m.at("rows").get<int64_t>(),
-                               ToRate(m.at("narrow_macs")), ToRate(m.at("wide_macs")),
-                               ToRate(m.at("streamed_bytes"))});
+                               ToRate(m.at("narrow_macs")), ToRate(m.at("square_macs")),
+                               ToRate(m.at("wide_macs")), ToRate(m.at("streamed_bytes"))});
   }
   for (const Json& r : json.at("read")) {
     profile.reads.push_back(

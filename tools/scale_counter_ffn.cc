@@ -42,7 +42,7 @@ class Activation {
   int64_t RunFused() { return Activate(bias_.data()); }
   int64_t RunUnfused() {
     ParallelFor(threads_, tokens_, [&](int64_t row) {
-      AddBias(width_, bias_.data(), products_.data() + row * width_);
+      AddRow(width_, bias_.data(), products_.data() + row * width_);
     });
     const auto pass = static_cast<int64_t>(products_.size() * sizeof(float));
     return 2 * pass + Activate(nullptr);

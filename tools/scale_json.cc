@@ -25,7 +25,6 @@ Json SampledShapeJson(const CostShape& s) {
               {"block_tokens", s.block_tokens},
               {"layer_small_elements", s.layer_small_elements},
               {"final_small_elements", s.final_small_elements},
-              {"last_bias_elements", s.last_bias_elements},
               {"embedding_elements", s.embedding_elements}};
 }
 

@@ -103,7 +103,6 @@ bool ReadShape(const Json& json, CostShape& s) {
   s.block_tokens = reader.Whole("block_tokens", 1, kMostSize);
   s.layer_small_elements = reader.Whole("layer_small_elements", 0, kMostCount);
   s.final_small_elements = reader.Whole("final_small_elements", 0, kMostCount);
-  s.last_bias_elements = reader.Whole("last_bias_elements", 0, kMostCount);
   s.embedding_elements = reader.Whole("embedding_elements", 0, kMostCount);
   const bool dtypes =
       ReadDtype<WeightDtype>(reader.Member("weights"), kWeightDtypes, &WeightDtypeName,

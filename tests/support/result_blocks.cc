@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "engine/ops.h"
 #include "gtest/gtest.h"
 
 namespace plumbline {
@@ -18,6 +19,20 @@ void PlaceBlock(const ResultBlock& block, int64_t outputs, std::vector<float>* y
       to = block.values[row * block.stride + i];
     }
   }
+}
+
+int64_t MultiplyInto(PackedMatrix& matrix, int64_t rows, const std::byte* x,
+                     const std::vector<float>& x_scales, float* y) {
+  int64_t told = 0;
+  const absl::Status status = matrix.RunInto(
+      rows, x, x_scales.data(), y,
+      [&](const ResultBlock& block) { StoreBlock(block, nullptr, matrix.outputs(), y); },
+      [&](int64_t first, int64_t count) {
+        EXPECT_EQ(first, told);
+        told += count;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  return told;
 }
 
 }  // namespace plumbline
