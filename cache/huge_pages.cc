@@ -7,7 +7,7 @@
 namespace plumbline {
 
 void AskForHugePages(void* data, size_t size) {
-  constexpr uintptr_t kPageBytes = uintptr_t{2} << 20;
+  constexpr auto kPageBytes = static_cast<uintptr_t>(kHugePageBytes);
   const auto begin = reinterpret_cast<uintptr_t>(data);
   const uintptr_t first = (begin + kPageBytes - 1) / kPageBytes * kPageBytes;
   const uintptr_t last = (begin + size) / kPageBytes * kPageBytes;

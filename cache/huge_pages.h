@@ -3,8 +3,11 @@
 #define PLUMBLINE_CACHE_HUGE_PAGES_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace plumbline {
+
+inline constexpr int64_t kHugePageBytes = int64_t{2} << 20;
 
 // Transparent huge pages (2 MiB) save most of the address translation of a long read, and most of
 // the faults of a first write. Asks for them where they lie within these bytes as a whole: what is

@@ -57,8 +57,10 @@ absl::StatusOr<std::unique_ptr<ReadProbe>> ReadProbe::Create(int threads, int64_
   probe->threads_ = UsableThreads(threads);
   probe->bytes_ = bytes;
   const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
-  probe->data_.reset(new (std::nothrow) uint64_t[words]);
-  if (probe->data_ == nullptr) {
+  try {
+    probe->data_ = UntouchedArray<uint64_t>(words);
+    probe->data_.AskForHugePages();
+  } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory to read ", bytes, " bytes for a measurement: free some"));
   }

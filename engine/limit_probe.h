@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "engine/machine_profile.h"
 #include "engine/matmul.h"
+#include "engine/untouched_array.h"
 
 namespace plumbline {
 
@@ -52,8 +53,8 @@ class ReadProbe {
 
   int threads_ = 0;
   int64_t bytes_ = 0;
-  std::unique_ptr<uint64_t[]> data_;
-  std::vector<uint64_t> sums_;  // one cache line for each thread
+  UntouchedArray<uint64_t> data_;  // in large pages, as weights are
+  std::vector<uint64_t> sums_;     // one cache line for each thread
 };
 
 // What a pair of anchors is measured with. The defaults are the anchors of a profile, to which

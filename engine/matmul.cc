@@ -22,11 +22,11 @@ struct PackedMatrix::Impl {
   MatmulContext::Impl& context;
   TileShape shape;
   Int8Channels channels;
-  // One of these multiplies.
-  UntouchedArray<std::byte> tiles;
+  // One of these has the weights: as tiles, or as the calls read them.
+  UntouchedArray<std::byte> packed;
   std::unique_ptr<Q4Product> q4;
   CallSet* calls = nullptr;
-  dnnl::memory weights;  // of the calls
+  dnnl::memory weights;  // of the calls: what is packed
 
   MatmulContext::Implementation Description() const {
     if (q4 != nullptr && q4->calls().whole != nullptr) {
@@ -54,7 +54,7 @@ bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, Res
   if (q4 != nullptr) context.ReserveQ4(shape.outputs, shape.inputs, rows);
   std::byte* const scratch = context.scratch.get();
   if (q4 == nullptr && calls == nullptr) {
-    MultiplyInTiles({shape, context.threads, tiles.get(), rows, x, y, scratch}, sink);
+    MultiplyInTiles({shape, context.threads, packed.get(), rows, x, y, scratch}, sink);
     return false;
   }
   if (q4 != nullptr) {
@@ -67,7 +67,8 @@ bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, Res
 
 absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
   Q4Weights read;
-  absl::Status status = ReadQ4Weights(shape.outputs, shape.inputs, context.threads, rows, &read);
+  absl::Status status =
+      ReadQ4Weights(shape.outputs, shape.inputs, context.threads, rows, context.weights, &read);
   if (!status.ok()) return status;
   channels = std::move(read.channels);
   q4 = std::make_unique<Q4Product>(std::move(read.matrix),
@@ -77,11 +78,11 @@ absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
 
 absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
   TileWeights read;
-  absl::Status status = ReadTileWeights(shape, context.threads, rows, &read);
+  absl::Status status = ReadTileWeights(shape, context.threads, rows, context.weights, &read);
   if (!status.ok()) return status;
   context.MakeRoom(TileScratchBytes(shape, context.threads, kMatmulCallRows));
   channels = std::move(read.channels);
-  tiles = std::move(read.packed);
+  packed = std::move(read.packed);
   return absl::OkStatus();
 }
 
@@ -92,7 +93,8 @@ absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
   calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
-  weights = PackRows(context.engine, context.stream, *calls, plain.elements.get());
+  packed = context.weights.Take(static_cast<int64_t>(calls->weights.get_size()));
+  weights = PackRows(context.engine, context.stream, *calls, plain.elements.get(), packed.get());
   return absl::OkStatus();
 }
 
@@ -193,8 +195,7 @@ int64_t PackedMatrix::channel_bytes() const { return impl_->channels.bytes(); }
 int64_t PackedMatrix::packed_bytes() const {
   const int64_t beside = channel_bytes();
   if (impl_->q4 != nullptr) return beside + impl_->q4->bytes();
-  if (impl_->calls == nullptr) return beside + impl_->tiles.bytes();
-  return beside + static_cast<int64_t>(impl_->weights.get_desc().get_size());
+  return beside + impl_->packed.bytes();
 }
 std::string PackedMatrix::implementation() const { return impl_->Description().name; }
 bool PackedMatrix::rows_independent() const { return impl_->Description().rows_independent; }

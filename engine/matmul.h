@@ -32,6 +32,10 @@ class MatmulContext {
   static absl::StatusOr<std::unique_ptr<MatmulContext>> Create(int threads);
   ~MatmulContext();
   int threads() const;
+  // Matrices packed from now on lie side by side within so many bytes, in large pages; those for
+  // which that is too little have memory of their own. The context outlives them all.
+  // REQUIRES: no matrix was packed yet; bytes >= 0.
+  void ReserveWeights(int64_t bytes);
   // Bytes of the scratch that all calls share.
   int64_t scratch_bytes() const;
 

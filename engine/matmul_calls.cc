@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "cache/huge_pages.h"
 #include "engine/int8_rows.h"
 #include "engine/matmul_sizes.h"
 
@@ -123,12 +122,11 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape
 }
 
 dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
-                      std::byte* plain) {
+                      std::byte* plain, std::byte* room) {
   const dnnl::memory::desc layout({set.shape.inputs, set.shape.outputs}, TypesOf(set.shape.dtype).w,
                                   dnnl::memory::dims{1, set.shape.inputs});
   dnnl::memory from(layout, engine, plain);
-  dnnl::memory packed(set.weights, engine);
-  AskForHugePages(packed.get_data_handle(), set.weights.get_size());
+  dnnl::memory packed(set.weights, engine, room);
   dnnl::reorder(from, packed).execute(stream, from, packed);
   stream.wait();
   return packed;

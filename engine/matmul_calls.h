@@ -61,9 +61,9 @@ struct CallSet {
 // Compiles every size at once: nothing is compiled in a steady step. Throws dnnl::error.
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape);
 
-// Plain rows, packed for the calls.
+// Plain rows, packed for the calls in `room`, which has set.weights' bytes and is not owned.
 dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
-                      std::byte* plain);
+                      std::byte* plain, std::byte* room);
 
 }  // namespace plumbline
 

@@ -62,6 +62,7 @@ Q4Calls MatmulContext::Impl::CallsForQ4(int64_t outputs, int64_t inputs) {
 
 MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MatmulContext::~MatmulContext() = default;
+void MatmulContext::ReserveWeights(int64_t bytes) { impl_->weights.Reserve(bytes); }
 int MatmulContext::threads() const { return impl_->threads; }
 int64_t MatmulContext::scratch_bytes() const { return impl_->scratch.bytes() + impl_->q4.bytes(); }
 

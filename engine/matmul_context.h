@@ -16,6 +16,7 @@
 #include "engine/matmul_calls.h"
 #include "engine/matmul_q4.h"
 #include "engine/untouched_array.h"
+#include "engine/weight_memory.h"
 
 namespace plumbline {
 
@@ -29,6 +30,7 @@ struct MatmulContext::Impl {
   dnnl::stream stream;
   UntouchedArray<std::byte> scratch;  // of the call that runs: one at a time
   Q4Scratch q4;
+  WeightMemory weights;
   std::map<CallShape, std::unique_ptr<CallSet>> shapes;
 
   // The library takes its number of threads from the calling thread's OpenMP setting.

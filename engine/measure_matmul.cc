@@ -20,11 +20,16 @@ constexpr std::array<int64_t, 10> kMatmulRows = {1, 2, 4, 8, 16, 17, 32, 64, 128
 constexpr int64_t kMostRows = kMatmulRows.back();
 // Streamed weights (their values do not matter): many matrices, together larger than the last-level
 // cache of a large server (which kept 160 MiB of them, and gave them half as fast again as memory
-// gives a model's weights), and one sample a third of them.
+// gives a model's weights), and one sample some of them.
 constexpr int64_t kStreamOutputs = kStreamedMatrix.outputs;
 constexpr int64_t kStreamInputs = kStreamedMatrix.inputs;
 constexpr int64_t kMatmulStreamBytes = int64_t{480} << 20;
-constexpr double kStreamMacs = 1e9;  // of one sample, at most: some 5 to 10 ms
+constexpr double kStreamSeconds = 0.008;  // of one sample
+// Memory takes so long to come up to speed after work that needed none: its clock follows its load,
+// and a stream that follows products of cached matrices read 15 GB/s at first, 21 in the end.
+// Matrix units need less.
+constexpr double kMemoryRampSeconds = 0.1;
+constexpr double kUnitsRampSeconds = 0.004;
 
 constexpr std::array<int64_t, 9> kReadBytes = {
     int64_t{256} << 10, int64_t{1} << 20,  int64_t{4} << 20,   int64_t{8} << 20,  int64_t{16} << 20,
@@ -38,29 +43,18 @@ struct Stream {
   std::vector<float> y;
   size_t next = 0;
 
-  absl::Status RunNext(size_t count, int64_t rows) {
-    for (size_t i = 0; i < count; ++i) {
-      absl::Status status = matrices[next]->Run(rows, x.data(), y.data(), [](int64_t, int64_t) {});
-      if (!status.ok()) return status;
-      next = (next + 1) % matrices.size();
-    }
-    return absl::OkStatus();
-  }
-
-  // Bytes of weights per second.
-  absl::Status Sample(int64_t rows, absl::Span<double> rates) {
-    const double macs = static_cast<double>(rows * kStreamOutputs * kStreamInputs);
-    const auto count = static_cast<size_t>(
-        std::clamp(kStreamMacs / macs, 1.0, static_cast<double>(matrices.size()) / 3));
-    // Memory takes some milliseconds to come up to speed after work that needed none: not timed.
-    absl::Status status = RunNext((count + 1) / 2, rows);
-    if (!status.ok()) return status;
+  // Bytes of weights per second over `seconds` at least, 0 where the library fails.
+  double Run(double seconds, int64_t rows) {
     const double start = SteadySeconds();
-    status = RunNext(count, rows);
-    if (!status.ok()) return status;
-    rates[0] = static_cast<double>(count) * static_cast<double>(matrices[0]->element_bytes_read()) /
-               (SteadySeconds() - start);
-    return absl::OkStatus();
+    double taken = 0;
+    double bytes = 0;
+    while (taken < seconds) {
+      if (!matrices[next]->Run(rows, x.data(), y.data(), [](int64_t, int64_t) {}).ok()) return 0;
+      bytes += static_cast<double>(matrices[next]->element_bytes_read());
+      next = (next + 1) % matrices.size();
+      taken = SteadySeconds() - start;
+    }
+    return bytes / taken;
   }
 };
 
@@ -70,6 +64,8 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
   if (!context.ok()) return context.status();
   stream->context = *std::move(context);
   const int64_t bytes = kStreamOutputs * WeightRowBytes(dtype, kStreamInputs);
+  // In large pages, as a model's are.
+  stream->context->ReserveWeights(kMatmulStreamBytes + bytes);
   for (int64_t total = 0; total < kMatmulStreamBytes; total += bytes) {
     auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
                                        [](int64_t, int64_t rows, float* out) {
@@ -110,19 +106,28 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
   }
   auto stream = MakeStream(threads, dtype);
   if (!stream.ok()) return stream.status();
+  const auto rates_of = [&](int64_t rows) -> MatmulRates& {
+    return *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
+                         [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
+  };
+  // One after another, from those that memory bounds on: it comes up to speed once.
   for (const int64_t rows : kMatmulRows) {
-    MatmulRates& rates =
-        *std::find_if(profile->matmuls.begin(), profile->matmuls.end(),
-                      [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
+    const double ramp = rows == kMatmulRows[0] ? kMemoryRampSeconds : kUnitsRampSeconds;
+    measurements->push_back(
+        {{&rates_of(rows).streamed_bytes}, [stream = *stream, rows, ramp](absl::Span<double> out) {
+           stream->Run(ramp, rows);
+           out[0] = stream->Run(kStreamSeconds, rows);
+           return absl::OkStatus();
+         }});
+  }
+  for (const int64_t rows : kMatmulRows) {
+    MatmulRates& rates = rates_of(rows);
     for (size_t i = 0; i < hot.size(); ++i) {
       const auto& [size, rate] = hot[i];
       const auto macs = static_cast<double>(rows * size.outputs * size.inputs);
       measurements->push_back(
           HotMeasurement(probes[i], macs, rows, &profile->matmul_calls, &(rates.*rate)));
     }
-    measurements->push_back(
-        {{&rates.streamed_bytes},
-         [stream = *stream, rows](absl::Span<double> out) { return stream->Sample(rows, out); }});
   }
   return absl::OkStatus();
 }

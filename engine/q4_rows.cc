@@ -2,12 +2,11 @@
 
 namespace plumbline {
 
-Q4Matrix::Q4Matrix(int64_t outputs, int64_t inputs)
+Q4Matrix::Q4Matrix(int64_t outputs, int64_t inputs, WeightMemory& memory)
     : outputs_(outputs),
       inputs_(inputs),
-      nibbles_(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileBlockBytes),
-      scales_(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileOutputs) {
-  nibbles_.AskForHugePages();
+      nibbles_(memory.Take(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileBlockBytes)),
+      scales_(memory.Take(Q4Tiles(outputs) * Q4Blocks(inputs) * kQ4TileOutputs)) {
   nibbles_.Touch();
   scales_.Touch();
 }
@@ -19,7 +18,8 @@ void Q4Matrix::SetRow(int64_t output, const Q4Row& row) {
   std::byte* to = nibbles_.get() + tile * blocks * kQ4TileBlockBytes + lane * 4;
   const int8_t* q = row.values.data();
   for (int64_t b = 0; b < blocks; ++b) {
-    scales_[(tile * blocks + b) * kQ4TileOutputs + lane] = row.scales[static_cast<size_t>(b)];
+    scales_[(tile * blocks + b) * kQ4TileOutputs + lane] =
+        static_cast<std::byte>(row.scales[static_cast<size_t>(b)]);
     for (int i = 0; i < kQ4BlockBytes; ++i) {
       const auto low = static_cast<uint8_t>(q[i]);
       const auto high = static_cast<uint8_t>(q[kQ4BlockBytes + i]);

@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "engine/untouched_array.h"
 #include "engine/weight_dtype.h"
+#include "engine/weight_memory.h"
 
 namespace plumbline {
 
@@ -53,7 +54,8 @@ void QuantizeQ4Row(absl::Span<const float> w, Q4Row* out);
 class Q4Matrix {
  public:
   Q4Matrix() = default;
-  Q4Matrix(int64_t outputs, int64_t inputs);  // of zeros; throws std::bad_alloc
+  // Of zeros. Throws std::bad_alloc.
+  Q4Matrix(int64_t outputs, int64_t inputs, WeightMemory& memory);
   int64_t outputs() const { return outputs_; }
   int64_t inputs() const { return inputs_; }
   // With what rounds it up to whole tiles.
@@ -65,14 +67,15 @@ class Q4Matrix {
     return nibbles_.get() + tile * Q4Blocks(inputs_) * kQ4TileBlockBytes;
   }
   const int8_t* scales(int64_t tile) const {
-    return scales_.get() + tile * Q4Blocks(inputs_) * kQ4TileOutputs;
+    return reinterpret_cast<const int8_t*>(scales_.get()) +
+           tile * Q4Blocks(inputs_) * kQ4TileOutputs;
   }
 
  private:
   int64_t outputs_ = 0;
   int64_t inputs_ = 0;
   UntouchedArray<std::byte> nibbles_;
-  UntouchedArray<int8_t> scales_;
+  UntouchedArray<std::byte> scales_;  // int8_t
 };
 
 // One output's s x q as s8. out: [inputs]. Safe from any thread.

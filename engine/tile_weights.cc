@@ -19,9 +19,8 @@ int64_t ColumnBytes(const TileShape& shape) { return shape.runs() * kRunWeightBy
 int64_t PlainStride(const TileShape& shape) { return (shape.runs() | 1) * kRunBytes; }
 
 // The last columns' outputs may be fewer than they have room for.
-UntouchedArray<std::byte> MakeRoom(const TileShape& shape) {
-  UntouchedArray<std::byte> room(shape.columns() * ColumnBytes(shape));
-  room.AskForHugePages();
+UntouchedArray<std::byte> MakeRoom(const TileShape& shape, WeightMemory& memory) {
+  UntouchedArray<std::byte> room = memory.Take(shape.columns() * ColumnBytes(shape));
   const int64_t filled = shape.outputs / kTileColumnOutputs * ColumnBytes(shape);
   std::memset(room.get() + filled, 0, static_cast<size_t>(room.bytes() - filled));
   return room;
@@ -45,10 +44,10 @@ void PackTiles(const TileShape& shape, int64_t row, int64_t num_rows, const std:
 }  // namespace
 
 absl::Status ReadTileWeights(const TileShape& shape, int threads, WeightRowSource rows,
-                             TileWeights* weights) {
+                             WeightMemory& memory, TileWeights* weights) {
   absl::Status fits = CheckWeightWidth(shape.inputs, shape.dtype);
   if (!fits.ok()) return fits;
-  weights->packed = MakeRoom(shape);
+  weights->packed = MakeRoom(shape, memory);
   weights->channels = MakeChannels(shape.outputs, shape.dtype);
   const int64_t stride = PlainStride(shape);
   UntouchedArray<std::byte> plain(ThreadsForRows(shape.outputs, threads) * kRowsAtOnce * stride);

@@ -10,6 +10,7 @@
 #include "engine/int8_rows.h"
 #include "engine/matmul_tiles.h"
 #include "engine/untouched_array.h"
+#include "engine/weight_memory.h"
 #include "engine/weight_rows.h"
 
 namespace plumbline {
@@ -19,10 +20,10 @@ struct TileWeights {
   Int8Channels channels;             // empty unless int8
 };
 
-// Rounds and packs rows as they are read: W is never there as plain rows. Errors of
+// Rounds and packs rows as they are read, into `memory`: W is never there as plain rows. Errors of
 // CheckWeightWidth and ForWeightRows. Throws std::bad_alloc. REQUIRES: bf16 or int8.
 absl::Status ReadTileWeights(const TileShape& shape, int threads, WeightRowSource rows,
-                             TileWeights* weights);
+                             WeightMemory& memory, TileWeights* weights);
 
 }  // namespace plumbline
 

@@ -25,6 +25,10 @@ class UntouchedArray {
       : data_(new (kLine) T[static_cast<size_t>(count)]),
         bytes_(count * static_cast<int64_t>(sizeof(T))) {}
 
+  // Of memory that another has and keeps for longer. REQUIRES: it starts at a cache line.
+  UntouchedArray(T* borrowed, int64_t count)
+      : data_(borrowed, Free{false}), bytes_(count * static_cast<int64_t>(sizeof(T))) {}
+
   T* get() const { return data_.get(); }
   T& operator[](int64_t index) const { return data_[static_cast<size_t>(index)]; }
   int64_t bytes() const { return bytes_; }
@@ -40,7 +44,10 @@ class UntouchedArray {
  private:
   static constexpr std::align_val_t kLine{64};
   struct Free {
-    void operator()(T* data) const { ::operator delete[](data, kLine); }
+    bool owned = true;
+    void operator()(T* data) const {
+      if (owned) ::operator delete[](data, kLine);
+    }
   };
 
   std::unique_ptr<T[], Free> data_;

@@ -107,10 +107,10 @@ absl::Status ReadWeights(int64_t outputs, int64_t inputs, WeightDtype dtype, int
 }
 
 absl::Status ReadQ4Weights(int64_t outputs, int64_t inputs, int threads, WeightRowSource rows,
-                           Q4Weights* weights) {
+                           WeightMemory& memory, Q4Weights* weights) {
   absl::Status fits = CheckWeightWidth(inputs, WeightDtype::kQ4);
   if (!fits.ok()) return fits;
-  weights->matrix = Q4Matrix(outputs, inputs);
+  weights->matrix = Q4Matrix(outputs, inputs, memory);
   weights->channels = MakeChannels(outputs, WeightDtype::kQ4);
   std::vector<Q4Row> chosen(static_cast<size_t>(threads));
   return ForWeightRows(

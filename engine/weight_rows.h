@@ -14,6 +14,7 @@
 #include "engine/q4_rows.h"
 #include "engine/rounding.h"
 #include "engine/weight_dtype.h"
+#include "engine/weight_memory.h"
 
 namespace plumbline {
 
@@ -66,9 +67,9 @@ struct Q4Weights {
   Int8Channels channels;
 };
 
-// The same for q4.
+// The same for q4, into `memory`.
 absl::Status ReadQ4Weights(int64_t outputs, int64_t inputs, int threads, WeightRowSource rows,
-                           Q4Weights* weights);
+                           WeightMemory& memory, Q4Weights* weights);
 
 }  // namespace plumbline
 

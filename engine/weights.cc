@@ -189,11 +189,31 @@ void LoadFeedForward(const ModelConfig& c, const std::string& prefix, Loader& lo
   loader.Vector({{name("ffn_down.bias"), 1, c.width}}, &layer->down_bias);
 }
 
+// Rows that are looked up.
+bool IsTable(const TensorShape& shape) {
+  return shape.name == kEmbeddingName || shape.name == kPositionsName;
+}
+
+int64_t MatrixBytesNeeded(const ModelConfig& config, WeightDtype dtype) {
+  const auto matrix = [dtype](int64_t outputs, int64_t inputs) {
+    return outputs * (WeightRowBytes(dtype, inputs) + WeightChannelBytes(dtype));
+  };
+  // A tied head is packed beside the rows that the embedding is read from.
+  int64_t bytes = config.tied_head ? matrix(config.vocab, config.width) : 0;
+  for (const TensorShape& shape : ExpectedTensors(config)) {
+    if (shape.rows > 1 && !IsTable(shape)) bytes += matrix(shape.rows, shape.row_elements);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype dtype,
                                          MatmulContext& context) {
   const ModelConfig& c = source.config();
+  // Packed matrices are padded to whole tiles, by less than this for all but toys.
+  const int64_t bytes = MatrixBytesNeeded(c, dtype);
+  context.ReserveWeights(bytes + bytes / 32);
   Loader loader(source, dtype, context);
   ModelWeights weights;
   const TensorShape embedding = {kEmbeddingName, c.vocab, c.width};
@@ -216,21 +236,14 @@ absl::StatusOr<ModelWeights> LoadWeights(const TensorSource& source, WeightDtype
 }
 
 int64_t WeightBytesNeeded(const ModelConfig& config, WeightDtype dtype) {
-  const auto matrix = [dtype](int64_t outputs, int64_t inputs) {
-    return outputs * (WeightRowBytes(dtype, inputs) + WeightChannelBytes(dtype));
-  };
-  int64_t bytes = 0;
+  int64_t bytes = MatrixBytesNeeded(config, dtype);
   for (const TensorShape& shape : ExpectedTensors(config)) {
     if (shape.rows == 1) {
       bytes += shape.row_elements * static_cast<int64_t>(sizeof(float));
-    } else if (shape.name == kEmbeddingName || shape.name == kPositionsName) {
+    } else if (IsTable(shape)) {
       bytes += shape.rows * shape.row_elements * WeightDtypeBytes(EmbeddingDtype(dtype));
-    } else {
-      bytes += matrix(shape.rows, shape.row_elements);
     }
   }
-  // A tied head is packed beside the rows that the embedding is read from.
-  if (config.tied_head) bytes += matrix(config.vocab, config.width);
   return bytes;
 }
 

@@ -64,8 +64,9 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
       EXPECT_TRUE(ReadWeights(outputs, kInputs, GetParam(), 1, read, &plain).ok());
       channels_ = std::move(plain.channels);
     } else if (GetParam() == WeightDtype::kQ4) {
+      WeightMemory memory;
       Q4Weights q4;
-      EXPECT_TRUE(ReadQ4Weights(outputs, kInputs, 1, read, &q4).ok());
+      EXPECT_TRUE(ReadQ4Weights(outputs, kInputs, 1, read, memory, &q4).ok());
       channels_ = std::move(q4.channels);
     }
     return *std::move(matrix);

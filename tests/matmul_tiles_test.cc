@@ -68,7 +68,8 @@ std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int6
     std::transform(w, w + num_rows * o.shape.inputs, out, &Value);
     return absl::OkStatus();
   };
-  EXPECT_TRUE(ReadTileWeights(o.shape, threads, rows_of, &weights).ok());
+  WeightMemory memory;
+  EXPECT_TRUE(ReadTileWeights(o.shape, threads, rows_of, memory, &weights).ok());
   const int64_t scratch_floats = TileScratchBytes(o.shape, threads, rows) / 4;
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);

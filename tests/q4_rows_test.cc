@@ -41,14 +41,15 @@ int Weight(const Q4Row& row, int64_t input) {
 
 struct Stored {
   std::vector<Q4Row> rows;
+  WeightMemory memory;
   Q4Matrix matrix;
 
-  Stored(int64_t outputs, int64_t inputs) : matrix(outputs, inputs) {
+  Stored(int64_t outputs, int64_t inputs) : matrix(outputs, inputs, memory) {
     for (int64_t i = 0; i < outputs; ++i) {
       Add(RandomRow(inputs, static_cast<uint64_t>(i)));
     }
   }
-  Stored(int64_t outputs, int64_t inputs, const Q4Row& row) : matrix(outputs, inputs) {
+  Stored(int64_t outputs, int64_t inputs, const Q4Row& row) : matrix(outputs, inputs, memory) {
     for (int64_t i = 0; i < outputs; ++i) Add(row);
   }
   void Add(const Q4Row& row) {

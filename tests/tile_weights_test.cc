@@ -64,13 +64,14 @@ TEST_P(ReadTileWeightsTest, PutsEveryByteWhereTheTilesReadItOnAnyNumberOfThreads
     for (const int threads : {1, 2, 3}) {
       SCOPED_TRACE(testing::Message() << outputs << " x " << inputs << ", " << threads);
       TileWeights weights;
+      WeightMemory memory;
       const absl::Status status = ReadTileWeights(
           shape, threads,
           [&, columns = inputs](int64_t row, int64_t num_rows, float* out) {
             std::copy_n(w.begin() + row * columns, num_rows * columns, out);
             return absl::OkStatus();
           },
-          &weights);
+          memory, &weights);
       ASSERT_TRUE(status.ok()) << status;
       ASSERT_EQ(weights.packed.bytes(), (outputs + 63) / 64 * shape.runs() * 4096);
       for (int64_t output = 0; output < (outputs + 63) / 64 * 64; ++output) {
@@ -86,9 +87,11 @@ TEST_P(ReadTileWeightsTest, PutsEveryByteWhereTheTilesReadItOnAnyNumberOfThreads
 
 TEST_P(ReadTileWeightsTest, PassesErrorsOn) {
   TileWeights weights;
+  WeightMemory memory;
   const absl::Status status = ReadTileWeights(
       {100, 8, GetParam()}, 2,
-      [](int64_t, int64_t, float*) { return absl::DataLossError("the rows are gone"); }, &weights);
+      [](int64_t, int64_t, float*) { return absl::DataLossError("the rows are gone"); }, memory,
+      &weights);
   EXPECT_EQ(status, absl::DataLossError("the rows are gone"));
 }
 

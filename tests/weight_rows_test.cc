@@ -121,7 +121,8 @@ TEST(ReadWeightsTest, GivesTheSameBytesOnAnyNumberOfThreads) {
 TEST(ReadQ4WeightsTest, GivesTheSameWeightsOnAnyNumberOfThreads) {
   for (const int64_t outputs : {1, 17, 70}) {
     const Matrix matrix(outputs, 75);
-    Q4Matrix wanted(outputs, 75);
+    WeightMemory memory;
+    Q4Matrix wanted(outputs, 75, memory);
     std::vector<float> scales;
     for (int64_t output = 0; output < outputs; ++output) {
       Q4Row row;
@@ -135,7 +136,7 @@ TEST(ReadQ4WeightsTest, GivesTheSameWeightsOnAnyNumberOfThreads) {
       const absl::Status status = ReadQ4Weights(
           outputs, 75, threads,
           [&](int64_t row, int64_t count, float* out) { return matrix.Read(row, count, out); },
-          &weights);
+          memory, &weights);
       ASSERT_TRUE(status.ok()) << status;
       EXPECT_EQ(weights.channels.scales, scales);
       for (int64_t tile = 0; tile < Q4Tiles(outputs); ++tile) {
