@@ -49,16 +49,35 @@ class PagedAttention {
  public:
   explicit PagedAttention(const AttentionShape& shape);
 
-  // Writes one token's keys and values, [kv_heads, head_dim] each, to its slot. Distinct tokens
-  // may be written from distinct threads. Returns the bytes written: {keys, values}.
-  // REQUIRES: `table` covers `position`; the store's first group has this shape, and in tiles the
-  // dtype bf16. A store belongs to one form.
+  // Neighbouring KV heads' keys, or values, of one token.
+  enum class Side : uint8_t { kKeys, kValues };
+  struct KvHeads {
+    Side side;
+    int first;
+    int count;
+    const float* elements;  // [count, head_dim]
+  };
+  // Where a token's keys and values belong.
+  struct TokenPlace {
+    KvStore& store;
+    int layer;
+    absl::Span<const BlockId> table;
+    int position;
+  };
+  // Writes them to the token's slot. Distinct tokens, heads and sides may be written from distinct
+  // threads. Returns the bytes written.
+  // REQUIRES: the table covers the position; the store's first group has this shape, and in tiles
+  // the dtype bf16. A store belongs to one form.
+  int64_t Write(const TokenPlace& place, const KvHeads& heads) const;
+  // Those of all heads, [kv_heads, head_dim] each.
   struct WrittenBytes {
     int64_t keys = 0;
     int64_t values = 0;
   };
-  WrittenBytes Write(KvStore& store, int layer, absl::Span<const BlockId> table, int position,
-                     const float* keys, const float* values) const;
+  WrittenBytes Write(const TokenPlace& place, const float* keys, const float* values) const {
+    return {Write(place, {Side::kKeys, 0, shape_.kv_heads, keys}),
+            Write(place, {Side::kValues, 0, shape_.kv_heads, values})};
+  }
 
   // Plans the tiles of a batch. Call once a step, before Run.
   void Prepare(const StepBatch& batch);
@@ -122,8 +141,11 @@ class PagedAttention {
     std::byte* out;
   };
 
-  WrittenBytes WriteInTiles(KvStore& store, int layer, absl::Span<const BlockId> table,
-                            int position, const float* keys, const float* values) const;
+  // One head's key or value, to the head's part of the block that holds it.
+  void WriteHead(KvDtype dtype, int block_tokens, int slot, Side side, const float* from,
+                 std::byte* panel) const;
+  void WriteHeadInTiles(int block_tokens, int slot, Side side, const float* from,
+                        std::byte* panel) const;
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int parts);
   SegmentView ViewSegment(const Pass& pass, const Task& task, int segment, int keys,

@@ -15,43 +15,51 @@ constexpr int kGatherRows = 2 * kMicroTileRows + 1;
 
 }  // namespace
 
-PagedAttention::WrittenBytes PagedAttention::Write(KvStore& store, int layer,
-                                                   absl::Span<const BlockId> table, int position,
-                                                   const float* keys, const float* values) const {
-  if (shape_.form == AttentionForm::kTiles) {
-    return WriteInTiles(store, layer, table, position, keys, values);
+int64_t PagedAttention::Write(const TokenPlace& place, const KvHeads& heads) const {
+  const KvGeometry& geometry = place.store.geometry();
+  const int block_tokens = geometry.block_tokens;
+  const KvDtype dtype = geometry.groups[0].dtype;
+  const int slot = place.position % block_tokens;
+  const int64_t row_bytes = KvRowBytes(dtype, shape_.head_dim);
+  std::byte* panel =
+      place.store.LayerBlock(0, place.layer, place.table[place.position / block_tokens]).data() +
+      2 * block_tokens * row_bytes * heads.first;
+  const float* from = heads.elements;
+  for (int i = 0; i < heads.count; ++i) {
+    if (shape_.form == AttentionForm::kTiles) {
+      WriteHeadInTiles(block_tokens, slot, heads.side, from, panel);
+    } else {
+      WriteHead(dtype, block_tokens, slot, heads.side, from, panel);
+    }
+    panel += 2 * block_tokens * row_bytes;
+    from += shape_.head_dim;
   }
-  const int block_tokens = store.geometry().block_tokens;
-  const KvDtype dtype = store.geometry().groups[0].dtype;
+  return heads.count * row_bytes;
+}
+
+void PagedAttention::WriteHead(KvDtype dtype, int block_tokens, int slot, Side side,
+                               const float* from, std::byte* panel) const {
+  constexpr int kPiece = 64;
+  std::array<std::byte, 4 * kPiece> narrow;
   const int bytes = KvDtypeBytes(dtype);
   const int head_dim = shape_.head_dim;
-  const int slot = position % block_tokens;
-  const absl::Span<std::byte> block = store.LayerBlock(0, layer, table[position / block_tokens]);
-  const int64_t side = block_tokens * KvRowBytes(dtype, head_dim);
   const int64_t scales = int64_t{1} * block_tokens * head_dim * bytes;
-  const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
-  std::array<std::byte, 4 * 64> narrow;
-  constexpr int kPiece = 64;
-  for (int head = 0; head < shape_.kv_heads; ++head) {
-    std::byte* panel = block.data() + 2 * side * head;
-    const float* key = keys + head * head_dim;
-    const float* value = values + head * head_dim;
-    const RowNarrower narrow_key(dtype, key, head_dim);
-    const RowNarrower narrow_value(dtype, value, head_dim);
-    for (int d = 0; d < head_dim; d += kPiece) {
-      const int count = std::min(kPiece, head_dim - d);
-      narrow_key.Narrow(key + d, count, narrow.data());
-      std::byte* to = panel + (place.first + int64_t{1} * d * place.width) * bytes;
-      for (int i = 0; i < count; ++i, to += int64_t{1} * place.width * bytes) {
-        std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
-      }
-    }
-    narrow_value.Narrow(value, head_dim, panel + side + int64_t{1} * slot * head_dim * bytes);
-    narrow_key.StoreScale(slot, panel + scales);
-    narrow_value.StoreScale(slot, panel + side + scales);
+  const RowNarrower narrower(dtype, from, head_dim);
+  if (side == Side::kValues) {
+    panel += block_tokens * KvRowBytes(dtype, head_dim);
+    narrower.Narrow(from, head_dim, panel + int64_t{1} * slot * head_dim * bytes);
+    return narrower.StoreScale(slot, panel + scales);
   }
-  const int64_t written = shape_.kv_heads * KvRowBytes(dtype, head_dim);
-  return {written, written};
+  const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
+  for (int d = 0; d < head_dim; d += kPiece) {
+    const int count = std::min(kPiece, head_dim - d);
+    narrower.Narrow(from + d, count, narrow.data());
+    std::byte* to = panel + (place.first + int64_t{1} * d * place.width) * bytes;
+    for (int i = 0; i < count; ++i, to += int64_t{1} * place.width * bytes) {
+      std::memcpy(to, narrow.data() + static_cast<size_t>(i) * bytes, bytes);
+    }
+  }
+  narrower.StoreScale(slot, panel + scales);
 }
 
 KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, int position) const {

@@ -35,37 +35,28 @@ void ZeroValues(int first, int end, int head_dim, std::byte* values) {
 
 }  // namespace
 
-PagedAttention::WrittenBytes PagedAttention::WriteInTiles(KvStore& store, int layer,
-                                                          absl::Span<const BlockId> table,
-                                                          int position, const float* keys,
-                                                          const float* values) const {
-  const int block_tokens = store.geometry().block_tokens;
-  const int head_dim = shape_.head_dim;
-  const int slot = position % block_tokens;
-  std::byte* block = store.LayerBlock(0, layer, table[position / block_tokens]).data();
-  const int64_t row_bytes = KvRowBytes(KvDtype::kBf16, head_dim);
-  const int64_t side = block_tokens * row_bytes;
-  const KeyPlace key_place = PlaceKey(slot, head_dim / 2, block_tokens);  // in pairs
-  const int64_t key_step = int64_t{kPairBytes} * key_place.width;
-  const ValuePlace value_place = PlaceValue(slot, head_dim, block_tokens);
+void PagedAttention::WriteHeadInTiles(int block_tokens, int slot, Side side, const float* from,
+                                      std::byte* panel) const {
   constexpr int kPiece = 64;
   std::array<std::byte, kPiece * kBytes> narrow;
-  for (int head = 0; head < shape_.kv_heads; ++head) {
-    std::byte* panel = block + 2 * side * head;
-    for (int d = 0; d < head_dim; d += kPiece) {
-      const int count = std::min(kPiece, head_dim - d);
-      NarrowFromF32(KvDtype::kBf16, keys + head * head_dim + d, count, narrow.data());
-      std::byte* to = panel + key_place.first * kPairBytes + d / 2 * key_step;
-      for (int i = 0; i < count; i += 2, to += key_step) {
-        std::memcpy(to, narrow.data() + static_cast<size_t>(i) * kBytes, kPairBytes);
-      }
-      NarrowFromF32(KvDtype::kBf16, values + head * head_dim + d, count, narrow.data());
-      CopyElements(narrow.data(), kBytes, count,
-                   panel + side + value_place.first + int64_t{1} * d * value_place.step,
-                   value_place.step);
+  const int head_dim = shape_.head_dim;
+  const KeyPlace key = PlaceKey(slot, head_dim / 2, block_tokens);  // in pairs
+  const int64_t key_step = int64_t{kPairBytes} * key.width;
+  const ValuePlace value = PlaceValue(slot, head_dim, block_tokens);
+  if (side == Side::kValues) panel += block_tokens * KvRowBytes(KvDtype::kBf16, head_dim);
+  for (int d = 0; d < head_dim; d += kPiece) {
+    const int count = std::min(kPiece, head_dim - d);
+    NarrowFromF32(KvDtype::kBf16, from + d, count, narrow.data());
+    if (side == Side::kValues) {
+      CopyElements(narrow.data(), kBytes, count, panel + value.first + int64_t{1} * d * value.step,
+                   value.step);
+      continue;
+    }
+    std::byte* to = panel + key.first * kPairBytes + d / 2 * key_step;
+    for (int i = 0; i < count; i += 2, to += key_step) {
+      std::memcpy(to, narrow.data() + static_cast<size_t>(i) * kBytes, kPairBytes);
     }
   }
-  return {shape_.kv_heads * row_bytes, shape_.kv_heads * row_bytes};
 }
 
 void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,

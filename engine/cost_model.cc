@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "engine/cutting.h"
 #include "engine/formula.h"
+#include "engine/matmul_tiles.h"
 #include "engine/rounding.h"
 
 namespace plumbline {
@@ -63,6 +64,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
   s.attention = AttentionFormFor(cache, config.head_dim);
+  s.weights_in_tiles = MultipliesInTiles(weights);
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
@@ -121,11 +123,19 @@ MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
   return macs;
 }
 
-int64_t MatmulCalls(WeightDtype dtype, int64_t rows) {
-  if (dtype == WeightDtype::kQ4) return rows > 0 ? 1 : 0;
-  const int64_t rest = rows % cutting::kCallRows;
-  return rows / cutting::kCallRows + (rest >= cutting::kCallStep ? 1 : 0) +
-         (rest % cutting::kCallStep > 0 ? 1 : 0);
+int64_t NextCallRows(const CostShape& s, int64_t rows) {
+  if (s.weight_dtype == WeightDtype::kQ4) return rows;
+  if (rows >= cutting::kCallRows) return cutting::kCallRows;
+  if (s.weights_in_tiles || rows < cutting::kCallStep) return rows;
+  return rows / cutting::kCallStep * cutting::kCallStep;
+}
+
+int64_t MatmulCalls(const CostShape& s, int64_t rows) {
+  if (rows == 0) return 0;
+  if (s.weight_dtype == WeightDtype::kQ4) return 1;
+  int64_t calls = rows / cutting::kCallRows;
+  for (int64_t rest = rows % cutting::kCallRows; rest > 0; rest -= NextCallRows(s, rest)) ++calls;
+  return calls;
 }
 
 ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
@@ -136,13 +146,13 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
     keys += TileKeys(s, span) + span.count;  // read, and written
   }
   ByteCounts bytes = {};
-  const int64_t calls = MatmulCalls(s.weight_dtype, tokens);
+  const int64_t calls = MatmulCalls(s, tokens);
   bytes[cutting::Index(WorkClass::kProjections)] = calls * s.L * ProjectionBytes(s);
   bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * FeedForwardBytes(s);
   bytes[cutting::Index(WorkClass::kHead)] =
-      MatmulCalls(s.weight_dtype, logit_rows) * s.matrix_bytes(s.V, s.d);
+      MatmulCalls(s, logit_rows) * s.matrix_bytes(s.V, s.d);
   const bool head = logit_rows > 0;
   bytes[cutting::Index(WorkClass::kOther)] =
       (s.L * s.layer_small_elements + (head ? s.final_small_elements : 0)) * kVectorBytes +

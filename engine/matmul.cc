@@ -1,5 +1,6 @@
 #include "engine/matmul.h"
 
+#include <algorithm>
 #include <cstring>
 #include <dnnl.hpp>
 #include <new>
@@ -42,6 +43,12 @@ struct PackedMatrix::Impl {
   // The product of at most kMatmulCallRows rows (of all, in q4), unfinished. False: `sink` had all
   // of it, block by block. True: it lies in y.
   bool Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink);
+  // How many of so many rows the next call takes.
+  int64_t CallRows(int64_t rows) const {
+    if (q4 != nullptr) return rows;
+    if (calls == nullptr) return std::min<int64_t>(rows, kMatmulCallRows);
+    return NextMatmulCall(rows);
+  }
   // Calls execute(first row, rows) for every call.
   absl::Status ForCalls(int64_t rows, absl::FunctionRef<void(int64_t, int64_t)> execute,
                         absl::FunctionRef<void(int64_t, int64_t)> on_call) const;
@@ -132,7 +139,7 @@ absl::Status PackedMatrix::Impl::ForCalls(int64_t rows,
   try {
     context.UseThreads();
     for (int64_t row = 0; row < rows;) {
-      const int64_t count = q4 != nullptr ? rows : NextMatmulCall(rows - row);
+      const int64_t count = CallRows(rows - row);
       execute(row, count);
       on_call(row, count);
       row += count;

@@ -3,7 +3,8 @@
 // Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
 // for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX bf16 and
-// int8 matrices run in tiles of our own (matmul_tiles.h), everything else in the library's calls.
+// int8 matrices run in tiles of our own (matmul_tiles.h), up to 512 rows in a call; everything else
+// in the library's calls.
 // 4-bit weights are read once for all rows of a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_

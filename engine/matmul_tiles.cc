@@ -156,7 +156,11 @@ int64_t UnpackedPairs(const TileShape& shape) {
 }  // namespace
 
 bool MultipliesInTiles(WeightDtype dtype) {
-  return (dtype == WeightDtype::kBf16 || dtype == WeightDtype::kInt8) && UsesTiles();
+  return MultipliesInTilesWith(UsesTiles(), dtype);
+}
+
+bool MultipliesInTilesWith(bool tiles, WeightDtype dtype) {
+  return tiles && (dtype == WeightDtype::kBf16 || dtype == WeightDtype::kInt8);
 }
 
 int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); }

@@ -126,7 +126,7 @@ class AttentionRig {
     return PerSecond(elements, [&] {
       ParallelFor(threads, tokens, [&](int64_t i) {
         const int64_t position = (cursor_ + i * std::max(apart, kBlockTokens)) % all_tokens;
-        attention_.Write(*store_, 0, blocks_, static_cast<int>(position), queries_.data(),
+        attention_.Write({*store_, 0, blocks_, static_cast<int>(position)}, queries_.data(),
                          queries_.data());
       });
       cursor_ += int64_t{1} * apart * tokens;

@@ -13,11 +13,12 @@ namespace plumbline {
 namespace {
 
 // The engine's scratch, restated as in cutting.h: a test holds the real buffers against these.
-constexpr int64_t kReadRows = 16;             // of a matrix being read, by a thread at once
-constexpr int64_t kQ4Outputs = 16;            // of a tile of q4, which is stored whole
-constexpr int64_t kSplitBytes = 4ll << 20;    // partials of split tiles, by thread
-constexpr int64_t kRowBookBytes = 4 + 2 * 8;  // a row's span, and the bytes it wrote
-constexpr int64_t kLogitBookBytes = 4;        // which row wants logits
+constexpr int64_t kReadRows = 16;           // of a matrix being read, by a thread at once
+constexpr int64_t kQ4Outputs = 16;          // of a tile of q4, which is stored whole
+constexpr int64_t kSplitBytes = 4ll << 20;  // partials of split tiles, by thread
+constexpr int64_t kRowBookBytes = 4;        // a row's span
+constexpr int64_t kHeadBookBytes = 2 * 8;   // what a KV head of a row wrote
+constexpr int64_t kLogitBookBytes = 4;      // which row wants logits
 constexpr int64_t kFrequencyBytes = 8;
 
 constexpr int64_t kMostBytes = std::numeric_limits<int64_t>::max();
@@ -161,13 +162,13 @@ ScratchSizes PlanScratch(const MemoryShape& shape, int64_t step_tokens, int64_t 
   const Matrices m(c);
   const int64_t pairs = c.position == PositionKind::kLearned ? 0 : c.rope_dims / 2;
   // Residual and what a sublayer adds; normed; QKV; heads' output; up and its activation; angles.
-  const int64_t row = 2 * c.width * cutting::kFloatBytes + c.width * b +
-                      m.qkv.outputs * cutting::kFloatBytes + c.query_width() * b +
-                      m.up.outputs * cutting::kFloatBytes + c.ffn * b +
-                      2 * pairs * cutting::kFloatBytes + kRowBookBytes +
-                      // Whole numbers: heads' output, or up's activation, before it is rounded, and
-                      // a scale.
-                      (int8 ? (std::max(c.query_width(), c.ffn) + 1) * cutting::kFloatBytes : 0);
+  const int64_t row =
+      2 * c.width * cutting::kFloatBytes + c.width * b + m.qkv.outputs * cutting::kFloatBytes +
+      c.query_width() * b + m.up.outputs * cutting::kFloatBytes + c.ffn * b +
+      2 * pairs * cutting::kFloatBytes + kRowBookBytes + c.kv_heads * kHeadBookBytes +
+      // Whole numbers: heads' output, or up's activation, before it is rounded, and
+      // a scale.
+      (int8 ? (std::max(c.query_width(), c.ffn) + 1) * cutting::kFloatBytes : 0);
   ScratchSizes sizes;
   sizes.activations = step_tokens * row + pairs * kFrequencyBytes;
   sizes.logits = logit_rows * (c.width * b + c.vocab * cutting::kFloatBytes + kLogitBookBytes +

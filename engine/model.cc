@@ -174,9 +174,9 @@ int64_t Transformer::RowBytes() const {
 ScratchSizes Transformer::scratch_sizes() const {
   ScratchSizes sizes;
   sizes.activations = RowBytes();
-  sizes.activations += static_cast<int64_t>(
-      frequencies_.size() * sizeof(double) + row_span_.capacity() * sizeof(int) +
-      written_.capacity() * sizeof(PagedAttention::WrittenBytes));
+  sizes.activations += static_cast<int64_t>(frequencies_.size() * sizeof(double) +
+                                            row_span_.capacity() * sizeof(int) +
+                                            written_.capacity() * sizeof(int64_t));
   sizes.logits = buffers_.last.bytes() + buffers_.logits.bytes() + buffers_.last_scales.bytes() +
                  static_cast<int64_t>(logit_rows_.capacity() * sizeof(int));
   sizes.attention = attention_.reserved_bytes();

@@ -18,22 +18,15 @@ HWY_BEFORE_NAMESPACE();
 namespace plumbline {
 namespace HWY_NAMESPACE {
 
-// Stores the first `n` lanes at element i, rounded to the dtype.
-HWY_INLINE void StoreAs(WeightDtype dtype, Vec value, int i, size_t n, std::byte* out) {
+// Stores lanes at element i, rounded to the dtype.
+template <class Lanes>
+HWY_INLINE void StoreAs(WeightDtype dtype, Vec value, int i, const Lanes& lanes, std::byte* out) {
   if (dtype == WeightDtype::kF32) {
-    hn::BlendedStore(value, hn::FirstN(F(), n), F(), reinterpret_cast<float*>(out) + i);
+    lanes.Store(value, reinterpret_cast<float*>(out) + i);
   } else {
-    const LoadBf16::H half;
-    hn::BlendedStore(NarrowBf16(value), hn::FirstN(half, n), half,
-                     reinterpret_cast<uint16_t*>(out) + i);
+    lanes.Store(NarrowBf16(value), reinterpret_cast<uint16_t*>(out) + i);
   }
 }
-
-HWY_INLINE size_t LanesAt(int i, int count) {
-  return static_cast<size_t>(std::min(kLanes, count - i));
-}
-
-HWY_INLINE Vec LoadPart(const float* p, size_t n) { return LoadFirstN(F(), p, n); }
 
 HWY_INLINE float SumLanes(Vec sum) { return hn::GetLane(hn::SumOfLanes(F(), sum)); }
 
@@ -49,8 +42,8 @@ HWY_INLINE float SumRow(int width, const float* x, const Term& term) {
     for (int k = 0; k < 4; ++k) sums[k] = term(hn::LoadU(f, x + i + k * kLanes), all, sums[k]);
   }
   for (; i < width; i += kLanes) {
-    const size_t n = LanesAt(i, width);
-    sums[0] = term(LoadPart(x + i, n), hn::FirstN(f, n), sums[0]);
+    const auto n = static_cast<size_t>(std::min(kLanes, width - i));
+    sums[0] = term(LoadFirstN(f, x + i, n), hn::FirstN(f, n), sums[0]);
   }
   return SumLanes(hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3])));
 }
@@ -71,32 +64,28 @@ void NormRowImpl(const NormParams& norm, int width, const float* x, WeightDtype 
     return hn::MulAdd(centred, centred, sum);
   });
   const Vec scale = hn::Set(f, 1.0f / std::sqrt(squares / count + norm.epsilon));
-  for (int i = 0; i < width; i += kLanes) {
-    const size_t n = LanesAt(i, width);
-    Vec value = LoadPart(x + i, n);
+  ForVectors(width, [&](int i, const auto& lanes) {
+    Vec value = lanes.Load(x + i);
     if (layer) value = hn::Sub(value, shift);
-    value = hn::Mul(hn::Mul(value, scale), LoadPart(norm.gain + i, n));
-    if (norm.bias != nullptr) value = hn::Add(value, LoadPart(norm.bias + i, n));
-    StoreAs(out_dtype, value, i, n, out);
-  }
+    value = hn::Mul(hn::Mul(value, scale), lanes.Load(norm.gain + i));
+    if (norm.bias != nullptr) value = hn::Add(value, lanes.Load(norm.bias + i));
+    StoreAs(out_dtype, value, i, lanes, out);
+  });
 }
 
 // x = (x +) block (+ bias).
 HWY_INLINE void PutBlock(const ResultBlock& block, const float* bias, int64_t outputs, bool add,
                          float* x) {
-  const F f;
-  const auto count = static_cast<int>(block.outputs);
   if (bias != nullptr) bias += block.output;
   for (int64_t row = 0; row < block.rows; ++row) {
     const float* const from = block.values + row * block.stride;
     float* const to = x + (block.row + row) * outputs + block.output;
-    for (int i = 0; i < count; i += kLanes) {
-      const size_t n = LanesAt(i, count);
-      Vec value = LoadPart(from + i, n);
-      if (add) value = hn::Add(LoadPart(to + i, n), value);
-      if (bias != nullptr) value = hn::Add(value, LoadPart(bias + i, n));
-      hn::BlendedStore(value, hn::FirstN(f, n), f, to + i);
-    }
+    ForVectors(static_cast<int>(block.outputs), [&](int i, const auto& lanes) {
+      Vec value = lanes.Load(from + i);
+      if (add) value = hn::Add(lanes.Load(to + i), value);
+      if (bias != nullptr) value = hn::Add(value, lanes.Load(bias + i));
+      lanes.Store(value, to + i);
+    });
   }
 }
 
@@ -116,15 +105,13 @@ HWY_INLINE void RotatePair(Vec cosine, Vec sine, Vec& a, Vec& b) {
 }
 
 void RotateHalves(int half, const float* cosines, const float* sines, float* head) {
-  const F f;
-  for (int i = 0; i < half; i += kLanes) {
-    const size_t n = LanesAt(i, half);
-    Vec a = LoadPart(head + i, n);
-    Vec b = LoadPart(head + half + i, n);
-    RotatePair(LoadPart(cosines + i, n), LoadPart(sines + i, n), a, b);
-    hn::BlendedStore(a, hn::FirstN(f, n), f, head + i);
-    hn::BlendedStore(b, hn::FirstN(f, n), f, head + half + i);
-  }
+  ForVectors(half, [&](int i, const auto& lanes) {
+    Vec a = lanes.Load(head + i);
+    Vec b = lanes.Load(head + half + i);
+    RotatePair(lanes.Load(cosines + i), lanes.Load(sines + i), a, b);
+    lanes.Store(a, head + i);
+    lanes.Store(b, head + half + i);
+  });
 }
 
 void RotateNeighbours(int half, const float* cosines, const float* sines, float* head) {
@@ -165,42 +152,40 @@ HWY_INLINE Vec Gate(Vec x, Vec u) {
   return hn::Div(x, hn::Add(hn::Set(f, 1.0f), hn::Exp(f, exponent)));
 }
 
-// n elements of `in` from i on, with their bias.
-HWY_INLINE Vec LoadBiased(const float* in, const float* bias, int i, size_t n) {
-  const Vec x = LoadPart(in + i, n);
-  return bias == nullptr ? x : hn::Add(x, LoadPart(bias + i, n));
+// Elements of `in` from i on, with their bias.
+template <class Lanes>
+HWY_INLINE Vec LoadBiased(const float* in, const float* bias, int i, const Lanes& lanes) {
+  const Vec x = lanes.Load(in + i);
+  return bias == nullptr ? x : hn::Add(x, lanes.Load(bias + i));
 }
 
 void GeluImpl(int ffn, const float* in, const float* bias, WeightDtype out_dtype, std::byte* out) {
   const F f;
-  for (int i = 0; i < ffn; i += kLanes) {
-    const size_t n = LanesAt(i, ffn);
-    const Vec x = LoadBiased(in, bias, i, n);
+  ForVectors(ffn, [&](int i, const auto& lanes) {
+    const Vec x = LoadBiased(in, bias, i, lanes);
     // gelu(x) = x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
     const Vec cube = hn::Mul(hn::Mul(x, x), x);
     const Vec inner = hn::MulAdd(hn::Set(f, 0.044715f), cube, x);
-    StoreAs(out_dtype, Gate(x, hn::Mul(hn::Set(f, 1.5957691216057308f), inner)), i, n, out);
-  }
+    StoreAs(out_dtype, Gate(x, hn::Mul(hn::Set(f, 1.5957691216057308f), inner)), i, lanes, out);
+  });
 }
 
 void SwiGluImpl(int ffn, const float* in, const float* bias, WeightDtype out_dtype,
                 std::byte* out) {
   for (int turn = 0; turn < ffn; turn += kGateTurn) {
     const int size = std::min(kGateTurn, ffn - turn);
-    for (int i = 0; i < size; i += kLanes) {
-      const size_t n = LanesAt(i, size);
-      const Vec gate = LoadBiased(in, bias, 2 * turn + i, n);
-      const Vec up = LoadBiased(in, bias, 2 * turn + size + i, n);
-      StoreAs(out_dtype, hn::Mul(Gate(gate, gate), up), turn + i, n, out);
-    }
+    ForVectors(size, [&](int i, const auto& lanes) {
+      const Vec gate = LoadBiased(in, bias, 2 * turn + i, lanes);
+      const Vec up = LoadBiased(in, bias, 2 * turn + size + i, lanes);
+      StoreAs(out_dtype, hn::Mul(Gate(gate, gate), up), turn + i, lanes, out);
+    });
   }
 }
 
 void RoundRowImpl(int count, const float* x, WeightDtype out_dtype, std::byte* out) {
-  for (int i = 0; i < count; i += kLanes) {
-    const size_t n = LanesAt(i, count);
-    StoreAs(out_dtype, LoadPart(x + i, n), i, n, out);
-  }
+  ForVectors(count, [&](int i, const auto& lanes) {
+    StoreAs(out_dtype, lanes.Load(x + i), i, lanes, out);
+  });
 }
 
 // Twice over the row: what its largest number is, and where that stands first.

@@ -114,6 +114,34 @@ HWY_INLINE hn::Vec<LoadBf16::H> NarrowBf16(Vec value) {
   return hn::TruncateTo(LoadBf16::H(), hn::IfThenElse(is_nan, quiet, rounded));
 }
 
+// All lanes of a vector, or the first of them: what is left of a row.
+struct AllLanes {
+  HWY_INLINE Vec Load(const float* p) const { return hn::LoadU(F(), p); }
+  HWY_INLINE void Store(Vec value, float* p) const { hn::StoreU(value, F(), p); }
+  HWY_INLINE void Store(hn::Vec<LoadBf16::H> value, uint16_t* p) const {
+    hn::StoreU(value, LoadBf16::H(), p);
+  }
+};
+struct FirstLanes {
+  size_t n;
+  HWY_INLINE Vec Load(const float* p) const { return LoadFirstN(F(), p, n); }
+  HWY_INLINE void Store(Vec value, float* p) const {
+    hn::BlendedStore(value, hn::FirstN(F(), n), F(), p);
+  }
+  HWY_INLINE void Store(hn::Vec<LoadBf16::H> value, uint16_t* p) const {
+    const LoadBf16::H half;
+    hn::BlendedStore(value, hn::FirstN(half, n), half, p);
+  }
+};
+
+// Calls fn(i, lanes) for every vector of `count` elements, which begins at element i.
+template <class Fn>
+HWY_INLINE void ForVectors(int count, const Fn& fn) {
+  int i = 0;
+  for (; i + kLanes <= count; i += kLanes) fn(i, AllLanes());
+  if (i < count) fn(i, FirstLanes{static_cast<size_t>(count - i)});
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace plumbline
 HWY_AFTER_NAMESPACE();

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
+#include "engine/matmul_tiles.h"
+#include "engine/result_block.h"
 #include "engine/rounding.h"
 #include "engine/step_time_parts.h"
 
@@ -16,6 +18,7 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
               absl::Span<const SpanShape> spans) {
   CostShape as_there = shape;
   as_there.attention = AttentionFormWith(profile.tiles, shape.cache_dtype, shape.e);
+  as_there.weights_in_tiles = MultipliesInTilesWith(profile.tiles, shape.weight_dtype);
   Step step = {profile, RateTables(profile), as_there, spans};
   for (const SpanShape& span : spans) {
     step.tokens += span.count;
@@ -57,10 +60,7 @@ void AddMatrices(const Step& step, double count, int64_t rows, int64_t outputs, 
   double share = step.tables.MemoryShare(step.working_set_bytes());
   const double again = step.tables.MemoryShare(Real(step.shape.matrix_bytes(outputs, inputs)));
   while (rows > 0) {
-    const int64_t call = rows >= cutting::kCallRows ? cutting::kCallRows
-                         : rows >= cutting::kCallStep
-                             ? rows / cutting::kCallStep * cutting::kCallStep
-                             : rows;
+    const int64_t call = NextCallRows(step.shape, rows);
     AddCalls(step, count, call, outputs, inputs, share, time);
     share = again;
     rows -= call;
@@ -123,6 +123,11 @@ bool InBlocks(const Step& step) {
   return step.profile.tiles && step.shape.weight_dtype != WeightDtype::kF32;
 }
 
+// Whether heads are rotated and written to the cache in the blocks, too.
+bool HeadsInBlocks(const Step& step) {
+  return InBlocks(step) && kResultOutputs % step.shape.e == 0;
+}
+
 RowSeconds SecondsOfRow(const Step& step) {
   const CostShape& s = step.shape;
   const RowRates& rates = step.profile.rows;
@@ -136,8 +141,10 @@ RowSeconds SecondsOfRow(const Step& step) {
   const double pass = IsWhole(s.weight_dtype) ? 1 / rates.widen.per_second : 0;
   const double add = InBlocks(step) ? 0 : 1.5 * Real(s.d) / rates.widen.per_second;
   const double quantised = Real(2 * s.d + s.h * s.e + s.F);
-  return {2 * norm + rotate + WriteSeconds(step) + pass * 2 * quantised,
-          add + pass * Real((s.h + 2 * s.g) * s.e + s.d),
+  const double heads = rotate + WriteSeconds(step);
+  const bool in_blocks = HeadsInBlocks(step);
+  return {2 * norm + (in_blocks ? 0 : heads) + pass * 2 * quantised,
+          (in_blocks ? heads : 0) + add + pass * Real((s.h + 2 * s.g) * s.e + s.d),
           add + active + pass * Real((s.m - 1) * s.F + s.d)};
 }
 
@@ -146,7 +153,8 @@ double RowBytes(const Step& step) {
   const CostShape& s = step.shape;
   const bool int8 = IsWhole(s.weight_dtype);
   const int64_t activation = s.activation_bytes();
-  int64_t bytes = 2 * s.d * (4 + activation) + (s.h + 2 * s.g) * s.e * 8;
+  int64_t bytes = 2 * s.d * (4 + activation);
+  if (!HeadsInBlocks(step)) bytes += (s.h + 2 * s.g) * s.e * 8;
   if (int8) bytes += (s.h * s.e + s.F) * (8 + activation);
   if (InBlocks(step)) return Real(bytes);
   return Real(bytes + 2 * s.d * 12 + (s.m - 1) * s.F * 4 + (int8 ? 0 : s.F * activation));
@@ -181,7 +189,9 @@ void AddRows(const Step& step, StepTime& time) {
   // Where the rows' elements are too many for the caches.
   const double layer_bytes = RowBytes(step) * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  const int64_t in_layer = 3 + (in_blocks ? 0 : 4) + (int8 ? 2 : 0);
+  // Norms; heads, where they are not whole in blocks; results by rows; rows made of whole numbers.
+  const int64_t in_layer =
+      2 + (kResultOutputs % s.e == 0 ? 0 : 1) + (in_blocks ? 0 : 4) + (int8 ? 2 : 0);
   const int64_t in_head = in_blocks ? 1 : 2;
   const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
                           (step.logit_rows > 1 ? in_head : 0);

@@ -54,7 +54,7 @@ Transformer::Transformer(const ModelConfig& config, const ModelOptions& options,
   buffers_.last = UntouchedArray<std::byte>(options.max_logit_rows * config.width * bytes);
   buffers_.logits = UntouchedArray<float>(int64_t{1} * options.max_logit_rows * config.vocab);
   row_span_.reserve(rows);
-  written_.resize(rows);
+  written_.resize(rows * 2 * config.kv_heads);
   logit_rows_.reserve(options.max_logit_rows);
   MeasureWeights();
 }
@@ -122,15 +122,14 @@ absl::Status Transformer::MultiplyAndAdd(const Step& step, const Factor& factor,
 absl::Status Transformer::Attend(const Step& step, int layer) {
   const LayerWeights& w = weights_.layers[layer];
   NormRows(step, w.attention_norm, w.attention_norm_bias);
-  const int64_t qkv_width = w.qkv->outputs();
   float* const qkv = buffers_.qkv.get();
-  absl::Status status = Multiply(
-      step, {WorkClass::kProjections, *w.qkv, w.qkv_bias}, buffers_.normed.get(), qkv,
-      [&](const ResultBlock& block) { StoreBlock(block, OrNull(w.qkv_bias), qkv_width, qkv); });
+  absl::Status status =
+      Multiply(step, {WorkClass::kProjections, *w.qkv, w.qkv_bias}, buffers_.normed.get(), qkv,
+               [&](const ResultBlock& block) { TakeHeads(step, layer, block); });
   if (!status.ok()) return status;
-  RotateAndStore(step, layer);
+  FinishAttentionInputs(step, layer);
   auto* unrounded = reinterpret_cast<std::byte*>(buffers_.unrounded.get());
-  attention_.Run(step.batch, step.store, layer, qkv, qkv_width,
+  attention_.Run(step.batch, step.store, layer, qkv, w.qkv->outputs(),
                  int8() ? WeightDtype::kF32 : options_.weights,
                  int8() ? unrounded : buffers_.mixed.get(), step.work);
   step.clock.LapAttention(attention_.ticks());

@@ -80,7 +80,14 @@ class Transformer final : public Model {
   // mixed = the heads' outputs in the computing dtype, where attention did not write them so.
   void QuantizeAttended(const Step& step);
   absl::Status Attend(const Step& step, int layer);
-  void RotateAndStore(const Step& step, int layer);
+  // Whether heads are whole in every block of results.
+  bool heads_in_blocks() const { return kResultOutputs % config_.head_dim == 0; }
+  // Of qkv's results: where heads are whole they are rotated, and keys and values go to the cache;
+  // elsewhere they wait in `qkv` for FinishAttentionInputs.
+  void TakeHeads(const Step& step, int layer, const ResultBlock& block);
+  // Some heads of a row, from `first` on among its queries', keys' and values' heads.
+  void FinishHeads(const Step& step, int layer, int64_t row, const HeadRow& heads, int first);
+  void FinishAttentionInputs(const Step& step, int layer);
   absl::Status FeedForward(const Step& step, int layer);
   absl::Status Head(const Step& step);
   // The products of all rows go to `sink`, which adds the bias; `room` as in PackedMatrix::RunInto.
@@ -109,9 +116,10 @@ class Transformer final : public Model {
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;
-  std::vector<int> row_span_;                          // [num_tokens]: the span of each row
-  std::vector<PagedAttention::WrittenBytes> written_;  // [max_step_tokens], by the layer at hand
-  std::vector<int> logit_rows_;  // [num_logit_rows]: the row of each row of logits
+  std::vector<int> row_span_;  // [num_tokens]: the span of each row
+  // Bytes by the layer at hand, at the first of the heads that were written together.
+  std::vector<int64_t> written_;  // [max_step_tokens, keys and values, kv_heads]
+  std::vector<int> logit_rows_;   // [num_logit_rows]: the row of each row of logits
 };
 
 }  // namespace plumbline

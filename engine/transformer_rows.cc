@@ -1,4 +1,5 @@
 // The parts of the forward pass that go row by row: between the products of the matrices.
+#include <algorithm>
 #include <cmath>
 
 #include "engine/int8_rows.h"
@@ -12,6 +13,8 @@ namespace plumbline {
 void Transformer::Embed(const Step& step) {
   row_span_.clear();
   logit_rows_.clear();
+  // Which heads are written together may be another matter in this step than in the last.
+  std::fill_n(written_.begin(), int64_t{2} * step.batch.num_tokens() * config_.kv_heads, 0);
   for (size_t i = 0; i < step.batch.spans.size(); ++i) {
     const BatchSpan& span = step.batch.spans[i];
     row_span_.insert(row_span_.end(), span.count, static_cast<int>(i));
@@ -80,27 +83,69 @@ void Transformer::QuantizeAttended(const Step& step) {
   step.clock.Lap(WorkClass::kOther);
 }
 
-void Transformer::RotateAndStore(const Step& step, int layer) {
-  const int query_width = config_.query_width();
-  const int kv_width = config_.kv_width();
-  const int qkv_width = query_width + 2 * kv_width;
+// Queries, keys and values lie side by side.
+void Transformer::FinishHeads(const Step& step, int layer, int64_t row, const HeadRow& heads,
+                              int first) {
   const auto pairs = static_cast<int64_t>(frequencies_.size());
-  ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
-    float* q = buffers_.qkv.get() + row * qkv_width;
-    if (pairs > 0) {
-      // Queries and keys lie side by side.
-      Rotate(config_.position, config_.rope_dims, buffers_.cosines.get() + row * pairs,
-             buffers_.sines.get() + row * pairs,
-             {config_.heads + config_.kv_heads, config_.head_dim, q});
+  const int keys = config_.heads;  // the first head of keys
+  const int values = keys + config_.kv_heads;
+  const int end = first + heads.heads;
+  if (pairs > 0 && first < values) {
+    Rotate(config_.position, config_.rope_dims, buffers_.cosines.get() + row * pairs,
+           buffers_.sines.get() + row * pairs,
+           {std::min(end, values) - first, heads.head_dim, heads.values});
+  }
+  const BatchSpan& span = step.batch.spans[row_span_[row]];
+  const PagedAttention::TokenPlace place = {step.store, layer, step.batch.blocks(span),
+                                            step.batch.positions[row]};
+  const auto write = [&](PagedAttention::Side side, int from, int to) {
+    const int begin = std::max(first, from);
+    const int count = std::min(end, to) - begin;
+    if (count <= 0) return;
+    const float* elements = heads.values + int64_t{1} * (begin - first) * heads.head_dim;
+    written_[row * 2 * config_.kv_heads + begin - keys] =
+        attention_.Write(place, {side, begin - from, count, elements});
+  };
+  write(PagedAttention::Side::kKeys, keys, values);
+  write(PagedAttention::Side::kValues, values, values + config_.kv_heads);
+}
+
+void Transformer::TakeHeads(const Step& step, int layer, const ResultBlock& block) {
+  const std::vector<float>& bias = weights_.layers[layer].qkv_bias;
+  const int64_t qkv_width = weights_.layers[layer].qkv->outputs();
+  if (!heads_in_blocks()) {
+    return StoreBlock(block, OrNull(bias), qkv_width, buffers_.qkv.get());
+  }
+  const int head_dim = config_.head_dim;
+  const auto first = static_cast<int>(block.output / head_dim);
+  const auto heads = static_cast<int>(block.outputs / head_dim);
+  for (int64_t row = 0; row < block.rows; ++row) {
+    float* values = block.values + row * block.stride;
+    if (!bias.empty()) AddRow(static_cast<int>(block.outputs), &bias[block.output], values);
+    FinishHeads(step, layer, block.row + row, {heads, head_dim, values}, first);
+  }
+  // Attention reads keys and values where they have been written.
+  if (block.output < config_.query_width()) {
+    StoreBlock(block, nullptr, qkv_width, buffers_.qkv.get());
+  }
+}
+
+void Transformer::FinishAttentionInputs(const Step& step, int layer) {
+  const int64_t qkv_width = weights_.layers[layer].qkv->outputs();
+  const int heads = config_.heads + 2 * config_.kv_heads;
+  if (!heads_in_blocks()) {
+    ParallelFor(options_.threads, step.batch.num_tokens(), [&](int64_t row) {
+      float* const values = buffers_.qkv.get() + row * qkv_width;
+      FinishHeads(step, layer, row, {heads, config_.head_dim, values}, 0);
+    });
+  }
+  const int64_t kv_heads = config_.kv_heads;
+  for (int64_t row = 0; row < step.batch.num_tokens(); ++row) {
+    for (int64_t head = 0; head < kv_heads; ++head) {
+      const int64_t* const written = written_.data() + row * 2 * kv_heads + head;
+      step.work->bytes[static_cast<int>(WorkClass::kScores)] += written[0];
+      step.work->bytes[static_cast<int>(WorkClass::kWeightedValues)] += written[kv_heads];
     }
-    const BatchSpan& span = step.batch.spans[row_span_[row]];
-    written_[row] =
-        attention_.Write(step.store, layer, step.batch.blocks(span), step.batch.positions[row],
-                         q + query_width, q + query_width + kv_width);
-  });
-  for (int row = 0; row < step.batch.num_tokens(); ++row) {
-    step.work->bytes[static_cast<int>(WorkClass::kScores)] += written_[row].keys;
-    step.work->bytes[static_cast<int>(WorkClass::kWeightedValues)] += written_[row].values;
   }
   step.clock.Lap(WorkClass::kOther);
 }

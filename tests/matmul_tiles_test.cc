@@ -159,5 +159,30 @@ TEST_F(MatmulTilesTest, TheLibrarysPathMultipliesTheSame) {
   }
 }
 
+// Weights are read once for up to 512 rows: no size need be compiled ahead.
+TEST_F(MatmulTilesTest, OneCallTakesUpTo512Rows) {
+  const Operands o(96, 40, 545);
+  auto context = MatmulContext::Create(2);
+  ASSERT_TRUE(context.ok()) << context.status();
+  const auto matrix = PackedMatrix::Create(
+      **context, 96, 40, WeightDtype::kBf16, [&](int64_t row, int64_t count, float* out) {
+        for (int64_t i = 0; i < count * 40; ++i) {
+          out[i] = static_cast<float>(Value(o.w[row * 40 + i]));
+        }
+        return absl::OkStatus();
+      });
+  ASSERT_TRUE(matrix.ok()) << matrix.status();
+  std::vector<float> y(545 * 96);
+  for (const int64_t rows : {1, 31, 33, 63, 500, 512, 545}) {
+    std::vector<int64_t> calls;
+    ASSERT_TRUE((*matrix)
+                    ->Run(rows, o.Row(0), y.data(), [&](int64_t, int64_t n) { calls.push_back(n); })
+                    .ok());
+    const std::vector<int64_t> wanted =
+        rows <= 512 ? std::vector<int64_t>{rows} : std::vector<int64_t>{512, rows - 512};
+    EXPECT_EQ(calls, wanted) << rows;
+  }
+}
+
 }  // namespace
 }  // namespace plumbline::matmul_tiles_test

@@ -69,7 +69,7 @@ TEST(PredictStepTest, OverheadAloneTakesWhatTheCallsTake) {
     const SpanShape span = {0, tokens, 1};
     const StepTime time =
         PredictStep(MadeProfile(kNoLimit, kNoLimit, kRate), shape, absl::MakeConstSpan(&span, 1));
-    const double calls = static_cast<double>(2 * shape.L * MatmulCalls(shape.weight_dtype, tokens));
+    const double calls = static_cast<double>(2 * shape.L * MatmulCalls(shape, tokens));
     ExpectClose(Of(time, WorkClass::kProjections).seconds(), calls / kRate);
     ExpectClose(Of(time, WorkClass::kFeedForward).seconds(), calls / kRate);
     ExpectClose(Of(time, WorkClass::kHead).seconds(), 1 / kRate);

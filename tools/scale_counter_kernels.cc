@@ -145,7 +145,7 @@ class TiledPrompt {
     batch_.AddSpan(std::vector<int32_t>(static_cast<size_t>(n), 0), 0, 0, table);
     const int64_t width = int64_t{1} * shape.kv_heads * shape.head_dim;
     for (int position = 0; position < n; ++position) {
-      attention_.Write(*store_, 0, table, position, prompt.keys.data() + position * width,
+      attention_.Write({*store_, 0, table, position}, prompt.keys.data() + position * width,
                        prompt.values.data() + position * width);
     }
     attention_.Prepare(batch_);

@@ -155,9 +155,10 @@ PagedAttention::WrittenBytes AttentionHarness::WriteUpTo(int sequence, int end) 
   const int64_t width = int64_t{1} * options_.shape.kv_heads * options_.shape.head_dim;
   PagedAttention::WrittenBytes written;
   for (int& position = written_[index]; position < end; ++position) {
-    const PagedAttention::WrittenBytes bytes = attention_.Write(
-        *store_, kLayer, tables_[index], position, sequences_[index].keys.data() + position * width,
-        sequences_[index].values.data() + position * width);
+    const PagedAttention::WrittenBytes bytes =
+        attention_.Write({*store_, kLayer, tables_[index], position},
+                         sequences_[index].keys.data() + position * width,
+                         sequences_[index].values.data() + position * width);
     written.keys += bytes.keys;
     written.values += bytes.values;
   }

@@ -14,7 +14,8 @@ MachineProfile MadeProfile(double compute, double memory, double calls) {
   profile.unix_seconds = 1700000000;
   profile.anchors = {2 * compute, memory};
   for (const WeightDtype dtype : {WeightDtype::kF32, WeightDtype::kBf16}) {
-    for (const int64_t rows : {1, 512}) profile.matmuls.push_back({dtype, rows, all, all, all, bytes});
+    for (const int64_t rows : {1, 512})
+      profile.matmuls.push_back({dtype, rows, all, all, all, bytes});
   }
   for (const int64_t mib : {1, 256}) profile.reads.push_back({kThreads, mib << 20, bytes});
   for (const KvDtype dtype : {KvDtype::kF32, KvDtype::kF16, KvDtype::kBf16, KvDtype::kInt8}) {
