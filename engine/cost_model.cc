@@ -151,8 +151,7 @@ ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {
   bytes[cutting::Index(WorkClass::kScores)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kWeightedValues)] = keys * s.L * s.cache_side_bytes();
   bytes[cutting::Index(WorkClass::kFeedForward)] = calls * s.L * FeedForwardBytes(s);
-  bytes[cutting::Index(WorkClass::kHead)] =
-      MatmulCalls(s, logit_rows) * s.matrix_bytes(s.V, s.d);
+  bytes[cutting::Index(WorkClass::kHead)] = MatmulCalls(s, logit_rows) * s.matrix_bytes(s.V, s.d);
   const bool head = logit_rows > 0;
   bytes[cutting::Index(WorkClass::kOther)] =
       (s.L * s.layer_small_elements + (head ? s.final_small_elements : 0)) * kVectorBytes +

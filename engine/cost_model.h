@@ -79,8 +79,8 @@ MacCounts SpanMacs(const CostShape& shape, const SpanShape& span);
 int64_t SpanSoftmaxPairs(const CostShape& shape, const SpanShape& span);
 // Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
 ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
-// How many of `rows` rows the next call on a weight matrix takes (matmul.h): 512, then a multiple of
-// 32, then what is left; in tiles all up to 512. In q4 all: weights are read once for a step,
+// How many of `rows` rows the next call on a weight matrix takes (matmul.h): 512, then a multiple
+// of 32, then what is left; in tiles all up to 512. In q4 all: weights are read once for a step,
 // whatever its rows. REQUIRES: rows > 0.
 int64_t NextCallRows(const CostShape& shape, int64_t rows);
 // How many calls a step of `rows` rows makes for each weight matrix.

@@ -155,9 +155,7 @@ int64_t UnpackedPairs(const TileShape& shape) {
 
 }  // namespace
 
-bool MultipliesInTiles(WeightDtype dtype) {
-  return MultipliesInTilesWith(UsesTiles(), dtype);
-}
+bool MultipliesInTiles(WeightDtype dtype) { return MultipliesInTilesWith(UsesTiles(), dtype); }
 
 bool MultipliesInTilesWith(bool tiles, WeightDtype dtype) {
   return tiles && (dtype == WeightDtype::kBf16 || dtype == WeightDtype::kInt8);
