@@ -160,7 +160,7 @@ TEST_F(MatmulTilesTest, TheLibrarysPathMultipliesTheSame) {
 }
 
 // Weights are read once for up to 512 rows: no size need be compiled ahead.
-TEST_F(MatmulTilesTest, OneCallTakesUpTo512Rows) {
+TEST_F(MatmulTilesTest, OneCallTakes512Rows) {
   const Operands o(96, 40, 545);
   auto context = MatmulContext::Create(2);
   ASSERT_TRUE(context.ok()) << context.status();
