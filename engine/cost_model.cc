@@ -9,6 +9,7 @@
 #include "engine/formula.h"
 #include "engine/matmul_tiles.h"
 #include "engine/rounding.h"
+#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
@@ -47,6 +48,11 @@ Bounded Article(absl::string_view id, absl::Span<const Argument> arguments) {
 
 }  // namespace
 
+void CostShape::SetForms(bool tiles) {
+  attention = AttentionFormWith(tiles, cache_dtype, e);
+  weights_in_tiles = MultipliesInTilesWith(tiles, weight_dtype);
+}
+
 CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                           int block_tokens) {
   CostShape s;
@@ -63,8 +69,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.cache_bytes = KvDtypeBytes(cache);
   s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
-  s.attention = AttentionFormFor(cache, config.head_dim);
-  s.weights_in_tiles = MultipliesInTiles(weights);
+  s.SetForms(UsesTiles());
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;

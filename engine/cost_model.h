@@ -52,6 +52,9 @@ struct CostShape {
   // Of one token's key, or value, of all heads of a layer.
   int64_t cache_side_bytes() const { return g * (e * cache_bytes + cache_scale_bytes); }
 
+  // Sets how attention and products run on a CPU that has the tiles, or lacks them, from the dtypes
+  // and head_dim.
+  void SetForms(bool tiles);
   static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
-#include "engine/matmul_tiles.h"
 #include "engine/result_block.h"
 #include "engine/rounding.h"
 #include "engine/step_time_parts.h"
@@ -17,8 +16,7 @@ using step_time::Step;
 Step MakeStep(const MachineProfile& profile, const CostShape& shape,
               absl::Span<const SpanShape> spans) {
   CostShape as_there = shape;
-  as_there.attention = AttentionFormWith(profile.tiles, shape.cache_dtype, shape.e);
-  as_there.weights_in_tiles = MultipliesInTilesWith(profile.tiles, shape.weight_dtype);
+  as_there.SetForms(profile.tiles);
   Step step = {profile, RateTables(profile), as_there, spans};
   for (const SpanShape& span : spans) {
     step.tokens += span.count;
@@ -112,6 +110,8 @@ void AddWithin(double seconds, ClassTime& time) {
 
 // Seconds that one thread takes for one row of a layer: between products, and with their results.
 struct RowSeconds {
+  double norm = 0;  // one of those between products
+  double pass = 0;  // of an element: sums of whole numbers become floats; 0 where there are none
   double between = 0;
   double after_projections = 0;
   double after_feed_forward = 0;
@@ -143,7 +143,7 @@ RowSeconds SecondsOfRow(const Step& step) {
   const double quantised = Real(2 * s.d + s.h * s.e + s.F);
   const double heads = rotate + WriteSeconds(step);
   const bool in_blocks = HeadsInBlocks(step);
-  return {2 * norm + (in_blocks ? 0 : heads) + pass * 2 * quantised,
+  return {norm, pass, 2 * norm + (in_blocks ? 0 : heads) + pass * 2 * quantised,
           (in_blocks ? heads : 0) + add + pass * Real((s.h + 2 * s.g) * s.e + s.d),
           add + active + pass * Real((s.m - 1) * s.F + s.d)};
 }
@@ -164,20 +164,17 @@ void AddRows(const Step& step, StepTime& time) {
   const CostShape& s = step.shape;
   const RowRates& rates = step.profile.rows;
   ClassTime& other = step.Class(time, WorkClass::kOther);
-  const bool gpt2 = s.m == 2;
   const bool rotated = s.embedding_elements == s.d;
   const bool int8 = IsWhole(s.weight_dtype);
   const bool in_blocks = InBlocks(step);
-  const double norm = Real(s.d) / (gpt2 ? rates.layer_norm : rates.rms_norm).per_second;
-  const double pass = int8 ? 1 / rates.widen.per_second : 0;
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
   const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
   const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
   const RowSeconds row = SecondsOfRow(step);
-  const double after_head = logit_rows * pass * Real(s.V);
+  const double after_head = logit_rows * row.pass * Real(s.V);
   other.compute_seconds =
-      rows * (once + Real(s.L) * row.between) + logit_rows * (norm + pass * Real(2 * s.d));
+      rows * (once + Real(s.L) * row.between) + logit_rows * (row.norm + row.pass * Real(2 * s.d));
   if (in_blocks) {
     AddWithin(rows * Real(s.L) * row.after_projections, step.Class(time, WorkClass::kProjections));
     AddWithin(rows * Real(s.L) * row.after_feed_forward, step.Class(time, WorkClass::kFeedForward));

@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "engine/matmul.h"
@@ -173,13 +174,22 @@ TEST_F(MatmulTilesTest, OneCallTakes512Rows) {
       });
   ASSERT_TRUE(matrix.ok()) << matrix.status();
   std::vector<float> y(545 * 96);
-  for (const int64_t rows : {1, 31, 33, 63, 500, 512, 545}) {
-    std::vector<int64_t> calls;
-    ASSERT_TRUE((*matrix)
-                    ->Run(rows, o.Row(0), y.data(), [&](int64_t, int64_t n) { calls.push_back(n); })
-                    .ok());
-    const std::vector<int64_t> wanted =
-        rows <= 512 ? std::vector<int64_t>{rows} : std::vector<int64_t>{512, rows - 512};
+  using Calls = std::vector<std::pair<int64_t, int64_t>>;  // first row and rows
+  const std::vector<Calls> cases = {{},
+                                    {{0, 1}},
+                                    {{0, 31}},
+                                    {{0, 32}},
+                                    {{0, 33}},
+                                    {{0, 63}},
+                                    {{0, 511}},
+                                    {{0, 512}},
+                                    {{0, 512}, {512, 1}},
+                                    {{0, 512}, {512, 33}}};
+  for (const Calls& wanted : cases) {
+    const int64_t rows = wanted.empty() ? 0 : wanted.back().first + wanted.back().second;
+    Calls calls;
+    const auto told = [&](int64_t first, int64_t count) { calls.emplace_back(first, count); };
+    ASSERT_TRUE((*matrix)->Run(rows, o.Row(0), y.data(), told).ok());
     EXPECT_EQ(calls, wanted) << rows;
   }
 }

@@ -5,8 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "engine/attention_form.h"
-#include "engine/matmul_tiles.h"
 #include "engine/tile_registers.h"
 #include "tools/numeric_options.h"
 #include "tools/scale_files.h"
@@ -112,8 +110,7 @@ bool ReadShape(const Json& json, CostShape& s) {
                              s.weight_dtype) &&
       ReadDtype<KvDtype>(reader.Member("kv_dtype"), kKvDtypes, &KvDtypeName, s.cache_dtype);
   // A study goes on where it began.
-  s.attention = AttentionFormWith(UsesTiles(), s.cache_dtype, s.e);
-  s.weights_in_tiles = MultipliesInTiles(s.weight_dtype);
+  s.SetForms(UsesTiles());
   s.cache_bytes = KvDtypeBytes(s.cache_dtype);
   s.cache_scale_bytes = KvScaleBytes(s.cache_dtype);
   return reader.ok() && dtypes && s.h % s.g == 0;
