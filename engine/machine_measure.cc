@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <ctime>
+#include <set>
 #include <utility>
 
 #include "engine/limit_probe.h"
@@ -20,12 +21,19 @@ constexpr int kMostRepetitions = 25;
 
 absl::Status Stopped() { return absl::CancelledError("the measurement was interrupted"); }
 
-// One sample of every measurement. `done` and `all` are of the progress's fraction.
-absl::Status Repeat(std::vector<Measurement>& measurements, double done, double share,
+// The machine drifts in the course of a repetition: anchors are taken anew after so many samples.
+constexpr size_t kSamplesBetweenAnchors = 16;
+
+// One sample of every measurement, between anchors that go on `anchors`, whose last is just now.
+// `done` and `share` are of the progress's fraction.
+absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
+                    std::vector<Anchors>& anchors, double done, double share,
                     absl::FunctionRef<bool(double)> progress) {
   std::vector<double> rates;
   for (size_t i = 0; i < measurements.size(); ++i) {
     Measurement& m = measurements[i];
+    if (i > 0 && i % kSamplesBetweenAnchors == 0) anchors.push_back(probe.Measure());
+    m.anchors.push_back(anchors.size() - 1);
     rates.assign(m.targets.size(), 0);
     absl::Status status = m.sample(absl::MakeSpan(rates));
     if (!status.ok()) return status;
@@ -34,7 +42,39 @@ absl::Status Repeat(std::vector<Measurement>& measurements, double done, double 
     const double part = static_cast<double>(i + 1) / static_cast<double>(measurements.size());
     if (!progress(done + share * part)) return Stopped();
   }
+  anchors.push_back(probe.Measure());
   return absl::OkStatus();
+}
+
+// Sets every target to its median at the profile's anchors: each sample is scaled by what its
+// anchor was then, the mean of the two around it.
+void SetRates(const std::vector<Measurement>& measurements, const std::vector<Anchors>& anchors,
+              MachineProfile* profile) {
+  const RatesByAnchor sorted = SortByAnchor(*profile);
+  const std::set<const Rate*> reads(sorted.read.begin(), sorted.read.end());
+  for (const Measurement& m : measurements) {
+    for (size_t t = 0; t < m.targets.size(); ++t) {
+      const auto anchor = reads.count(m.targets[t]) > 0 ? &Anchors::read_bytes_per_second
+                                                        : &Anchors::matmul_flops_per_second;
+      std::vector<double> scaled = m.samples[t];
+      for (size_t s = 0; s < scaled.size(); ++s) {
+        const Anchors& before = anchors[m.anchors[s]];
+        const Anchors& after = anchors[m.anchors[s] + 1];
+        scaled[s] *= profile->anchors.*anchor / ((before.*anchor + after.*anchor) / 2);
+      }
+      *m.targets[t] = RateOf(scaled);
+    }
+  }
+}
+
+Anchors MedianAnchors(const std::vector<Anchors>& anchors) {
+  std::vector<double> matmuls;
+  std::vector<double> reads;
+  for (const Anchors& a : anchors) {
+    matmuls.push_back(a.matmul_flops_per_second);
+    reads.push_back(a.read_bytes_per_second);
+  }
+  return {Quantile(matmuls, 0.5), Quantile(reads, 0.5)};
 }
 
 absl::Status SetUp(int threads, MachineProfile* profile, std::vector<Measurement>* measurements,
@@ -90,18 +130,20 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();
   absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
+  std::vector<Anchors> anchors = {(*anchor)->Measure()};
   // The first repetition touches everything once and is not kept.
-  if (status.ok()) status = Repeat(measurements, kSetUpShare, 0, progress);
-  for (Measurement& m : measurements) m.samples.clear();
-  std::vector<double> reads;
+  if (status.ok()) status = Repeat(measurements, **anchor, anchors, kSetUpShare, 0, progress);
+  for (Measurement& m : measurements) {
+    m.samples.clear();
+    m.anchors.clear();
+  }
+  anchors.erase(anchors.begin(), anchors.end() - 1);
   double share = kSetUpShare;
   while (status.ok()) {
     const double begin = SteadySeconds();
-    const Anchors anchors = (*anchor)->Measure();
-    result.matmul_flops_per_second.push_back(anchors.matmul_flops_per_second);
-    reads.push_back(anchors.read_bytes_per_second);
+    result.matmul_flops_per_second.push_back(anchors.back().matmul_flops_per_second);
     const double left = std::max(options.seconds - (begin - start), 0.0);
-    status = Repeat(measurements, share, (1 - share) / (1 + left), progress);
+    status = Repeat(measurements, **anchor, anchors, share, (1 - share) / (1 + left), progress);
     const double end = SteadySeconds();
     share = std::max(share, std::min(1.0, (end - start) / options.seconds));
     ++result.repetitions;
@@ -109,10 +151,8 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
     if (result.repetitions >= kLeastRepetitions && end - start >= options.seconds) break;
   }
   if (!status.ok()) return status;
-  for (Measurement& m : measurements) {
-    for (size_t t = 0; t < m.targets.size(); ++t) *m.targets[t] = RateOf(m.samples[t]);
-  }
-  profile.anchors = {Quantile(result.matmul_flops_per_second, 0.5), Quantile(reads, 0.5)};
+  profile.anchors = MedianAnchors(anchors);
+  SetRates(measurements, anchors, &profile);
   status = profile.Validate();
   if (!status.ok()) return status;
   return result;

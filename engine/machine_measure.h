@@ -43,6 +43,7 @@ struct Measurement {
   std::vector<Rate*> targets;
   std::function<absl::Status(absl::Span<double> rates)> sample;
   std::vector<std::vector<double>> samples = {};  // [targets]
+  std::vector<size_t> anchors = {};               // of each sample: the anchors taken just before
 };
 
 // Each part sets up what it needs (kept alive by the closures) and appends its measurements, whose

@@ -23,10 +23,6 @@ absl::Status Bad(absl::string_view what) {
                    " are missing or not positive numbers: run plumbline calibrate again"));
 }
 
-void Scale(double factor, std::initializer_list<Rate*> rates) {
-  for (Rate* rate : rates) rate->per_second *= factor;
-}
-
 double Ratio(double now, double then) { return IsRate(now) && IsRate(then) ? now / then : 1; }
 
 // Reads this small come from a core's own caches, which follow its clock and not the memory.
@@ -74,6 +70,36 @@ absl::Status MachineProfile::Validate() const {
   return absl::OkStatus();
 }
 
+RatesByAnchor SortByAnchor(MachineProfile& profile) {
+  RatesByAnchor rates;
+  const auto add = [](std::vector<Rate*>& to, std::initializer_list<Rate*> more) {
+    to.insert(to.end(), more);
+  };
+  for (MatmulRates& m : profile.matmuls) {
+    add(rates.matmul, {&m.narrow_macs, &m.square_macs, &m.wide_macs});
+    add(rates.read, {&m.streamed_bytes});
+  }
+  for (ReadRate& r : profile.reads) {
+    const bool own = r.bytes <= kOwnCacheBytesPerThread * r.threads;
+    add(own ? rates.matmul : rates.read, {&r.read_bytes});
+  }
+  for (AttentionRates& a : profile.attention) {
+    add(rates.matmul, {&a.score_macs, &a.value_macs, &a.softmax_pairs});
+  }
+  for (StreamRates& s : profile.streams) {
+    add(rates.read, {&s.score_bytes, &s.softmax_bytes, &s.value_bytes});
+  }
+  for (CacheRates& c : profile.caches) {
+    add(rates.read, {&c.cold_write_elements});
+    add(rates.matmul, {&c.hot_write_elements});
+  }
+  RowRates& rows = profile.rows;
+  add(rates.matmul,
+      {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate, &rows.angles,
+       &rows.widen, &rows.largest, &profile.matmul_calls, &profile.parallel_regions});
+  return rates;
+}
+
 MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) {
   const double compute =
       Ratio(anchors.matmul_flops_per_second, profile.anchors.matmul_flops_per_second);
@@ -81,28 +107,9 @@ MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) 
   MachineProfile now = profile;
   now.anchors.matmul_flops_per_second *= compute;
   now.anchors.read_bytes_per_second *= memory;
-  for (MatmulRates& m : now.matmuls) {
-    Scale(compute, {&m.narrow_macs, &m.square_macs, &m.wide_macs});
-    Scale(memory, {&m.streamed_bytes});
-  }
-  for (ReadRate& r : now.reads) {
-    const bool own = r.bytes <= kOwnCacheBytesPerThread * r.threads;
-    Scale(own ? compute : memory, {&r.read_bytes});
-  }
-  for (AttentionRates& a : now.attention) {
-    Scale(compute, {&a.score_macs, &a.value_macs, &a.softmax_pairs});
-  }
-  for (StreamRates& s : now.streams) {
-    Scale(memory, {&s.score_bytes, &s.softmax_bytes, &s.value_bytes});
-  }
-  for (CacheRates& c : now.caches) {
-    Scale(memory, {&c.cold_write_elements});
-    Scale(compute, {&c.hot_write_elements});
-  }
-  RowRates& rows = now.rows;
-  Scale(compute,
-        {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate, &rows.angles,
-         &rows.widen, &rows.largest, &now.matmul_calls, &now.parallel_regions});
+  const RatesByAnchor rates = SortByAnchor(now);
+  for (Rate* rate : rates.matmul) rate->per_second *= compute;
+  for (Rate* rate : rates.read) rate->per_second *= memory;
   return now;
 }
 

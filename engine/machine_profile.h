@@ -147,9 +147,15 @@ struct MachineProfile {
   absl::Status Validate() const;
 };
 
-// The same machine at another minute: rates of computing times what the matmul anchor has become,
-// rates of memory times what the read anchor has become. Hot rates, and overheads, are computing.
-// An anchor that is not positive and finite leaves its rates alone.
+// All rates of a profile, which is not owned, by the anchor that they go with: those of computing,
+// hot ones and overheads with the matmul anchor, those of memory with the read anchor.
+struct RatesByAnchor {
+  std::vector<Rate*> matmul, read;
+};
+RatesByAnchor SortByAnchor(MachineProfile& profile);
+
+// The same machine at another minute: rates times what their anchor has become. An anchor that is
+// not positive and finite leaves its rates alone.
 MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors);
 
 }  // namespace plumbline
