@@ -39,7 +39,7 @@ PLUMBLINE_TILES void Configure(int rows, int terms) {
   for (size_t i = 0; i < 8; ++i) config.row_bytes[i] = kTileBytes;
   config.row_bytes[4] = config.row_bytes[5] = left_bytes;
   config.rows = {upper, upper, lower, lower, upper, lower, right_rows, right_rows};
-  _tile_loadconfig(&config);
+  ConfigureTiles(config);
 }
 
 // The compiler does not know that tile loads read memory: what was stored must be there.

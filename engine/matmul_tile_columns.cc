@@ -18,11 +18,7 @@ namespace {
 #define PLUMBLINE_TILES __attribute__((target("amx-tile,amx-bf16,amx-int8")))
 
 constexpr int kLine = 64;
-constexpr int kRunLines = kRunWeightBytes / kLine;
 constexpr int64_t kSumBytes = int64_t{4} * kSumStride;
-// One strip or less is bound by memory: so far ahead of the products into the core's caches.
-constexpr int kFarBytes = 4 * kRunWeightBytes;   // the second
-constexpr int kNearBytes = 2 * kRunWeightBytes;  // the first
 // More strips: runs whose weights stay in the first cache while all strips pass over them, and the
 // lines of the runs behind that are fetched with each. Two strips alone would not fetch them all
 // so, but then the CPU fetches the others by itself; with more from here both become slower
@@ -30,23 +26,15 @@ constexpr int kNearBytes = 2 * kRunWeightBytes;  // the first
 constexpr int64_t kHeldRuns = 8;
 constexpr int kLinesAhead = 4;
 
-// Sums in tiles 0 to 3, rows in 4 and 5, weights in 6 and 7.
-PLUMBLINE_TILES void Configure(int rows) {
-  TileConfig config;
-  for (size_t i = 0; i < 8; ++i) {
-    config.row_bytes[i] = kTileBytes;
-    config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : kTileRows);
-  }
-  _tile_loadconfig(&config);
-}
-
 // The compiler does not know that tiles read and write memory.
 inline void FinishStores() { asm volatile("" ::: "memory"); }
 
-PLUMBLINE_TILES inline void FetchAhead(const std::byte* run) {
-  const auto* lines = reinterpret_cast<const char*>(run);
-  for (int i = 0; i < kRunLines; ++i) _mm_prefetch(lines + kFarBytes + i * kLine, _MM_HINT_T1);
-  for (int i = 0; i < kRunLines; ++i) _mm_prefetch(lines + kNearBytes + i * kLine, _MM_HINT_T0);
+// Reads a word of each line of a tile, so that it is on its way before the tile is loaded: loads of
+// tiles alone do not keep as many lines coming from memory as loads of words do.
+inline void Touch(const std::byte* tile) {
+  for (int row = 0; row < kTileRows; ++row) {
+    static_cast<void>(*reinterpret_cast<const volatile uint64_t*>(tile + row * kTileBytes));
+  }
 }
 
 // Two sums of 16 outputs each over all runs.
@@ -55,9 +43,10 @@ PLUMBLINE_TILES void AddFew(const ColumnRuns& column, const FewRows& rows) {
   const std::byte* x = rows.x;
   const std::byte* w = column.weights;
   for (int64_t run = 0; run < column.total; ++run, x += rows.run_bytes, w += kRunWeightBytes) {
-    FetchAhead(w);
+    Touch(w);
     _tile_loadd(4, x, rows.row_bytes);
     _tile_loadd(6, w, kTileBytes);
+    Touch(w + kTileSize);
     _tile_loadd(7, w + kTileSize, kTileBytes);
     if constexpr (kInt8) {
       _tile_dpbusd(0, 4, 6);
@@ -85,12 +74,14 @@ PLUMBLINE_TILES inline void StoreSquare(float* sums) {
   _tile_stored(3, lower + kTileRows, kSumBytes);
 }
 
-// Adds one run of a strip to the square.
-template <bool kInt8>
+// Adds one run of a strip to the square. kTouch: of weights that come from memory.
+template <bool kInt8, bool kTouch>
 PLUMBLINE_TILES inline void AddRun(const std::byte* x, const std::byte* w) {
+  if constexpr (kTouch) Touch(w);
   _tile_loadd(4, x, kTileBytes);
   _tile_loadd(6, w, kTileBytes);
   _tile_loadd(5, x + kTileSize, kTileBytes);
+  if constexpr (kTouch) Touch(w + kTileSize);
   _tile_loadd(7, w + kTileSize, kTileBytes);
   if constexpr (kInt8) {
     _tile_dpbusd(0, 4, 6);
@@ -113,9 +104,7 @@ PLUMBLINE_TILES void AddOneStrip(const ColumnRuns& column, const std::byte* x, f
     LoadSquare(sums);
   }
   for (int64_t run = column.first; run < column.last; ++run) {
-    const std::byte* const w = column.weights + run * kRunWeightBytes;
-    FetchAhead(w);
-    AddRun<kInt8>(x + run * kStripRunBytes, w);
+    AddRun<kInt8, true>(x + run * kStripRunBytes, column.weights + run * kRunWeightBytes);
   }
   StoreSquare(sums);
 }
@@ -137,8 +126,8 @@ PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int
       }
       for (int64_t run = first; run < last; ++run, ahead += kLinesAhead * kLine) {
         for (int i = 0; i < kLinesAhead; ++i) _mm_prefetch(ahead + i * kLine, _MM_HINT_T1);
-        AddRun<kInt8>(x + (strip * column.total + run) * kStripRunBytes,
-                      column.weights + run * kRunWeightBytes);
+        AddRun<kInt8, false>(x + (strip * column.total + run) * kStripRunBytes,
+                             column.weights + run * kRunWeightBytes);
       }
       StoreSquare(square);
     }
@@ -147,29 +136,36 @@ PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int
 
 template <bool kInt8>
 PLUMBLINE_TILES void Few(const ColumnRuns& column, const FewRows& rows, float* sums) {
-  Configure(rows.rows);
   _tile_zero(0);
   _tile_zero(1);
   AddFew<kInt8>(column, rows);
   _tile_stored(0, sums, kSumBytes);
   _tile_stored(1, sums + kTileRows, kSumBytes);
-  _tile_release();
 }
 
 template <bool kInt8>
 PLUMBLINE_TILES void Strips(const ColumnRuns& column, const std::byte* x, int strips, float* sums) {
-  Configure(kTileRows);
   if (strips == 1) {
     AddOneStrip<kInt8>(column, x, sums);
   } else {
     AddStrips<kInt8>(column, x, strips, sums);
   }
-  _tile_release();
 }
 
-#undef PLUMBLINE_TILES
-
 }  // namespace
+
+// Sums in tiles 0 to 3, rows in 4 and 5, weights in 6 and 7.
+PLUMBLINE_TILES ColumnTiles::ColumnTiles(int rows) {
+  TileConfig config;
+  for (size_t i = 0; i < 8; ++i) {
+    config.row_bytes[i] = kTileBytes;
+    config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : kTileRows);
+  }
+  ConfigureTiles(config);
+}
+PLUMBLINE_TILES ColumnTiles::~ColumnTiles() { _tile_release(); }
+
+#undef PLUMBLINE_TILES
 
 void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums) {
   FinishStores();
@@ -193,6 +189,8 @@ void MultiplyStrips(const ColumnRuns& column, const std::byte* x, int strips, fl
 
 #else  // other CPUs have no such tiles
 
+ColumnTiles::ColumnTiles(int) {}
+ColumnTiles::~ColumnTiles() = default;
 void MultiplyFewRows(const ColumnRuns&, const FewRows&, float*) {}
 void MultiplyStrips(const ColumnRuns&, const std::byte*, int, float*) {}
 

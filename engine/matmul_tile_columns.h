@@ -24,6 +24,17 @@ inline constexpr int kStripRows = 32;
 inline constexpr int kStripRunBytes = kStripRows * kRunBytes;
 inline constexpr int kMostStrips = 8;  // of one call: their inputs stay in the core's own cache
 
+// The calling thread's tile registers, set up for what follows until the end of its life: products
+// of a few rows (of so many, 1 to kFewRows), or of strips (kTileRows). REQUIRES: UsesTiles();
+// nobody else has the thread's registers.
+class ColumnTiles {
+ public:
+  explicit ColumnTiles(int rows);
+  ~ColumnTiles();
+  ColumnTiles(const ColumnTiles&) = delete;
+  ColumnTiles& operator=(const ColumnTiles&) = delete;
+};
+
 // Some neighbouring runs of a column.
 struct ColumnRuns {
   bool int8 = false;  // u8 rows, s8 weights, s32 sums; else bf16 and f32
@@ -42,13 +53,12 @@ struct FewRows {
   int rows = 0;
 };
 
-// sums [rows, 32] = x W^T over all runs. For 1 to kFewRows rows, best at the rate of the memory:
-// weights are fetched well ahead of the products, which the CPU does not do enough by itself.
-// REQUIRES: UsesTiles(); first = 0, last = total.
+// sums [rows, 32] = x W^T over all runs. For 1 to kFewRows rows, best at the rate of the memory.
+// REQUIRES: ColumnTiles(rows.rows) lives; first = 0, last = total.
 void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums);
 
 // sums [strips * kStripRows, 32] += x W^T over the runs; = where `first` is 0. x: [strips, total,
-// kStripRows, kRunBytes]. REQUIRES: UsesTiles(); 0 < strips <= kMostStrips.
+// kStripRows, kRunBytes]. REQUIRES: ColumnTiles(kTileRows) lives; 0 < strips <= kMostStrips.
 void MultiplyStrips(const ColumnRuns& column, const std::byte* x, int strips, float* sums);
 
 }  // namespace plumbline

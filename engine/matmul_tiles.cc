@@ -124,7 +124,9 @@ void MultiplyFew(const Product& p, const Pairs& pairs, float* sums) {
 }
 
 void MultiplyPairs(const Product& p, const Pairs& pairs, float* sums) {
-  if (p.of.rows <= kFewRows) return MultiplyFew(p, pairs, sums);
+  const bool few = p.of.rows <= kFewRows;
+  const ColumnTiles tiles(few ? static_cast<int>(p.of.rows) : kTileRows);
+  if (few) return MultiplyFew(p, pairs, sums);
   for (int64_t strip = 0; strip < p.strips(); strip += kMostStrips) {
     MultiplyPart(p, strip, pairs, sums);
   }

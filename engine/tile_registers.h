@@ -32,6 +32,13 @@ struct alignas(64) TileConfig {
 static_assert(sizeof(TileConfig) == 64);
 
 #if defined(__x86_64__)
+// Sets up the calling thread's registers. The compiler knows of the instruction's first word alone,
+// and would leave out what else is written to `config`.
+__attribute__((target("amx-tile"))) inline void ConfigureTiles(const TileConfig& config) {
+  asm volatile("" ::"r"(&config) : "memory");
+  _tile_loadconfig(&config);
+}
+
 // Tiles 0 to 3, which have the sums of two by two tiles.
 __attribute__((target("amx-tile"))) inline void ZeroTileSums() {
   _tile_zero(0);
