@@ -19,10 +19,9 @@ namespace {
 
 constexpr int kLine = 64;
 constexpr int64_t kSumBytes = int64_t{4} * kSumStride;
-// More strips: runs whose weights stay in the first cache while all strips pass over them, and the
-// lines of the runs behind that are fetched with each. Two strips alone would not fetch them all
-// so, but then the CPU fetches the others by itself; with more from here both become slower
-// (bench/README.md).
+// More strips than one: runs whose weights stay in the first cache while all strips pass over them,
+// and the lines of the runs behind that are fetched with each but the first. Few strips do not
+// fetch them all so; with more from here both become slower (bench/README.md).
 constexpr int64_t kHeldRuns = 8;
 constexpr int kLinesAhead = 4;
 
@@ -96,6 +95,25 @@ PLUMBLINE_TILES inline void AddRun(const std::byte* x, const std::byte* w) {
   }
 }
 
+// Runs [first, last) of one strip, while lines from `ahead` on come in: with each run some.
+template <bool kInt8>
+PLUMBLINE_TILES const char* AddRunsFetching(const ColumnRuns& column, int64_t first, int64_t last,
+                                            const std::byte* x, const char* ahead) {
+  for (int64_t run = first; run < last; ++run, ahead += kLinesAhead * kLine) {
+    for (int i = 0; i < kLinesAhead; ++i) _mm_prefetch(ahead + i * kLine, _MM_HINT_T1);
+    AddRun<kInt8, false>(x + run * kStripRunBytes, column.weights + run * kRunWeightBytes);
+  }
+  return ahead;
+}
+
+template <bool kInt8>
+PLUMBLINE_TILES void AddRunsTouching(const ColumnRuns& column, int64_t first, int64_t last,
+                                     const std::byte* x) {
+  for (int64_t run = first; run < last; ++run) {
+    AddRun<kInt8, true>(x + run * kStripRunBytes, column.weights + run * kRunWeightBytes);
+  }
+}
+
 template <bool kInt8>
 PLUMBLINE_TILES void AddOneStrip(const ColumnRuns& column, const std::byte* x, float* sums) {
   if (column.first == 0) {
@@ -103,13 +121,12 @@ PLUMBLINE_TILES void AddOneStrip(const ColumnRuns& column, const std::byte* x, f
   } else {
     LoadSquare(sums);
   }
-  for (int64_t run = column.first; run < column.last; ++run) {
-    AddRun<kInt8, true>(x + run * kStripRunBytes, column.weights + run * kRunWeightBytes);
-  }
+  AddRunsTouching<kInt8>(column, column.first, column.last, x);
   StoreSquare(sums);
 }
 
-// A few runs at a time, all strips over each: while they pass, the runs behind come in.
+// A few runs at a time, all strips over each. The first strip brings what has not come in while the
+// strips passed over the runs before.
 template <bool kInt8>
 PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int strips,
                                float* sums) {
@@ -119,15 +136,16 @@ PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int
         last < column.last ? column.weights + last * kRunWeightBytes : column.next);
     for (int strip = 0; strip < strips; ++strip) {
       float* const square = sums + strip * kStripRows * kSumStride;
+      const std::byte* const rows = x + strip * column.total * kStripRunBytes;
       if (first == 0) {
         ZeroTileSums();
       } else {
         LoadSquare(square);
       }
-      for (int64_t run = first; run < last; ++run, ahead += kLinesAhead * kLine) {
-        for (int i = 0; i < kLinesAhead; ++i) _mm_prefetch(ahead + i * kLine, _MM_HINT_T1);
-        AddRun<kInt8, false>(x + (strip * column.total + run) * kStripRunBytes,
-                             column.weights + run * kRunWeightBytes);
+      if (strip == 0) {
+        AddRunsTouching<kInt8>(column, first, last, rows);
+      } else {
+        ahead = AddRunsFetching<kInt8>(column, first, last, rows, ahead);
       }
       StoreSquare(square);
     }
