@@ -29,7 +29,7 @@ struct MachineMeasurement {
 
 // Measures everything once per repetition, in turn, so that a slow minute touches all rates alike.
 // `progress` gets the fraction done now and then, and ends the work where it returns false.
-// Cancelled then; ResourceExhausted for memory (some 2,700 MiB are needed); FailedPrecondition
+// Cancelled then; ResourceExhausted for memory (some 2,950 MiB are needed); FailedPrecondition
 // where a matmul cannot run. Uses `threads` threads; one call at a time.
 absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
                                                   absl::FunctionRef<bool(double)> progress);

@@ -28,6 +28,18 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
   return step;
 }
 
+// In tiles, results are finished, added and activated within the product (PackedMatrix::RunInto),
+// in whose rate putting them in their place is; elsewhere in a pass over its rows.
+bool InBlocks(const Step& step) {
+  return step.profile.tiles && step.shape.weight_dtype != WeightDtype::kF32;
+}
+
+// What a call in tiles executes for so many rows. Fewer than a strip have a cost of their own.
+int64_t ExecutedRows(const Step& step, int64_t rows) {
+  if (!InBlocks(step) || rows <= cutting::kStripRows) return rows;
+  return CeilDiv(rows, cutting::kStripRows) * cutting::kStripRows;
+}
+
 // `count` calls, one after the other on different matrices, of `rows` rows each. Where weights
 // come from memory a call takes what streaming them takes at that many rows; the part that does
 // not bound it is what it would take alone.
@@ -59,7 +71,7 @@ void AddMatrices(const Step& step, double count, int64_t rows, int64_t outputs, 
   const double again = step.tables.MemoryShare(Real(step.shape.matrix_bytes(outputs, inputs)));
   while (rows > 0) {
     const int64_t call = NextCallRows(step.shape, rows);
-    AddCalls(step, count, call, outputs, inputs, share, time);
+    AddCalls(step, count, ExecutedRows(step, call), outputs, inputs, share, time);
     share = again;
     rows -= call;
   }
@@ -116,12 +128,6 @@ struct RowSeconds {
   double after_projections = 0;
   double after_feed_forward = 0;
 };
-
-// In tiles, results are finished, added and activated within the product (PackedMatrix::RunInto),
-// in whose rate putting them in their place is; elsewhere in a pass over its rows.
-bool InBlocks(const Step& step) {
-  return step.profile.tiles && step.shape.weight_dtype != WeightDtype::kF32;
-}
 
 // Whether heads are rotated and written to the cache in the blocks, too.
 bool HeadsInBlocks(const Step& step) {

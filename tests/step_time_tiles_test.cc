@@ -57,6 +57,26 @@ TEST(PredictTilesTest, TilesOfRowsBetweenMeasuredOnesTakeTheMeanOnLogarithmicSca
   ExpectClose(rate(40), 6e9);
 }
 
+// 33 to 64 rows of a product are two strips of 32; f32 has no tiles.
+TEST(PredictTilesTest, ProductsTakeWhatTheirStripsTake) {
+  constexpr double kRate = 1e9;
+  const auto seconds = [](WeightDtype weights, int64_t rows) {
+    CostShape shape = TiledShape();
+    shape.weight_dtype = weights;
+    const SpanShape span = {0, rows, 0};
+    MachineProfile profile = TiledProfile(kRate, kNoLimit);
+    profile.rows.swiglu.per_second = profile.rows.widen.per_second = kNoLimit;  // products alone
+    const StepTime time = PredictStep(profile, shape, absl::MakeConstSpan(&span, 1));
+    return Of(time, WorkClass::kFeedForward).compute_seconds;
+  };
+  for (const WeightDtype weights : {WeightDtype::kBf16, WeightDtype::kInt8, WeightDtype::kQ4}) {
+    ExpectClose(seconds(weights, 33), seconds(weights, 64));
+    ExpectClose(seconds(weights, 65), seconds(weights, 64) * 3 / 2);
+    ExpectClose(seconds(weights, 31), seconds(weights, 64) * 31 / 64);
+  }
+  ExpectClose(seconds(WeightDtype::kF32, 48), seconds(WeightDtype::kF32, 64) * 48 / 64);
+}
+
 // A profile from another machine predicts with that machine's form, whatever the shape has from
 // this one; only caches and heads that tiles serve run in them.
 TEST(PredictTilesTest, TheProfilesMachineTellsTheForm) {

@@ -24,6 +24,7 @@
 #include "tools/output.h"
 #include "tools/plan_check.h"
 #include "tools/progress.h"
+#include "tools/resident.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -231,7 +232,7 @@ absl::Status RunGenerate(const GenerateOptions& options, bool echo_prompt, std::
   if (!model.ok()) return model.status();
   const absl::StatusOr<Stores> stores = MakeStores(*setup, options.preempt);
   if (!stores.ok()) return stores.status();
-  if (check != nullptr) TouchPlanned(**model, *stores->cache);
+  if (check != nullptr) MakeResident(**model, *stores->cache);
   absl::StatusOr<std::optional<MachineProfile>> profile =
       ProfileOfThisRun(options, (*model)->options().threads);
   if (!profile.ok()) return profile.status();

@@ -17,6 +17,7 @@
 #include "tools/load_simulation.h"
 #include "tools/machine_file.h"
 #include "tools/progress.h"
+#include "tools/resident.h"
 
 namespace plumbline {
 namespace {
@@ -168,6 +169,8 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeEngineBackend(const LoadOptions
   absl::StatusOr<std::unique_ptr<KvStore>> host =
       MakeHostStore(options.preempt, setup.scheduler.geometry, setup.swap_blocks);
   if (!host.ok()) return host.status();
+  // As a server's would be: else the first requests to fill the cache wait for pages to be cleared.
+  MakeResident(**model, **store);
   return std::make_unique<EngineBackend>(setup, options.predict, *std::move(model),
                                          *std::move(store), *std::move(host), std::move(profile));
 }

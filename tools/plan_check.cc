@@ -1,7 +1,6 @@
 #include "tools/plan_check.h"
 
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +8,6 @@
 #include "engine/parallel.h"
 #include "engine/process_memory.h"
 #include "nlohmann/json.hpp"
-#include "tools/progress.h"
 #include "tools/table.h"
 
 namespace plumbline {
@@ -84,21 +82,6 @@ absl::StatusOr<PlanCheck> StartPlanCheck(const GenerateSetup& setup) {
   check.baseline_bytes = *baseline;
   check.plan = PlanRun(shape, options.max_step_tokens, options.max_logit_rows, setup.cache_blocks);
   return check;
-}
-
-void TouchPlanned(Model& model, KvStore& store) {
-  model.TouchScratch();
-  Progress progress("touching the cache", std::max(1, store.num_blocks()));
-  const KvGeometry& geometry = store.geometry();
-  for (BlockId block = 0; block < store.num_blocks(); ++block) {
-    for (size_t group = 0; group < geometry.groups.size(); ++group) {
-      for (int layer = 0; layer < geometry.groups[group].layers; ++layer) {
-        const absl::Span<std::byte> bytes = store.LayerBlock(static_cast<int>(group), layer, block);
-        std::memset(bytes.data(), 0, bytes.size());
-      }
-    }
-    progress.Add(1);
-  }
 }
 
 absl::Status FinishPlanCheck(const Model& model, const KvStore& store, PlanCheck* check) {

@@ -43,9 +43,6 @@ struct PlanCheck {
 // Plans the run, and takes the baseline. Call just before loading. Errors of
 // MeasureMatmulFootprint.
 absl::StatusOr<PlanCheck> StartPlanCheck(const GenerateSetup& setup);
-// Makes all scratch and every block of the cache resident. Before the first step: contents become
-// zeros.
-void TouchPlanned(Model& model, KvStore& store);
 // Fills in the real side. Call at the end of the run. Errors of AnonymousResidentBytes.
 absl::Status FinishPlanCheck(const Model& model, const KvStore& store, PlanCheck* check);
 
