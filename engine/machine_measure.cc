@@ -54,7 +54,7 @@ void SetRates(const std::vector<Measurement>& measurements, const std::vector<An
   const std::set<const Rate*> reads(sorted.read.begin(), sorted.read.end());
   for (const Measurement& m : measurements) {
     for (size_t t = 0; t < m.targets.size(); ++t) {
-      const auto anchor = reads.count(m.targets[t]) > 0 ? &Anchors::read_bytes_per_second
+      const auto anchor = reads.contains(m.targets[t]) ? &Anchors::read_bytes_per_second
                                                         : &Anchors::matmul_flops_per_second;
       std::vector<double> scaled = m.samples[t];
       for (size_t s = 0; s < scaled.size(); ++s) {
