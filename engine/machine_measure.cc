@@ -46,27 +46,6 @@ absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
   return absl::OkStatus();
 }
 
-// Sets every target to its median at the profile's anchors: each sample is scaled by what its
-// anchor was then, the mean of the two around it.
-void SetRates(const std::vector<Measurement>& measurements, const std::vector<Anchors>& anchors,
-              MachineProfile* profile) {
-  const RatesByAnchor sorted = SortByAnchor(*profile);
-  const std::set<const Rate*> reads(sorted.read.begin(), sorted.read.end());
-  for (const Measurement& m : measurements) {
-    for (size_t t = 0; t < m.targets.size(); ++t) {
-      const auto anchor = reads.contains(m.targets[t]) ? &Anchors::read_bytes_per_second
-                                                        : &Anchors::matmul_flops_per_second;
-      std::vector<double> scaled = m.samples[t];
-      for (size_t s = 0; s < scaled.size(); ++s) {
-        const Anchors& before = anchors[m.anchors[s]];
-        const Anchors& after = anchors[m.anchors[s] + 1];
-        scaled[s] *= profile->anchors.*anchor / ((before.*anchor + after.*anchor) / 2);
-      }
-      *m.targets[t] = RateOf(scaled);
-    }
-  }
-}
-
 Anchors MedianAnchors(const std::vector<Anchors>& anchors) {
   std::vector<double> matmuls;
   std::vector<double> reads;
@@ -95,6 +74,25 @@ Rate RateOf(const std::vector<double>& samples) {
   const double median = Quantile(samples, 0.5);
   const double range = Quantile(samples, 0.75) - Quantile(samples, 0.25);
   return {median, median > 0 ? range / median : 0};
+}
+
+void SetRates(const std::vector<Measurement>& measurements, const std::vector<Anchors>& anchors,
+              MachineProfile* profile) {
+  const RatesByAnchor sorted = SortByAnchor(*profile);
+  const std::set<const Rate*> reads(sorted.read.begin(), sorted.read.end());
+  for (const Measurement& m : measurements) {
+    for (size_t t = 0; t < m.targets.size(); ++t) {
+      const auto anchor = reads.contains(m.targets[t]) ? &Anchors::read_bytes_per_second
+                                                       : &Anchors::matmul_flops_per_second;
+      std::vector<double> scaled = m.samples[t];
+      for (size_t s = 0; s < scaled.size(); ++s) {
+        const Anchors& before = anchors[m.anchors[s]];
+        const Anchors& after = anchors[m.anchors[s] + 1];
+        scaled[s] *= profile->anchors.*anchor / ((before.*anchor + after.*anchor) / 2);
+      }
+      *m.targets[t] = RateOf(scaled);
+    }
+  }
 }
 
 double PerSecond(double units, absl::FunctionRef<void()> work, double least_seconds) {

@@ -46,6 +46,13 @@ struct Measurement {
   std::vector<size_t> anchors = {};               // of each sample: the anchors taken just before
 };
 
+// Sets every target, which lies in *profile, to the median of its samples at the profile's anchors:
+// each sample is scaled by what its anchor was then, the mean of the two around it. REQUIRES: every
+// measurement has as many indices of anchors as samples of each target, and `anchors` one more than
+// the largest.
+void SetRates(const std::vector<Measurement>& measurements, const std::vector<Anchors>& anchors,
+              MachineProfile* profile);
+
 // Each part sets up what it needs (kept alive by the closures) and appends its measurements, whose
 // targets lie in `profile`, which is not to be moved until all is done.
 absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
