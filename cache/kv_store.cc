@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -117,11 +118,11 @@ int64_t KvStore::CopyBlock(const KvStore& source, BlockId from, BlockId to) {
   return copied;
 }
 
-void KvStore::Poison(BlockId block) {
+void KvStore::Fill(BlockId block, std::byte value) {
   for (size_t group = 0; group < groups_.size(); ++group) {
     for (int layer = 0; layer < geometry_.groups[group].layers; ++layer) {
       const absl::Span<std::byte> bytes = LayerBlock(static_cast<int>(group), layer, block);
-      std::memset(bytes.data(), 0xFF, bytes.size());
+      std::fill(bytes.begin(), bytes.end(), value);
     }
   }
 }

@@ -51,9 +51,10 @@ class KvStore {
   // Block `to` gets, in every layer, what block `from` of `source` (this store or another) holds.
   // Returns the bytes copied. REQUIRES: both stores have the same geometry; the blocks exist.
   int64_t CopyBlock(const KvStore& source, BlockId from, BlockId to);
-  // Fills the block, in every layer, with bytes that are NaN in each KvDtype (0xFF; of
-  // int8 the scales).
-  void Poison(BlockId block);
+  // Every byte of the block, in every layer, becomes `value`.
+  void Fill(BlockId block, std::byte value);
+  // Fills the block with bytes that are NaN in each KvDtype (0xFF; of int8 the scales).
+  void Poison(BlockId block) { Fill(block, std::byte{0xFF}); }
 
   const KvGeometry& geometry() const { return geometry_; }
   int num_blocks() const { return num_blocks_; }

@@ -42,9 +42,6 @@ PLUMBLINE_TILES void Configure(int rows, int terms) {
   ConfigureTiles(config);
 }
 
-// The compiler does not know that tile loads read memory: what was stored must be there.
-inline void FinishStores() { asm volatile("" ::: "memory"); }
-
 // One operand from `left` ([rows, terms] bf16, `left_stride` bytes apart) times two ([terms / 2,
 // 16, 2], `right_stride` bytes apart), added to the sums.
 PLUMBLINE_TILES inline void MultiplyRun(const std::byte* left, int64_t left_stride, bool lower,

@@ -46,16 +46,6 @@ absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
   return absl::OkStatus();
 }
 
-Anchors MedianAnchors(const std::vector<Anchors>& anchors) {
-  std::vector<double> matmuls;
-  std::vector<double> reads;
-  for (const Anchors& a : anchors) {
-    matmuls.push_back(a.matmul_flops_per_second);
-    reads.push_back(a.read_bytes_per_second);
-  }
-  return {Quantile(matmuls, 0.5), Quantile(reads, 0.5)};
-}
-
 absl::Status SetUp(int threads, MachineProfile* profile, std::vector<Measurement>* measurements,
                    absl::FunctionRef<bool(double)> progress) {
   absl::Status status = AddMatmulMeasurements(threads, profile, measurements);

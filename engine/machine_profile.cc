@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
+#include "engine/quantile.h"
 
 namespace plumbline {
 namespace {
@@ -68,6 +69,16 @@ absl::Status MachineProfile::Validate() const {
   }
   if (!AreRates({&matmul_calls, &parallel_regions})) return Bad("call rates");
   return absl::OkStatus();
+}
+
+Anchors MedianAnchors(absl::Span<const Anchors> anchors) {
+  std::vector<double> matmuls;
+  std::vector<double> reads;
+  for (const Anchors& a : anchors) {
+    matmuls.push_back(a.matmul_flops_per_second);
+    reads.push_back(a.read_bytes_per_second);
+  }
+  return {Quantile(matmuls, 0.5), Quantile(reads, 0.5)};
 }
 
 RatesByAnchor SortByAnchor(MachineProfile& profile) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "cache/kv_geometry.h"
 #include "engine/weight_dtype.h"
 
@@ -146,6 +147,9 @@ struct MachineProfile {
   // predicted from such a profile, so the reader of a file calls this first.
   absl::Status Validate() const;
 };
+
+// Each figure's median, as Quantile has it.
+Anchors MedianAnchors(absl::Span<const Anchors> anchors);
 
 // All rates of a profile, which is not owned, by the anchor that they go with: those of computing,
 // hot ones and overheads with the matmul anchor, those of memory with the read anchor.

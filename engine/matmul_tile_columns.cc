@@ -25,9 +25,6 @@ constexpr int64_t kSumBytes = int64_t{4} * kSumStride;
 constexpr int64_t kHeldRuns = 8;
 constexpr int kLinesAhead = 4;
 
-// The compiler does not know that tiles read and write memory.
-inline void FinishStores() { asm volatile("" ::: "memory"); }
-
 // Reads a word of each line of a tile, so that it is on its way before the tile is loaded: loads of
 // tiles alone do not keep as many lines coming from memory as loads of words do.
 inline void Touch(const std::byte* tile) {
@@ -114,24 +111,14 @@ PLUMBLINE_TILES void AddRunsTouching(const ColumnRuns& column, int64_t first, in
   }
 }
 
-template <bool kInt8>
-PLUMBLINE_TILES void AddOneStrip(const ColumnRuns& column, const std::byte* x, float* sums) {
-  if (column.first == 0) {
-    ZeroTileSums();
-  } else {
-    LoadSquare(sums);
-  }
-  AddRunsTouching<kInt8>(column, column.first, column.last, x);
-  StoreSquare(sums);
-}
-
 // A few runs at a time, all strips over each. The first strip brings what has not come in while the
-// strips passed over the runs before.
+// strips passed over the runs before. A lone strip keeps its sums in tiles over all runs.
 template <bool kInt8>
 PLUMBLINE_TILES void AddStrips(const ColumnRuns& column, const std::byte* x, int strips,
                                float* sums) {
-  for (int64_t first = column.first; first < column.last; first += kHeldRuns) {
-    const int64_t last = std::min(first + kHeldRuns, column.last);
+  const int64_t held = strips == 1 ? column.last - column.first : kHeldRuns;
+  for (int64_t first = column.first; first < column.last; first += held) {
+    const int64_t last = std::min(first + held, column.last);
     const auto* ahead = reinterpret_cast<const char*>(
         last < column.last ? column.weights + last * kRunWeightBytes : column.next);
     for (int strip = 0; strip < strips; ++strip) {
@@ -159,15 +146,6 @@ PLUMBLINE_TILES void Few(const ColumnRuns& column, const FewRows& rows, float* s
   AddFew<kInt8>(column, rows);
   _tile_stored(0, sums, kSumBytes);
   _tile_stored(1, sums + kTileRows, kSumBytes);
-}
-
-template <bool kInt8>
-PLUMBLINE_TILES void Strips(const ColumnRuns& column, const std::byte* x, int strips, float* sums) {
-  if (strips == 1) {
-    AddOneStrip<kInt8>(column, x, sums);
-  } else {
-    AddStrips<kInt8>(column, x, strips, sums);
-  }
 }
 
 }  // namespace
@@ -198,9 +176,9 @@ void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums)
 void MultiplyStrips(const ColumnRuns& column, const std::byte* x, int strips, float* sums) {
   FinishStores();
   if (column.int8) {
-    Strips<true>(column, x, strips, sums);
+    AddStrips<true>(column, x, strips, sums);
   } else {
-    Strips<false>(column, x, strips, sums);
+    AddStrips<false>(column, x, strips, sums);
   }
   FinishStores();
 }

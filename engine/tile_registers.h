@@ -32,6 +32,10 @@ struct alignas(64) TileConfig {
 static_assert(sizeof(TileConfig) == 64);
 
 #if defined(__x86_64__)
+// The compiler does not know that tiles are read from memory and written to it: what was stored is
+// there from here on.
+inline void FinishStores() { asm volatile("" ::: "memory"); }
+
 // Sets up the calling thread's registers. The compiler knows of the instruction's first word alone,
 // and would leave out what else is written to `config`.
 __attribute__((target("amx-tile"))) inline void ConfigureTiles(const TileConfig& config) {

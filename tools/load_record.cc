@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstddef>
 
-#include "engine/quantile.h"
-
 namespace plumbline {
 
 namespace {
@@ -22,11 +20,9 @@ std::vector<AnchorMark> SmoothMarks(absl::Span<const AnchorMark> marks) {
   for (size_t i = 0; i < marks.size(); ++i) {
     const size_t first = i - std::min(i, kBeside);
     const auto around = marks.subspan(first, i + kBeside + 1 - first);
-    for (const auto figure : kFigures) {
-      std::vector<double> values;
-      for (const AnchorMark& mark : around) values.push_back(mark.anchors.*figure);
-      smooth[i].anchors.*figure = QuantileInPlace(values, 0.5);
-    }
+    std::vector<Anchors> anchors;
+    for (const AnchorMark& mark : around) anchors.push_back(mark.anchors);
+    smooth[i].anchors = MedianAnchors(anchors);
   }
   return smooth;
 }

@@ -1,7 +1,7 @@
 #include "tools/resident.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cstddef>
 
 #include "engine/parallel.h"
 #include "tools/progress.h"
@@ -11,15 +11,8 @@ namespace plumbline {
 void MakeResident(Model& model, KvStore& store) {
   model.TouchScratch();
   Progress progress("touching the cache", std::max(1, store.num_blocks()));
-  const KvGeometry& geometry = store.geometry();
   ParallelFor(model.options().threads, store.num_blocks(), [&](int64_t block) {
-    for (size_t group = 0; group < geometry.groups.size(); ++group) {
-      for (int layer = 0; layer < geometry.groups[group].layers; ++layer) {
-        const absl::Span<std::byte> bytes =
-            store.LayerBlock(static_cast<int>(group), layer, static_cast<BlockId>(block));
-        std::memset(bytes.data(), 0, bytes.size());
-      }
-    }
+    store.Fill(static_cast<BlockId>(block), std::byte{0});
     progress.Add(1);
   });
 }
