@@ -148,10 +148,8 @@ PLUMBLINE_TILES void Few(const ColumnRuns& column, const FewRows& rows, float* s
   _tile_stored(1, sums + kTileRows, kSumBytes);
 }
 
-}  // namespace
-
 // Sums in tiles 0 to 3, rows in 4 and 5, weights in 6 and 7.
-PLUMBLINE_TILES ColumnTiles::ColumnTiles(int rows) {
+PLUMBLINE_TILES void Configure(int rows) {
   TileConfig config;
   for (size_t i = 0; i < 8; ++i) {
     config.row_bytes[i] = kTileBytes;
@@ -159,9 +157,17 @@ PLUMBLINE_TILES ColumnTiles::ColumnTiles(int rows) {
   }
   ConfigureTiles(config);
 }
-PLUMBLINE_TILES ColumnTiles::~ColumnTiles() { _tile_release(); }
+
+PLUMBLINE_TILES void Release() { _tile_release(); }
 
 #undef PLUMBLINE_TILES
+
+}  // namespace
+
+// Calls of functions: the attribute is lost on the copies that GCC makes of constructors and
+// destructors.
+ColumnTiles::ColumnTiles(int rows) { Configure(rows); }
+ColumnTiles::~ColumnTiles() { Release(); }
 
 void MultiplyFewRows(const ColumnRuns& column, const FewRows& rows, float* sums) {
   FinishStores();
