@@ -18,11 +18,11 @@ constexpr int64_t kSplitFloatsPerThread = int64_t{1} << 20;
 
 PagedAttention::PagedAttention(const AttentionShape& shape)
     : shape_(shape),
-      micro_rows_(shape.form == AttentionForm::kTiles ? kTileMicroRows : kMicroTileRows),
+      micro_rows_(MultipliesBf16(shape.form) ? kTileMicroRows : kMicroTileRows),
       partial_floats_(PartialFloats(shape.head_dim)),
       scratch_(shape.threads),
       split_floats_(kSplitFloatsPerThread * shape.threads) {
-  const bool tiles = shape.form == AttentionForm::kTiles;
+  const bool tiles = MultipliesBf16(shape.form);
   const int64_t head_dim = shape.head_dim;
   const int64_t rows = shape.tile_rows();
   // Of a segment's keys, and of its values; in tiles they have two bytes each.
@@ -88,10 +88,11 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
             : scratch.partial.get() + int64_t{1} * i * partial_floats_;
   }
   if (tile.rows == 0) return;
-  if (shape_.form == AttentionForm::kTiles) {
+  if (MultipliesBf16(shape_.form)) {
     tile.rounded = reinterpret_cast<const std::byte*>(scratch.queries.get()) +
                    first * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
-    AttendSegmentInTiles(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
+    AttendSegmentInTiles(shape_.form, view, tile, scratch.scores.get(), &task.counts,
+                         &scratch.ticks);
   } else {
     AttendSegment(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
   }
@@ -109,7 +110,7 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   task.counts = {};
   task.keys_read = 0;
   scratch.ticks.Start();
-  if (shape_.form == AttentionForm::kTiles) {
+  if (MultipliesBf16(shape_.form)) {
     RoundQueries(pass, task, scratch);
     scratch.ticks.LapScores();
   }
@@ -120,13 +121,14 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
   }
   for (int s = task.first_segment; s < task.first_segment + task.segments; ++s) {
     const int keys = std::min(kSegmentKeys, tile_end - s * kSegmentKeys);
-    const SegmentView view = shape_.form == AttentionForm::kTiles
-                                 ? ViewSegmentInTiles(pass, task, s, keys, scratch)
-                                 : ViewSegment(pass, task, s, keys, scratch);
+    SegmentView view = MultipliesBf16(shape_.form)
+                           ? ViewSegmentInTiles(pass, task, s, keys, scratch)
+                           : ViewSegment(pass, task, s, keys, scratch);
     scratch.ticks.LapKeysAndValues();
     task.keys_read += keys;
     for (int row = 0; row < rows; row += micro_rows_) {
       RunMicroTile(pass, task, view, s, row, scratch);
+      view.fetch_with_scores = view.fetch_with_values = {};
     }
   }
   if (task.partials != nullptr) return;

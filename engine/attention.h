@@ -154,6 +154,10 @@ class PagedAttention {
                      Scratch& scratch) const;
   SegmentView ViewSegmentInTiles(const Pass& pass, const Task& task, int segment, int keys,
                                  Scratch& scratch) const;
+  // What is read next while the segment's first `groups` groups are. REQUIRES: groups lie whole in
+  // blocks.
+  void AddFetches(const Pass& pass, const Task& task, int segment, int groups,
+                  SegmentView& view) const;
   void GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
                          Scratch& scratch) const;
   void GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first, int keys,

@@ -1,17 +1,17 @@
 #include "engine/attention_form.h"
 
 #include "engine/attention_tiles.h"
-#include "engine/tile_registers.h"
 
 namespace plumbline {
 
-AttentionForm AttentionFormWith(bool tiles, KvDtype dtype, int64_t head_dim) {
+AttentionForm AttentionFormWith(Bf16Unit unit, KvDtype dtype, int64_t head_dim) {
   const bool fits = dtype == KvDtype::kBf16 && head_dim % kTileRun == 0;
-  return fits && tiles ? AttentionForm::kTiles : AttentionForm::kVectors;
+  if (!fits || unit == Bf16Unit::kNone) return AttentionForm::kVectors;
+  return unit == Bf16Unit::kTiles ? AttentionForm::kTiles : AttentionForm::kPairs;
 }
 
 AttentionForm AttentionFormFor(KvDtype dtype, int head_dim) {
-  return AttentionFormWith(UsesTiles(), dtype, head_dim);
+  return AttentionFormWith(UsedBf16Unit(), dtype, head_dim);
 }
 
 }  // namespace plumbline

@@ -13,7 +13,7 @@ constexpr int kSplitTasksPerThread = 4;
 }  // namespace
 
 int AttentionShape::tile_rows() const {
-  return std::max(form == AttentionForm::kTiles ? kTiledTileRows : kAttentionTileRows, group());
+  return std::max(MultipliesBf16(form) ? kTiledTileRows : kAttentionTileRows, group());
 }
 
 int PagedAttention::TileTokens() const { return shape_.tile_rows() / shape_.group(); }

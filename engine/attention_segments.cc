@@ -26,7 +26,7 @@ int64_t PagedAttention::Write(const TokenPlace& place, const KvHeads& heads) con
       2 * block_tokens * row_bytes * heads.first;
   const float* from = heads.elements;
   for (int i = 0; i < heads.count; ++i) {
-    if (shape_.form == AttentionForm::kTiles) {
+    if (MultipliesBf16(shape_.form)) {
       WriteHeadInTiles(block_tokens, slot, heads.side, from, panel);
     } else {
       WriteHead(dtype, block_tokens, slot, heads.side, from, panel);

@@ -128,7 +128,24 @@ SegmentView PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& tas
     view.keys[i] = gather ? gathered_keys + i * group_bytes : panel.keys + in_block;
     view.values[i] = key < whole ? panel.values + in_block : gathered_values + i * group_bytes;
   }
+  if (shape_.form == AttentionForm::kPairs && !gather) {
+    AddFetches(pass, task, segment, keys / kKeyGroup, view);
+  }
   return view;
+}
+
+void PagedAttention::AddFetches(const Pass& pass, const Task& task, int segment, int groups,
+                                SegmentView& view) const {
+  std::copy_n(view.values.begin(), groups, view.fetch_with_scores.begin());
+  if (segment + 1 == task.first_segment + task.segments) return;
+  const int block_tokens = pass.store.geometry().block_tokens;
+  const int end = pass.batch.spans[task.span].first_position + task.token + task.tokens;
+  const int next = (segment + 1) * kSegmentKeys;
+  for (int i = 0; i < groups && next + i * kKeyGroup < end; ++i) {
+    const int position = next + i * kKeyGroup;
+    view.fetch_with_values[i] = HeadPanelAt(pass, task, position).keys +
+                                int64_t{1} * (position % block_tokens) * shape_.head_dim * kBytes;
+  }
 }
 
 }  // namespace plumbline

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "engine/tile_registers.h"
+#include "engine/attention_products.h"
 #include "engine/tile_values.h"
 
 #if defined(__x86_64__)
@@ -21,95 +21,15 @@ namespace {
 
 // For this file alone: a whole file compiled for these would hand its inline functions to CPUs that
 // lack them. An attribute has no other spelling to share.
-#define PLUMBLINE_TILES \
-  __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define PLUMBLINE_VECTORS __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
-constexpr int kWeightBytes = 2 * kKeyGroup;                  // of a group's weights in one row
-constexpr int kLanes = 16;                                   // floats of a vector
-constexpr int64_t kScoreStride = kScoreFloats * int64_t{4};  // bytes from row to row
+constexpr int kLanes = 16;     // floats of a vector
+constexpr int kRunBytes = 64;  // of kTileRun elements
 
-// Sums in tiles 0 to 3 (two by two), rows in 4 and 5, keys or values in 6 and 7.
-// For products of `rows` rows (1 to kTileMicroRows) over `terms` elements of bf16 at a time.
-PLUMBLINE_TILES void Configure(int rows, int terms) {
-  TileConfig config;
-  const auto upper = static_cast<uint8_t>(std::min(rows, kTileRows));
-  const auto lower = static_cast<uint8_t>(std::max(rows - kTileRows, 1));
-  const auto left_bytes = static_cast<uint16_t>(2 * terms);
-  const auto right_rows = static_cast<uint8_t>(terms / 2);  // of pairs
-  for (size_t i = 0; i < 8; ++i) config.row_bytes[i] = kTileBytes;
-  config.row_bytes[4] = config.row_bytes[5] = left_bytes;
-  config.rows = {upper, upper, lower, lower, upper, lower, right_rows, right_rows};
-  ConfigureTiles(config);
-}
-
-// One operand from `left` ([rows, terms] bf16, `left_stride` bytes apart) times two ([terms / 2,
-// 16, 2], `right_stride` bytes apart), added to the sums.
-PLUMBLINE_TILES inline void MultiplyRun(const std::byte* left, int64_t left_stride, bool lower,
-                                        const std::byte* first, const std::byte* second,
-                                        int64_t right_stride) {
-  _tile_loadd(6, first, right_stride);
-  _tile_loadd(4, left, left_stride);
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_loadd(7, second, right_stride);
-  _tile_dpbf16ps(1, 4, 7);
-  if (!lower) return;
-  _tile_loadd(5, left + kTileRows * left_stride, left_stride);
-  _tile_dpbf16ps(2, 5, 6);
-  _tile_dpbf16ps(3, 5, 7);
-}
-
-// The sums to `out` and, of the second operand, 16 floats behind.
-PLUMBLINE_TILES inline void StoreSums(float* out, int64_t stride_bytes, bool lower, bool second) {
-  const int64_t below = kTileRows * stride_bytes / static_cast<int64_t>(sizeof(float));
-  _tile_stored(0, out, stride_bytes);
-  if (lower) _tile_stored(2, out + below, stride_bytes);
-  if (!second) return;
-  _tile_stored(1, out + kLanes, stride_bytes);
-  if (lower) _tile_stored(3, out + below + kLanes, stride_bytes);
-}
-
-// scores[row][key] = q . k, not scaled, for the first `groups` groups.
-PLUMBLINE_TILES void ScoreGroups(const SegmentView& segment, const std::byte* queries, int rows,
-                                 int groups, float* scores) {
-  const int64_t query_stride = int64_t{2} * segment.head_dim;
-  const bool lower = rows > kTileRows;
-  FinishStores();
-  for (int group = 0; group < groups; group += 2) {
-    const bool second = group + 1 < groups;
-    const std::byte* left = segment.keys[group];
-    const std::byte* right = second ? segment.keys[group + 1] : left;
-    ZeroTileSums();
-    for (int run = 0; run < segment.head_dim / kTileRun; ++run) {
-      const int64_t from = int64_t{run} * kTileRows * kTileBytes;
-      MultiplyRun(queries + int64_t{run} * kTileBytes, query_stride, lower, left + from,
-                  right + from, kTileBytes);
-    }
-    StoreSums(scores + int64_t{group} * kKeyGroup, kScoreStride, lower, second);
-  }
-  FinishStores();
-}
-
-// sums[row][channel] = weights . values over the first `groups` groups.
-PLUMBLINE_TILES void AddValues(const SegmentView& segment, const std::byte* weights, int rows,
-                               int groups, float* sums) {
-  const int64_t value_stride = int64_t{4} * segment.head_dim;  // of a pair of keys
-  const bool lower = rows > kTileRows;
-  FinishStores();
-  for (int channel = 0; channel < segment.head_dim; channel += 2 * kLanes) {
-    ZeroTileSums();
-    for (int group = 0; group < groups; ++group) {
-      const std::byte* values = segment.values[group] + int64_t{4} * channel;
-      MultiplyRun(weights + int64_t{group} * kWeightBytes, kScoreStride, lower, values,
-                  values + kTileBytes, value_stride);
-    }
-    StoreSums(sums + channel, value_stride, lower, true);
-  }
-  FinishStores();
-}
-
-PLUMBLINE_TILES void ScaleAndRound(const float* query, int head_dim, float scale, std::byte* out) {
+PLUMBLINE_VECTORS void ScaleAndRound(const float* query, int head_dim, float scale,
+                                     std::byte* out) {
   const __m512 factor = _mm512_set1_ps(scale);
-  for (int d = 0; d < head_dim; d += 2 * kLanes, out += kTileBytes) {
+  for (int d = 0; d < head_dim; d += 2 * kLanes, out += kRunBytes) {
     const __m512bh rounded =
         _mm512_cvtne2ps_pbh(_mm512_mul_ps(factor, _mm512_loadu_ps(query + d + kLanes)),
                             _mm512_mul_ps(factor, _mm512_loadu_ps(query + d)));
@@ -119,7 +39,7 @@ PLUMBLINE_TILES void ScaleAndRound(const float* query, int head_dim, float scale
 
 // 2^x for x <= 0: 2^floor(x) times a polynomial in what is left, of degree 3 with p(0) = 1, which
 // is off by 8.6e-5 at most (a rounding to bf16 follows, by up to 2e-3). NaN stays NaN.
-PLUMBLINE_TILES inline __m512 Exp2(__m512 x) {
+PLUMBLINE_VECTORS inline __m512 Exp2(__m512 x) {
   const __m512 part = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF);
   __m512 p = _mm512_set1_ps(0.07706713676452637f);
   p = _mm512_fmadd_ps(p, part, _mm512_set1_ps(0.2276448905467987f));
@@ -134,7 +54,7 @@ inline uint16_t LanesBefore(int visible, int key) {
 }
 
 // Of the first `visible` scores of a row. Two lines of maxima, so that none waits for the last.
-PLUMBLINE_TILES inline float RowMaximum(const float* row, int visible) {
+PLUMBLINE_VECTORS inline float RowMaximum(const float* row, int visible) {
   const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
   __m512 even = lowest;
   __m512 odd = lowest;
@@ -157,8 +77,8 @@ struct WeightSums {
 };
 
 // Rounds 32 weights to bf16, stores them and adds what was stored.
-PLUMBLINE_TILES inline void StoreWeights(__m512 first, __m512 second, std::byte* to,
-                                         WeightSums& sums) {
+PLUMBLINE_VECTORS inline void StoreWeights(__m512 first, __m512 second, std::byte* to,
+                                           WeightSums& sums) {
   const auto rounded = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
   _mm512_storeu_si512(to, rounded);
   const __m512i upper = _mm512_and_si512(rounded, _mm512_set1_epi32(-65536));
@@ -166,23 +86,23 @@ PLUMBLINE_TILES inline void StoreWeights(__m512 first, __m512 second, std::byte*
   sums.odd = _mm512_add_ps(sums.odd, _mm512_castsi512_ps(upper));
 }
 
-PLUMBLINE_TILES inline __m512 Weights(const float* scores, __m512 top) {
+PLUMBLINE_VECTORS inline __m512 Weights(const float* scores, __m512 top) {
   return Exp2(_mm512_sub_ps(_mm512_loadu_ps(scores), top));
 }
 
 // Turns a row's scores into weights 2^(score - maximum), rounded to bf16 and written over the row's
 // first half, with zeros behind the visible ones up to a whole run.
-PLUMBLINE_TILES void SoftmaxRow(float* row, int visible, int padded, float* maximum, float* sum) {
+PLUMBLINE_VECTORS void SoftmaxRow(float* row, int visible, int padded, float* maximum, float* sum) {
   *maximum = RowMaximum(row, visible);
   const __m512 top = _mm512_set1_ps(*maximum);
   WeightSums sums = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   // Behind what was read: two bytes take the place of four.
   auto* weights = reinterpret_cast<std::byte*>(row);
   int key = 0;
-  for (; key + kTileRun <= visible; key += kTileRun, weights += kTileBytes) {
+  for (; key + kTileRun <= visible; key += kTileRun, weights += kRunBytes) {
     StoreWeights(Weights(row + key, top), Weights(row + key + kLanes, top), weights, sums);
   }
-  for (; key < padded; key += kTileRun, weights += kTileBytes) {
+  for (; key < padded; key += kTileRun, weights += kRunBytes) {
     const int second = key + kLanes;
     StoreWeights(_mm512_maskz_mov_ps(LanesBefore(visible, key), Weights(row + key, top)),
                  _mm512_maskz_mov_ps(LanesBefore(visible, second), Weights(row + second, top)),
@@ -192,7 +112,7 @@ PLUMBLINE_TILES void SoftmaxRow(float* row, int visible, int padded, float* maxi
 }
 
 // A row's values, where a zero is a positive one.
-PLUMBLINE_TILES void StoreValues(const float* sums, int head_dim, float* partial) {
+PLUMBLINE_VECTORS void StoreValues(const float* sums, int head_dim, float* partial) {
   for (int d = 0; d < head_dim; d += kLanes) {
     _mm512_storeu_ps(partial + d, _mm512_add_ps(_mm512_loadu_ps(sums + d), _mm512_setzero_ps()));
   }
@@ -204,30 +124,39 @@ struct Parts {
   float* sums;    // [kTileMicroRows, head_dim]
 };
 
-PLUMBLINE_TILES void AddAllValues(const SegmentView& segment, const QueryRows& tile,
-                                  const Parts& parts, int groups) {
+// How the products of a form run.
+struct Products {
+  decltype(&ScoreInPairs) score;
+  decltype(&AddValuesInPairs) add_values;
+};
+
+Products ProductsOf(AttentionForm form) {
+  return form == AttentionForm::kTiles ? Products{ScoreInTileRegisters, AddValuesInTileRegisters}
+                                       : Products{ScoreInPairs, AddValuesInPairs};
+}
+
+void AddAllValues(const Products& products, const SegmentView& segment, const QueryRows& tile,
+                  const Parts& parts, int groups) {
   const auto* weights = reinterpret_cast<const std::byte*>(parts.scores);
   if (FiniteValues(segment, tile.visible[0], groups)) {
-    Configure(tile.rows, kKeyGroup);
-    AddValues(segment, weights, tile.rows, groups, parts.sums);
+    products.add_values(segment, weights, tile.rows, groups, parts.sums);
     return;
   }
   std::vector<uint16_t> room;
-  Configure(1, kKeyGroup);
   for (int r = 0; r < tile.rows; ++r) {
-    AddValues(WithoutMasked(segment, tile.visible[r], groups, room), weights + r * kScoreStride, 1,
-              groups, parts.sums + int64_t{r} * segment.head_dim);
+    products.add_values(WithoutMasked(segment, tile.visible[r], groups, room),
+                        weights + r * kScoreBytes, 1, groups,
+                        parts.sums + int64_t{r} * segment.head_dim);
   }
 }
 
-PLUMBLINE_TILES void Attend(const SegmentView& segment, const QueryRows& tile, const Parts& parts,
-                            AttentionCounts* counts, AttentionTicks* ticks) {
+void Attend(const Products& products, const SegmentView& segment, const QueryRows& tile,
+            const Parts& parts, AttentionCounts* counts, AttentionTicks* ticks) {
   const int head_dim = segment.head_dim;
   const int most = tile.visible[tile.rows - 1];
   const int groups = (most + kKeyGroup - 1) / kKeyGroup;
   const int padded = (most + kTileRun - 1) / kTileRun * kTileRun;
-  Configure(tile.rows, kTileRun);
-  ScoreGroups(segment, tile.rounded, tile.rows, groups, parts.scores);
+  products.score(segment, tile.rounded, tile.rows, groups, parts.scores);
   counts->executed_scores += int64_t{tile.rows} * groups * kKeyGroup;
   ticks->LapScores();
   constexpr float kLn2 = 0.693147180559945309f;
@@ -240,22 +169,22 @@ PLUMBLINE_TILES void Attend(const SegmentView& segment, const QueryRows& tile, c
     counts->useful_scores += tile.visible[r];
   }
   ticks->LapSoftmax();
-  AddAllValues(segment, tile, parts, groups);
+  AddAllValues(products, segment, tile, parts, groups);
   counts->executed_values += int64_t{tile.rows} * groups * kKeyGroup;
   for (int r = 0; r < tile.rows; ++r) {
     StoreValues(parts.sums + int64_t{r} * head_dim, head_dim, tile.partials[r]);
     counts->weighted_values += tile.visible[r];
   }
-  _tile_release();
 }
 
-#undef PLUMBLINE_TILES
+#undef PLUMBLINE_VECTORS
 
 }  // namespace
 
-void AttendSegmentInTiles(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                          AttentionCounts* counts, AttentionTicks* ticks) {
-  Attend(segment, tile, {scratch, scratch + kTileMicroRows * kScoreFloats}, counts, ticks);
+void AttendSegmentInTiles(AttentionForm form, const SegmentView& segment, const QueryRows& tile,
+                          float* scratch, AttentionCounts* counts, AttentionTicks* ticks) {
+  Attend(ProductsOf(form), segment, tile, {scratch, scratch + kTileMicroRows * kScoreFloats},
+         counts, ticks);
 }
 
 void RoundQuery(const float* query, int head_dim, float scale, std::byte* out) {
@@ -263,10 +192,10 @@ void RoundQuery(const float* query, int head_dim, float scale, std::byte* out) {
   ScaleAndRound(query, head_dim, scale * kLog2E, out);
 }
 
-#else  // other CPUs have no such tiles
+#else  // other CPUs multiply no bf16
 
-void AttendSegmentInTiles(const SegmentView&, const QueryRows&, float*, AttentionCounts*,
-                          AttentionTicks*) {}
+void AttendSegmentInTiles(AttentionForm, const SegmentView&, const QueryRows&, float*,
+                          AttentionCounts*, AttentionTicks*) {}
 void RoundQuery(const float*, int, float, std::byte*) {}
 
 #endif

@@ -1,27 +1,29 @@
-// The arithmetic of attention over one segment of keys in AMX tiles: bf16 products, f32 sums.
+// The arithmetic of attention over one segment of keys in tiles: bf16 products, f32 sums.
 //
 // The canonical order, which makes a row's bits independent of everything but its own sequence:
-// - q times the scores' scale and log2(e) is rounded to bf16; a score is a sum over runs of 32
-// elements of the head, ascending, in f32,
-//   each run as TDPBF16PS adds it (even and odd elements apart, fused, then together);
+// - q times the scores' scale and log2(e) is rounded to bf16; a score is a sum over the elements of
+//   the head, ascending, in runs of 32 or in pairs (attention_products.h), in f32;
 // - a weight 2^(score - maximum) is rounded to bf16, and the segment's sum is of rounded weights,
 //   so that the weights of a row still sum to one;
-// - weighted values are sums over groups of 16 keys, ascending, each added in the same way (runs of
-//   32 would take fewer multiplications, but lie across blocks of 16 tokens, and copying them costs
-//   a lone decode step more);
+// - weighted values are sums over the keys, ascending, in groups of 16 or in pairs (runs of 32
+// would
+//   take fewer multiplications, but lie across blocks of 16 tokens, and copying them costs a lone
+//   decode step more);
 // - segments merge as in attention_kernels.h, in f32.
 // A row beyond whose keys a group goes on adds weights of exact zero there. That leaves a sum as it
 // is but for the sign of a zero, which is made positive in the end, and but for values that are not
 // finite, which are taken out (0 * infinity is no number).
 //
-// Subnormal operands and results count as zero (TDPBF16PS knows no others).
+// Subnormal operands and results count as zero (TDPBF16PS and VDPBF16PS know no others).
 #ifndef PLUMBLINE_ENGINE_ATTENTION_TILES_H_
 #define PLUMBLINE_ENGINE_ATTENTION_TILES_H_
 
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/attention_form.h"
 #include "engine/attention_kernels.h"
+#include "engine/attention_products.h"
 #include "engine/step_clock.h"
 
 namespace plumbline {
@@ -31,10 +33,6 @@ inline constexpr int kTileMicroRows = kMostQueryRows;  // query rows of one kern
 // core's own cache costs little beside the products.
 inline constexpr int kTiledTileRows = 384;
 inline constexpr int kTileRun = 32;  // elements of a head that one multiplication takes
-// From a row of scores to the next: a cache line more than its keys, or the 16 rows of a tile would
-// be stored to four sets of the cache.
-inline constexpr int kScoreFloats = kSegmentKeys + 16;
-
 // Floats of scratch that a call needs.
 inline constexpr int64_t TileScratchFloats(int head_dim) {
   return int64_t{kTileMicroRows} * (kScoreFloats + head_dim);  // scores, then sums of values
@@ -44,10 +42,10 @@ inline constexpr int64_t TileScratchFloats(int head_dim) {
 // scores. `segment`: keys[i] is [head_dim / 2, kKeyGroup, 2], values[i] is [kKeyGroup / 2,
 // head_dim, 2]; behind the last key written there are zeros up to the end of its group. Masked
 // values that are not finite enter nothing. `scratch`: [TileScratchFloats(head_dim)], best at a
-// multiple of 64 bytes. REQUIRES: AttentionFormFor(kBf16, head_dim) is kTiles; the segment's dtype
+// multiple of 64 bytes. REQUIRES: MultipliesBf16(form), which this machine can; the segment's dtype
 // is kBf16.
-void AttendSegmentInTiles(const SegmentView& segment, const QueryRows& tile, float* scratch,
-                          AttentionCounts* counts, AttentionTicks* ticks);
+void AttendSegmentInTiles(AttentionForm form, const SegmentView& segment, const QueryRows& tile,
+                          float* scratch, AttentionCounts* counts, AttentionTicks* ticks);
 
 // One row of QueryRows::rounded: [head_dim] in bf16. `scale`: of the scores. REQUIRES: as above.
 void RoundQuery(const float* query, int head_dim, float scale, std::byte* out);

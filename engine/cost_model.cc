@@ -9,7 +9,6 @@
 #include "engine/formula.h"
 #include "engine/matmul_tiles.h"
 #include "engine/rounding.h"
-#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
@@ -48,9 +47,9 @@ Bounded Article(absl::string_view id, absl::Span<const Argument> arguments) {
 
 }  // namespace
 
-void CostShape::SetForms(bool tiles) {
-  attention = AttentionFormWith(tiles, cache_dtype, e);
-  weights_in_tiles = MultipliesInTilesWith(tiles, weight_dtype);
+void CostShape::SetForms(Bf16Unit unit) {
+  attention = AttentionFormWith(unit, cache_dtype, e);
+  weights_in_tiles = MultipliesInTilesWith(unit == Bf16Unit::kTiles, weight_dtype);
 }
 
 CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
@@ -69,7 +68,7 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   s.cache_bytes = KvDtypeBytes(cache);
   s.cache_scale_bytes = KvScaleBytes(cache);
   s.block_tokens = block_tokens;
-  s.SetForms(UsesTiles());
+  s.SetForms(UsedBf16Unit());
   const int64_t norm = config.norm == NormKind::kLayer ? 2 * s.d : s.d;
   s.layer_small_elements = 2 * norm;
   if (config.qkv_bias || config.linear_bias) s.layer_small_elements += (s.h + 2 * s.g) * s.e;
@@ -104,8 +103,7 @@ int64_t SpanExecutedScorePairs(const CostShape& s, const SpanShape& span) {
 }
 
 int64_t SpanExecutedValuePairs(const CostShape& s, const SpanShape& span) {
-  return s.attention == AttentionForm::kTiles ? SpanExecutedScorePairs(s, span)
-                                              : s.h * SpanPairs(span);
+  return MultipliesBf16(s.attention) ? SpanExecutedScorePairs(s, span) : s.h * SpanPairs(span);
 }
 
 int64_t SpanSoftmaxPairs(const CostShape& s, const SpanShape& span) {

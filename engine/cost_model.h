@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "cache/kv_geometry.h"
 #include "engine/attention_form.h"
+#include "engine/bf16_unit.h"
 #include "engine/model_config.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
@@ -52,9 +53,8 @@ struct CostShape {
   // Of one token's key, or value, of all heads of a layer.
   int64_t cache_side_bytes() const { return g * (e * cache_bytes + cache_scale_bytes); }
 
-  // Sets how attention and products run on a CPU that has the tiles, or lacks them, from the dtypes
-  // and head_dim.
-  void SetForms(bool tiles);
+  // Sets how attention and products run where `unit` multiplies bf16, from the dtypes and head_dim.
+  void SetForms(Bf16Unit unit);
   static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);
 };

@@ -58,7 +58,7 @@ int64_t UnfusedSoftmaxBytes(const CostShape& s, int64_t n, ScoreMask mask) {
 }
 
 int64_t TiledScratchBytes(const CostShape& s, int64_t threads) {
-  const bool tiles = s.attention == AttentionForm::kTiles;
+  const bool tiles = MultipliesBf16(s.attention);
   const int64_t result = (s.e + 2 + 15) / 16 * 16;  // values, maximum and sum of a row
   const int64_t rows = cutting::TileRows(s);
   const int64_t micro_rows = cutting::MicroTileRows(s);

@@ -28,13 +28,13 @@ inline constexpr int64_t kFloatBytes = 4;
 
 // Query rows of a tile: one token's h / g heads at least.
 constexpr int64_t TileRows(const CostShape& s) {
-  return std::max(s.attention == AttentionForm::kTiles ? kTiledTileRows : kTileRows, s.h / s.g);
+  return std::max(MultipliesBf16(s.attention) ? kTiledTileRows : kTileRows, s.h / s.g);
 }
 // Tokens whose query heads fill one tile.
 constexpr int64_t TileTokens(const CostShape& s) { return TileRows(s) / (s.h / s.g); }
 
 constexpr int64_t MicroTileRows(const CostShape& s) {
-  return s.attention == AttentionForm::kTiles ? kTiledRows : kMicroTileRows;
+  return MultipliesBf16(s.attention) ? kTiledRows : kMicroTileRows;
 }
 
 constexpr int Index(WorkClass work_class) { return static_cast<int>(work_class); }

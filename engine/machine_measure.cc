@@ -6,12 +6,12 @@
 #include <set>
 #include <utility>
 
+#include "engine/bf16_unit.h"
 #include "engine/limit_probe.h"
 #include "engine/machine.h"
 #include "engine/parallel.h"
 #include "engine/quantile.h"
 #include "engine/step_clock.h"
-#include "engine/tile_registers.h"
 
 namespace plumbline {
 namespace {
@@ -113,7 +113,7 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   profile.features = machine.features;
   profile.threads = UsableThreads(options.threads);
   profile.unix_seconds = static_cast<int64_t>(std::time(nullptr));
-  profile.tiles = UsesTiles();
+  profile.bf16_unit = UsedBf16Unit();
   std::vector<Measurement> measurements;
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "cache/kv_geometry.h"
+#include "engine/bf16_unit.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
@@ -127,9 +128,9 @@ struct MachineProfile {
   std::vector<std::string> features;
   int threads = 0;
   int64_t unix_seconds = 0;  // when it was measured
-  // Whether it ran bf16 and int8 matmuls, and attention over bf16 caches, in tile registers
-  // (tile_registers.h). Rates of matmuls tell of it by themselves; attention is cut differently.
-  bool tiles = false;
+  // What multiplied bf16. Rates of matmuls tell of it by themselves, but products in tiles (of
+  // int8, too) and attention over bf16 caches are cut differently.
+  Bf16Unit bf16_unit = Bf16Unit::kNone;
   // What it does. Tables ascend in rows and bytes.
   Anchors anchors;
   std::vector<MatmulRates> matmuls;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/int8_rows.h"
 #include "engine/matmul_calls.h"
+#include "engine/matmul_columns.h"
 #include "engine/matmul_context.h"
 #include "engine/matmul_q4.h"
 #include "engine/matmul_sizes.h"
@@ -27,6 +28,7 @@ struct PackedMatrix::Impl {
   UntouchedArray<std::byte> packed;
   std::unique_ptr<Q4Product> q4;
   CallSet* calls = nullptr;
+  bool columns = false;  // a few rows go around the calls (matmul_columns.h)
   dnnl::memory weights;  // of the calls: what is packed
 
   MatmulContext::Implementation Description() const {
@@ -38,7 +40,7 @@ struct PackedMatrix::Impl {
   }
   absl::Status LoadQ4(WeightRowSource rows);
   absl::Status LoadTiles(WeightRowSource rows);
-  absl::Status LoadForLibrary(WeightRowSource rows);
+  absl::Status LoadForLibrary(WeightRowSource rows, MatmulPath path);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
   // The product of at most kMatmulCallRows rows (of all, in q4), unfinished. False: `sink` had all
   // of it, block by block. True: it lies in y.
@@ -68,6 +70,11 @@ bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, Res
     return q4->Run({context.engine, context.stream, context.threads, scratch, context.q4}, rows, x,
                    reinterpret_cast<int32_t*>(y), sink);
   }
+  if (columns && rows <= kMostColumnRows) {
+    MultiplyColumns({shape.dtype, shape.outputs, shape.inputs, context.threads, packed.get(), rows,
+                     x, reinterpret_cast<std::byte*>(y)});
+    return true;
+  }
   calls->Execute(context.stream, weights, rows, x, reinterpret_cast<std::byte*>(y), scratch);
   return true;
 }
@@ -93,13 +100,14 @@ absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
   return absl::OkStatus();
 }
 
-absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
+absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows, MatmulPath path) {
   PlainWeights plain;
   absl::Status status =
       ReadWeights(shape.outputs, shape.inputs, shape.dtype, context.threads, rows, &plain);
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
   calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
+  columns = path == MatmulPath::kFastest && context.FewRowsInColumns(*calls);
   packed = context.weights.Take(static_cast<int64_t>(calls->weights.get_size()));
   weights = PackRows(context.engine, context.stream, *calls, plain.elements.get(), packed.get());
   return absl::OkStatus();
@@ -108,7 +116,7 @@ absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
 absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
   if (shape.dtype == WeightDtype::kQ4) return LoadQ4(rows);
   const bool in_tiles = path == MatmulPath::kFastest && MultipliesInTiles(shape.dtype);
-  return in_tiles ? LoadTiles(rows) : LoadForLibrary(rows);
+  return in_tiles ? LoadTiles(rows) : LoadForLibrary(rows, path);
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
@@ -122,7 +130,7 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
     MatmulContext::Impl& shared = *context.impl_;
     shared.UseThreads();
     auto impl = std::make_unique<Impl>(
-        Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, nullptr, {}});
+        Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, nullptr, false, {}});
     absl::Status status = impl->Load(rows, path);
     if (!status.ok()) return status;
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));

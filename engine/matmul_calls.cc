@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/int8_rows.h"
+#include "engine/matmul_columns.h"
 #include "engine/matmul_sizes.h"
 
 namespace plumbline {
@@ -40,6 +41,14 @@ dnnl::matmul::primitive_desc MakeDescriptor(const dnnl::engine& engine, int64_t 
 #else
   return dnnl::matmul::primitive_desc(dnnl::matmul::desc(x, weights, y), attributes, engine);
 #endif
+}
+
+bool IsInColumns(const CallShape& shape, const dnnl::memory::desc& weights) {
+  using Tag = dnnl::memory::format_tag;
+  const Tag tag = shape.dtype == WeightDtype::kF32    ? Tag::BA16a64b
+                  : shape.dtype == WeightDtype::kBf16 ? Tag::BA16a64b2a
+                                                      : Tag::BA16a64b4a;
+  return weights == dnnl::memory::desc({shape.inputs, shape.outputs}, TypesOf(shape.dtype).w, tag);
 }
 
 // For as many rows as a call can have; the library chooses the weights' layout.
@@ -100,16 +109,15 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
   return absl::InternalError(message);
 }
 
-std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape) {
+std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
+                                     int64_t most_rows) {
   auto set = std::make_unique<CallSet>();
   set->shape = shape;
   set->weights = LargestDescriptor(engine, shape).weights_desc();
+  set->in_columns = IsInColumns(shape, set->weights);
   std::vector<std::string> names;
   names.reserve(kMatmulSizes);
-  for (int64_t rows = 1; rows < kMatmulRowStep; ++rows) {
-    names.push_back(AddCall(engine, rows, set.get()));
-  }
-  for (int64_t rows = kMatmulRowStep; rows <= kMatmulCallRows; rows += kMatmulRowStep) {
+  for (int64_t rows = 1; rows <= most_rows; rows += rows < kMatmulRowStep ? 1 : kMatmulRowStep) {
     names.push_back(AddCall(engine, rows, set.get()));
   }
   set->scratch_bytes = set->library_scratch_bytes;
@@ -130,6 +138,16 @@ dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const Ca
   dnnl::reorder(from, packed).execute(stream, from, packed);
   stream.wait();
   return packed;
+}
+
+// Sums of whole numbers are the same in any order; others are where calls add row by row.
+bool CallSet::multiplies_columns() const {
+  const bool words = shape.inputs * WeightDtypeBytes(shape.dtype) % kColumnWordBytes == 0;
+  if (!in_columns || !rows_independent || !words) return false;
+  const absl::string_view unit = shape.dtype == WeightDtype::kF32    ? "brg:avx512_core"
+                                 : shape.dtype == WeightDtype::kBf16 ? "brg:avx512_core_bf16"
+                                                                     : "brg:avx512_core_vnni";
+  return implementation == unit;
 }
 
 void CallSet::ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,

@@ -41,11 +41,14 @@ struct CallSet {
   dnnl::memory::desc weights;  // the layout for many rows; calls of every size take it
   std::string implementation;  // of every call
   bool rows_independent = true;
-  bool split = false;  // each call is made of two, of halves of x
+  bool in_columns = false;  // the layout is that of matmul_columns.h
+  bool split = false;       // each call is made of two, of halves of x
   size_t library_scratch_bytes = 0;
   size_t scratch_bytes = 0;  // with the halves and one half's sums
   std::array<LibraryCall, kMatmulSizes> calls;
 
+  // Whether MultiplyColumns multiplies from the same weights, on the instructions that calls use.
+  bool multiplies_columns() const;
   // x [rows, inputs], dense; y [rows, outputs]. Throws dnnl::error. REQUIRES: rows is a cached
   // size.
   void Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
@@ -58,8 +61,14 @@ struct CallSet {
                        const std::byte* x, int32_t* y, std::byte* scratch);
 };
 
-// Compiles every size at once: nothing is compiled in a steady step. Throws dnnl::error.
-std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape);
+// Compiles every size up to `most_rows` at once: nothing is compiled in a steady step. Throws
+// dnnl::error.
+std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
+                                     int64_t most_rows = kMatmulCallRows);
+
+// Whether the calls of f32 or bf16 give the bits of MultiplyColumns: tried with random operands of
+// either length of chunks. Throws dnnl::error.
+bool AddsAsColumns(const dnnl::engine& engine, dnnl::stream& stream, WeightDtype dtype);
 
 // Plain rows, packed for the calls in `room`, which has set.weights' bytes and is not owned.
 dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,

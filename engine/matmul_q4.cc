@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/matmul_columns.h"
 #include "engine/matmul_sizes.h"
 #include "engine/matmul_tile_columns.h"
 #include "engine/matmul_tiles.h"
@@ -17,9 +18,7 @@ constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits (bench/README.m
 constexpr int64_t kPanelBytes = int64_t{1} << 20;
 constexpr int64_t kMostPanelOutputs = 1024;
 constexpr int64_t kSumRows = 256;  // of a panel's sums at once, so that they stay in a cache
-// The library's layout for blocked calls: columns of 64 outputs, rows of 4 inputs side by side, in
-// whole blocks of 64 inputs.
-constexpr int64_t kColumnOutputs = 64;
+// Of the library's layout for blocked calls (matmul_columns.h).
 constexpr int64_t kRowInputs = 4;
 constexpr int64_t kBlockedInputs = 64;
 constexpr int64_t kBlockedRowBytes = kColumnOutputs * kRowInputs;
@@ -27,13 +26,6 @@ constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
 constexpr int64_t kTileRowBytes = kQ4TileOutputs * kRowInputs;
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
-
-bool IsInColumns(const CallSet& calls) {
-  const dnnl::memory::desc columns({calls.shape.inputs, calls.shape.outputs},
-                                   dnnl::memory::data_type::s8,
-                                   dnnl::memory::format_tag::BA16a64b4a);
-  return calls.weights == columns;
-}
 
 template <class T>
 void Grow(int64_t count, UntouchedArray<T>* array) {
@@ -58,7 +50,7 @@ void Q4Scratch::Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs) {
   if (calls.whole == nullptr) return;
   for (const CallSet* set : {calls.whole, calls.last}) {
     Grow(static_cast<int64_t>(set->weights.get_size()), &panel_);
-    if (!IsInColumns(*set)) Grow(set->shape.outputs * inputs, &plain_);
+    if (!set->in_columns) Grow(set->shape.outputs * inputs, &plain_);
   }
   if (calls.whole->shape.outputs < outputs) Grow(kSumRows * calls.whole->shape.outputs, &sums_);
 }
@@ -145,7 +137,7 @@ void Q4Product::RunPanels(const Q4Machine& machine, int64_t rows, const std::byt
 }
 
 void Q4Product::Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
-  if (IsInColumns(calls)) return UnpackBlocked(machine, calls, first);
+  if (calls.in_columns) return UnpackBlocked(machine, calls, first);
   UnpackPlain(machine, calls, first);
 }
 

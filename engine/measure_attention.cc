@@ -20,7 +20,7 @@ constexpr std::array<KvDtype, 4> kCacheDtypes = {KvDtype::kF32, KvDtype::kF16, K
                                                  KvDtype::kInt8};
 constexpr std::array<int, 2> kHeadDims = {64, 128};
 constexpr std::array<int, 6> kAttentionRows = {1, 2, 3, 4, 6, static_cast<int>(kTileRates)};
-constexpr std::array<int, 2> kMoreTiledRows = {12, 32};  // in the CPU's tiles
+constexpr std::array<int, 2> kMoreTiledRows = {12, 32};  // where bf16 is multiplied
 constexpr int kBlockTokens = 16;
 // A whole segment, and two groups of keys: a short one.
 constexpr std::array<int, 2> kSegments = {32, kSegmentKeys};
@@ -215,7 +215,7 @@ absl::Status AddAttentionMeasurements(int threads, MachineProfile* profile,
   for (const KvDtype dtype : kCacheDtypes) {
     for (const int head_dim : kHeadDims) {
       std::vector<int> row_counts(kAttentionRows.begin(), kAttentionRows.end());
-      if (AttentionFormFor(dtype, head_dim) == AttentionForm::kTiles) {
+      if (MultipliesBf16(AttentionFormFor(dtype, head_dim))) {
         row_counts.insert(row_counts.end() - 1, kMoreTiledRows.begin(), kMoreTiledRows.end());
       }
       for (const int rows : row_counts) {

@@ -16,7 +16,7 @@ using step_time::Step;
 Step MakeStep(const MachineProfile& profile, const CostShape& shape,
               absl::Span<const SpanShape> spans) {
   CostShape as_there = shape;
-  as_there.SetForms(profile.tiles);
+  as_there.SetForms(profile.bf16_unit);
   Step step = {profile, RateTables(profile), as_there, spans};
   for (const SpanShape& span : spans) {
     step.tokens += span.count;
@@ -31,7 +31,7 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
 // In tiles, results are finished, added and activated within the product (PackedMatrix::RunInto),
 // in whose rate putting them in their place is; elsewhere in a pass over its rows.
 bool InBlocks(const Step& step) {
-  return step.profile.tiles && step.shape.weight_dtype != WeightDtype::kF32;
+  return step.profile.bf16_unit == Bf16Unit::kTiles && step.shape.weight_dtype != WeightDtype::kF32;
 }
 
 // What a call in tiles executes for so many rows. Fewer than a strip have a cost of their own.

@@ -46,7 +46,7 @@ struct StepTime {
 };
 
 // The time of one forward pass over these spans on the profile's machine, in the form of attention
-// that it has (profile.tiles), whatever this machine's and the shape's is. Knows shapes and the
+// that it has (profile.bf16_unit), whatever this machine's and the shape's is. Knows shapes and the
 // profile only; never looks at a counter or a clock. Pure; allocates nothing.
 StepTime PredictStep(const MachineProfile& profile, const CostShape& shape,
                      absl::Span<const SpanShape> spans);

@@ -27,7 +27,7 @@ AttentionCost CostOfSpan(const Step& step, const SpanShape& span) {
   const int64_t rows = tile_tokens * (s.h / s.g);
   const double score_pairs = Real(SpanExecutedScorePairs(s, span));
   const double keys = score_pairs / Real(s.h * span.count * Segments(span));
-  const TileCost cost = s.attention == AttentionForm::kTiles
+  const TileCost cost = MultipliesBf16(s.attention)
                             ? step.tables.CpuTile(s.cache_dtype, s.e, rows, keys)
                             : step.tables.Tile(s.cache_dtype, s.e, rows, keys,
                                                s.block_tokens % cutting::kKeyGroup != 0);

@@ -25,7 +25,7 @@ struct Way {
 class AttentionBitsTest : public testing::TestWithParam<AttentionParam> {
  protected:
   void SetUp() override {
-    SkipWithoutForm(Options({}).shape, std::get<0>(GetParam()));
+    SkipWithoutForm(Options({}).shape);
     if (IsSkipped()) return;
     sequence_ = RandomAttentionSequence(Options({}).shape, kTokens, 11);
     expected_ = RunAlone({});
@@ -133,6 +133,12 @@ INSTANTIATE_TEST_SUITE_P(Tiles, AttentionBitsTest,
                          testing::Combine(testing::Values(KvDtype::kBf16),
                                           testing::ValuesIn(kTiledShapes),
                                           testing::Values(AttentionForm::kTiles)),
+                         AttentionParamName);
+// The same in vectors of pairs: blocks of one to six rows.
+INSTANTIATE_TEST_SUITE_P(Pairs, AttentionBitsTest,
+                         testing::Combine(testing::Values(KvDtype::kBf16),
+                                          testing::ValuesIn(kTiledShapes),
+                                          testing::Values(AttentionForm::kPairs)),
                          AttentionParamName);
 
 }  // namespace

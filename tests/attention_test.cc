@@ -33,7 +33,7 @@ const std::vector<StepSpan>& RaggedSpans() {
 
 class AttentionTest : public testing::TestWithParam<AttentionParam> {
  protected:
-  void SetUp() override { SkipWithoutForm(Shape(1), std::get<0>(GetParam())); }
+  void SetUp() override { SkipWithoutForm(Shape(1)); }
   static AttentionShape Shape(int threads) {
     const HeadShape& heads = std::get<1>(GetParam());
     return {heads.heads, heads.kv_heads, heads.head_dim, threads, std::get<2>(GetParam())};
@@ -174,6 +174,12 @@ INSTANTIATE_TEST_SUITE_P(Tiles, AttentionTest,
                          testing::Combine(testing::Values(KvDtype::kBf16),
                                           testing::ValuesIn(kTiledShapes),
                                           testing::Values(AttentionForm::kTiles)),
+                         AttentionParamName);
+// The same in vectors of pairs: blocks of one to six rows.
+INSTANTIATE_TEST_SUITE_P(Pairs, AttentionTest,
+                         testing::Combine(testing::Values(KvDtype::kBf16),
+                                          testing::ValuesIn(kTiledShapes),
+                                          testing::Values(AttentionForm::kPairs)),
                          AttentionParamName);
 
 }  // namespace

@@ -54,7 +54,7 @@ Formula FormulaFor(const AttentionHarnessOptions& options, const std::vector<Ste
 
 class AttentionWorkTest : public testing::TestWithParam<Param> {
  protected:
-  void SetUp() override { SkipWithoutForm(options_.shape, options_.dtype); }
+  void SetUp() override { SkipWithoutForm(options_.shape); }
   AttentionWorkTest() {
     const Param& param = GetParam();
     options_.shape = {param.heads, param.kv_heads, param.head_dim, param.threads, param.form};
@@ -162,7 +162,8 @@ std::string ParamName(const testing::TestParamInfo<Param>& test) {
   return std::string(KvDtypeName(p.dtype)) + "_" + std::to_string(p.heads) + "on" +
          std::to_string(p.kv_heads) + "of" + std::to_string(p.head_dim) + "_blocks" +
          std::to_string(p.block_tokens) + "_threads" + std::to_string(p.threads) +
-         (p.form == AttentionForm::kTiles ? "_tiles" : "");
+         (p.form == AttentionForm::kTiles ? "_tiles" : "") +
+         (p.form == AttentionForm::kPairs ? "_pairs" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -174,7 +175,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Param{2, 2, 128, KvDtype::kF16, 17, 1},
                     Param{4, 4, 32, KvDtype::kBf16, 16, 2, AttentionForm::kTiles},
                     Param{12, 4, 64, KvDtype::kBf16, 64, 1, AttentionForm::kTiles},
-                    Param{36, 1, 96, KvDtype::kBf16, 7, 8, AttentionForm::kTiles}),
+                    Param{36, 1, 96, KvDtype::kBf16, 7, 8, AttentionForm::kTiles},
+                    Param{4, 4, 32, KvDtype::kBf16, 16, 2, AttentionForm::kPairs},
+                    Param{12, 4, 64, KvDtype::kBf16, 64, 1, AttentionForm::kPairs},
+                    Param{36, 1, 96, KvDtype::kBf16, 7, 8, AttentionForm::kPairs}),
     ParamName);
 
 }  // namespace

@@ -65,7 +65,8 @@ TEST(CounterCostTest, BytesOfTheMatrixAndItsTraffic) {
 TEST(CounterCostTest, TiledScratchIsWhatTheKernelsHold) {
   for (const AttentionShape& shape :
        {AttentionShape{12, 12, 64, 1}, AttentionShape{4, 2, 17, 2}, AttentionShape{200, 1, 8, 3},
-        AttentionShape{12, 4, 64, 2, AttentionForm::kTiles}}) {
+        AttentionShape{12, 4, 64, 2, AttentionForm::kTiles},
+        AttentionShape{12, 4, 64, 2, AttentionForm::kPairs}}) {
     CostShape cost;
     cost.h = shape.heads;
     cost.g = shape.kv_heads;

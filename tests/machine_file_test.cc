@@ -6,8 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "engine/bf16_unit.h"
 #include "engine/machine.h"
-#include "engine/tile_registers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -27,31 +27,26 @@ std::string TestPath() {
 MachineProfile OfThisMachine() {
   MachineProfile profile = MadeProfile(1.25e11, 3.7e10 / 3, 2e5);
   profile.cpu_model = DetectMachine().cpu_model;
-  profile.tiles = UsesTiles();
+  profile.bf16_unit = UsedBf16Unit();
   return profile;
 }
 
 TEST(MachineFileTest, ComesBackAsItWas) {
-  for (const bool tiles : {false, true}) {
+  for (const Bf16Unit unit : {Bf16Unit::kNone, Bf16Unit::kPairs, Bf16Unit::kTiles}) {
     MachineProfile profile = MadeProfile(1e11 / 3, 3.7e10, 1e6 / 7);
-    profile.tiles = tiles;
+    profile.bf16_unit = unit;
     const auto parsed = ParseMachineProfile(MachineProfileJson(profile));
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     EXPECT_EQ(*parsed, profile);
   }
 }
 
-TEST(MachineFileTest, WhereTilesAreNotNamedTheCpuTells) {
-  for (const bool has : {false, true}) {
-    MachineProfile profile = MadeProfile(1e11, 1e10, 1e5);
-    if (has) profile.features = {"avx512f", "amx_tile", "amx_int8", "amx_bf16"};
-    profile.tiles = !has;
-    Json json = Json::parse(MachineProfileJson(profile));
-    json.erase("tile_registers");
-    const auto parsed = ParseMachineProfile(json.dump());
-    ASSERT_TRUE(parsed.ok()) << parsed.status();
-    EXPECT_EQ(parsed->tiles, has);
-  }
+TEST(MachineFileTest, AnUnknownUnitIsRefused) {
+  Json json = Json::parse(MachineProfileJson(MadeProfile(1e11, 1e10, 1e5)));
+  json["bf16_unit"] = "quads";
+  const auto parsed = ParseMachineProfile(json.dump());
+  EXPECT_EQ(parsed.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(parsed.status().message()), HasSubstr("quads"));
 }
 
 TEST(MachineFileTest, IsSavedWithItsFoldersAndLoaded) {
@@ -78,14 +73,14 @@ TEST(MachineFileTest, AnotherCpuIsRefused) {
 
 // Read as another machine's it will do; as this one's it would predict what this process never
 // does.
-TEST(MachineFileTest, AnotherUseOfTilesIsRefused) {
+TEST(MachineFileTest, AnotherBf16UnitIsRefused) {
   const std::string path = TestPath();
   MachineProfile profile = OfThisMachine();
-  profile.tiles = !profile.tiles;
+  profile.bf16_unit = UsedBf16Unit() == Bf16Unit::kTiles ? Bf16Unit::kPairs : Bf16Unit::kTiles;
   ASSERT_TRUE(SaveMachineProfile(profile, path).ok());
   const auto loaded = LoadMachineProfile(path, 2);
   EXPECT_EQ(loaded.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("tile registers"));
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("bf16_unit"));
   const auto read = ReadMachineProfile(path);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, profile);

@@ -1,5 +1,6 @@
 // Predicted times of `plumbline plan`: of requests from steps, and of whole plans from a profile
 // made by hand.
+#include "engine/bf16_unit.h"
 #include "tools/plan_times.h"
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include "engine/cost_model.h"
 #include "engine/machine.h"
 #include "engine/step_time.h"
-#include "engine/tile_registers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -73,7 +73,7 @@ TEST(PlanTimesTest, LengthsAscend) {
 // The file of a profile made by hand, for this machine.
 std::string ProfileFile(MachineProfile profile) {
   profile.cpu_model = DetectMachine().cpu_model;
-  profile.tiles = UsesTiles();
+  profile.bf16_unit = UsedBf16Unit();
   const std::string path = testing::TempDir() + "/plan_times_test_machine.json";
   const absl::Status saved = SaveMachineProfile(profile, path);
   EXPECT_TRUE(saved.ok()) << saved;
@@ -100,7 +100,7 @@ const PlanTime& TimeOf(const std::vector<PlanTime>& times, int64_t tokens, int64
 // PredictStep itself is held against paper in step_time_test.
 TEST(PlannedTimesTest, AreThoseOfTheStepsOfEachShape) {
   MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
-  profile.tiles = UsesTiles();
+  profile.bf16_unit = UsedBf16Unit();
   PlanOptions options = LongOptions(profile);
   options.context = 1000;
   options.requests = 3;

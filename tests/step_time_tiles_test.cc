@@ -12,7 +12,7 @@ namespace {
 
 MachineProfile TiledProfile(double compute, double memory) {
   MachineProfile profile = MadeProfile(compute, memory, kNoLimit);
-  profile.tiles = true;
+  profile.bf16_unit = Bf16Unit::kTiles;
   return profile;
 }
 
@@ -113,7 +113,7 @@ TEST(PredictTilesTest, WhatBecomesOfResultsIsPartOfTheProduct) {
   CostShape shape = TiledShape();
   const SpanShape span = {0, 64, 0};
   const auto of = [&](WorkClass c, bool tiles) {
-    profile.tiles = tiles;
+    profile.bf16_unit = tiles ? Bf16Unit::kTiles : Bf16Unit::kPairs;
     return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), c);
   };
   const auto gained = [&](WorkClass c, bool tiles) {

@@ -133,8 +133,7 @@ absl::StatusOr<Inspection> Inspect(const InspectOptions& options) {
     inspection.matmuls.push_back(Probe(inspection.config, dtype, inspection.threads));
   }
   inspection.attention_target = AttentionKernelTarget();
-  inspection.attention_tiles =
-      AttentionFormFor(KvDtype::kBf16, inspection.config.head_dim) == AttentionForm::kTiles;
+  inspection.attention_form = AttentionFormFor(KvDtype::kBf16, inspection.config.head_dim);
   return inspection;
 }
 

@@ -58,7 +58,7 @@ struct Inspection {
   int64_t memory_context_tokens = 0;  // largest context that free memory beside the weights holds
   std::vector<MatmulFacts> matmuls;
   std::string attention_target;
-  bool attention_tiles = false;  // over a bf16 cache (attention_form.h)
+  AttentionForm attention_form = AttentionForm::kVectors;  // over a bf16 cache
 };
 
 // Reads the model's description, not its weights.

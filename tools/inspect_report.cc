@@ -101,18 +101,29 @@ std::string Cache(const Inspection& inspection) {
   return out;
 }
 
+std::string FormText(AttentionForm form) {
+  switch (form) {
+    case AttentionForm::kVectors:
+      return "f32 vectors";
+    case AttentionForm::kPairs:
+      return "bf16 pairs";
+    case AttentionForm::kTiles:
+      return "AMX tiles";
+  }
+  return "";
+}
+
 std::string MachineText(const Inspection& inspection) {
   const Machine& machine = inspection.machine;
-  std::string out =
-      absl::StrCat("This machine\n", Line("CPU", Printable(machine.cpu_model)),
-                   Line("cores in use", absl::StrCat(inspection.threads, " of ", machine.cores)),
-                   Line("instruction sets", absl::StrJoin(machine.features, " ")),
-                   Line("memory", FormatBytes(machine.total_memory_bytes)),
-                   Line("  free", absl::StrCat(FormatBytes(machine.free_memory_bytes), ", by ",
-                                               Printable(machine.memory_limit))),
-                   Line("attention kernels",
-                        absl::StrCat(inspection.attention_target,
-                                     inspection.attention_tiles ? "; bf16 cache: AMX tiles" : "")));
+  std::string out = absl::StrCat(
+      "This machine\n", Line("CPU", Printable(machine.cpu_model)),
+      Line("cores in use", absl::StrCat(inspection.threads, " of ", machine.cores)),
+      Line("instruction sets", absl::StrJoin(machine.features, " ")),
+      Line("memory", FormatBytes(machine.total_memory_bytes)),
+      Line("  free", absl::StrCat(FormatBytes(machine.free_memory_bytes), ", by ",
+                                  Printable(machine.memory_limit))),
+      Line("attention kernels", absl::StrCat(inspection.attention_target, "; bf16 cache: ",
+                                             FormText(inspection.attention_form))));
   for (const MatmulFacts& facts : inspection.matmuls) {
     absl::StrAppend(&out, Line(absl::StrCat("oneDNN, ", WeightDtypeName(facts.dtype)),
                                facts.problem.empty() ? facts.implementations : facts.problem));
@@ -149,7 +160,7 @@ nlohmann::ordered_json MachineJson(const Inspection& inspection) {
           {"free_memory_bytes", machine.free_memory_bytes},
           {"memory_limit", machine.memory_limit},
           {"attention_kernels", inspection.attention_target},
-          {"attention_tiles", inspection.attention_tiles}};
+          {"bf16_cache_attention", FormText(inspection.attention_form)}};
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/bf16_unit.h"
 #include "engine/machine.h"
 #include "engine/replacing_file.h"
-#include "engine/tile_registers.h"
 #include "nlohmann/json.hpp"
 #include "spdlog/spdlog.h"
 
@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
 constexpr std::streamsize kMostBytes = 1 << 20;  // a profile takes some 30 kB
 constexpr const char* kAgain = ": run plumbline calibrate";
 
@@ -133,11 +133,15 @@ void ReadTables(const Json& json, MachineProfile& profile) {
   }
 }
 
-// Profiles from before they said it were measured in tiles where the CPU has these, unless oneDNN
-// was held back, of which they kept nothing.
-bool HasTileFeatures(const std::vector<std::string>& features) {
-  return std::count(features.begin(), features.end(), "amx_bf16") > 0 &&
-         std::count(features.begin(), features.end(), "amx_int8") > 0;
+constexpr std::array<Bf16Unit, 3> kBf16Units = {Bf16Unit::kNone, Bf16Unit::kPairs,
+                                                Bf16Unit::kTiles};
+
+Bf16Unit ToBf16Unit(const Json& json) {
+  const auto name = json.get<std::string>();
+  for (const Bf16Unit unit : kBf16Units) {
+    if (name == Bf16UnitName(unit)) return unit;
+  }
+  throw std::invalid_argument(absl::StrCat("no bf16_unit is called \"", name, "\""));
 }
 
 MachineProfile FromJson(const Json& json) {
@@ -146,8 +150,7 @@ MachineProfile FromJson(const Json& json) {
   profile.features = json.at("features").get<std::vector<std::string>>();
   profile.threads = json.at("threads").get<int>();
   profile.unix_seconds = json.at("unix_seconds").get<int64_t>();
-  profile.tiles = json.contains("tile_registers") ? json.at("tile_registers").get<bool>()
-                                                  : HasTileFeatures(profile.features);
+  profile.bf16_unit = ToBf16Unit(json.at("bf16_unit"));
   profile.anchors.matmul_flops_per_second = json.at("anchors").at("matmul_flops_per_second");
   profile.anchors.read_bytes_per_second = json.at("anchors").at("read_bytes_per_second");
   profile.matmul_calls = ToRate(json.at("matmul_calls"));
@@ -177,7 +180,7 @@ std::string MachineProfileJson(const MachineProfile& profile) {
   json["features"] = profile.features;
   json["threads"] = profile.threads;
   json["unix_seconds"] = profile.unix_seconds;
-  json["tile_registers"] = profile.tiles;
+  json["bf16_unit"] = Bf16UnitName(profile.bf16_unit);
   json["anchors"] = {{"matmul_flops_per_second", profile.anchors.matmul_flops_per_second},
                      {"read_bytes_per_second", profile.anchors.read_bytes_per_second}};
   json["matmul_calls"] = RateJson(profile.matmul_calls);
@@ -247,12 +250,11 @@ absl::StatusOr<MachineProfile> LoadMachineProfile(const std::string& path, int t
                                                       profile->cpu_model, "\", and this is \"", cpu,
                                                       "\"", kAgain, " here"));
   }
-  if (profile->tiles != UsesTiles()) {
+  if (profile->bf16_unit != UsedBf16Unit()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(name, " was measured ", profile->tiles ? "with" : "without",
-                     " the CPU's tile registers (AMX), and this process runs ",
-                     profile->tiles ? "without" : "with", " them", kAgain,
-                     " again, or see to it that ONEDNN_MAX_CPU_ISA is set as it was then"));
+        absl::StrCat(name, " was measured with bf16_unit \"", Bf16UnitName(profile->bf16_unit),
+                     "\", and this process runs with \"", Bf16UnitName(UsedBf16Unit()), "\"",
+                     kAgain, " again, or see to it that ONEDNN_MAX_CPU_ISA is set as it was then"));
   }
   if (profile->threads != threads) {
     return absl::FailedPreconditionError(absl::StrCat(name, " was measured with ", profile->threads,

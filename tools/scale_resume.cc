@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "engine/tile_registers.h"
+#include "engine/bf16_unit.h"
 #include "tools/numeric_options.h"
 #include "tools/scale_files.h"
 #include "tools/scale_json.h"
@@ -110,7 +110,7 @@ bool ReadShape(const Json& json, CostShape& s) {
                              s.weight_dtype) &&
       ReadDtype<KvDtype>(reader.Member("kv_dtype"), kKvDtypes, &KvDtypeName, s.cache_dtype);
   // A study goes on where it began.
-  s.SetForms(UsesTiles());
+  s.SetForms(UsedBf16Unit());
   s.cache_bytes = KvDtypeBytes(s.cache_dtype);
   s.cache_scale_bytes = KvScaleBytes(s.cache_dtype);
   return reader.ok() && dtypes && s.h % s.g == 0;

@@ -60,7 +60,7 @@ WeightDtype MultipliedAs(WeightDtype weights) {
 }
 
 WeightDtype AttentionRunsIn(const CostShape& shape) {
-  return shape.attention == AttentionForm::kTiles ? WeightDtype::kBf16 : WeightDtype::kF32;
+  return MultipliesBf16(shape.attention) ? WeightDtype::kBf16 : WeightDtype::kF32;
 }
 
 // 0: not measured.

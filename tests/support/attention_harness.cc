@@ -209,15 +209,19 @@ AttentionResult AttentionHarness::Reference(const StepSpan& span) const {
       Stored(options_.dtype, absl::MakeConstSpan(sequence.values).subspan(0, kv_elements), width));
 }
 
-void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype) {
-  if (shape.form == AttentionForm::kVectors) return;
-  if (AttentionFormFor(dtype, shape.head_dim) != shape.form) {
+void SkipWithoutForm(const AttentionShape& shape) {
+  const Bf16Unit used = UsedBf16Unit();
+  if (shape.form == AttentionForm::kTiles && used != Bf16Unit::kTiles) {
     GTEST_SKIP() << "this machine multiplies no bf16 in tiles, or oneDNN is held back from it";
+  }
+  // A CPU with tiles has the vectors, too.
+  if (shape.form == AttentionForm::kPairs && used == Bf16Unit::kNone) {
+    GTEST_SKIP() << "this machine multiplies no bf16, or oneDNN is held back from it";
   }
 }
 
 Precision InForm(AttentionForm form, Precision precision) {
-  const bool tiles = form == AttentionForm::kTiles;
+  const bool tiles = MultipliesBf16(form);
   precision.attention_operand = tiles ? kUnitBf16 : 0;
   precision.exp_units = tiles ? kTileExpUnits : kFunctionUnits;
   return precision;

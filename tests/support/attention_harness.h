@@ -108,7 +108,7 @@ double WorstAttentionRatio(const AttentionResult& reference, WeightDtype out_dty
                            absl::Span<const std::byte> actual,
                            const Precision& precision = kF32Precision);
 // Skips the test where this machine does not run the shape's form.
-void SkipWithoutForm(const AttentionShape& shape, KvDtype dtype);
+void SkipWithoutForm(const AttentionShape& shape);
 // `precision` with the roundings that attention makes in this form.
 Precision InForm(AttentionForm form, Precision precision = kF32Precision);
 
