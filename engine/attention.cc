@@ -1,10 +1,12 @@
 #include "engine/attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/attention_partials.h"
 #include "engine/attention_tiles.h"
+#include "engine/kv_layout.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
 
@@ -103,10 +105,45 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   scratch.ticks.LapValues();
 }
 
-void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
-  const BatchSpan& span = pass.batch.spans[task.span];
+int PagedAttention::KeysOf(const Pass& pass, const Task& task, int segment) const {
+  const int end = pass.batch.spans[task.span].first_position + task.token + task.tokens;
+  return std::min(kSegmentKeys, end - segment * kSegmentKeys);
+}
+
+SegmentView PagedAttention::View(const Pass& pass, const Task& task, int segment,
+                                 Scratch& scratch) const {
+  const int keys = KeysOf(pass, task, segment);
+  return MultipliesBf16(shape_.form) ? ViewSegmentInTiles(pass, task, segment, keys, scratch)
+                                     : ViewSegment(pass, task, segment, keys, scratch);
+}
+
+void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
-  const int tile_end = span.first_position + task.token + task.tokens;
+  // Pairs know ahead what to fetch; who gathers has room for one segment.
+  const bool ahead =
+      shape_.form == AttentionForm::kPairs && GroupsInBlocks(pass.store.geometry().block_tokens);
+  std::array<SegmentView, 2> views;
+  views[0] = View(pass, task, task.first_segment, scratch);
+  for (int i = 0; i < task.segments; ++i) {
+    SegmentView& view = views[i % 2];
+    SegmentView& next = views[(i + 1) % 2];
+    const int segment = task.first_segment + i;
+    const bool last = i + 1 == task.segments;
+    if (ahead && !last) next = View(pass, task, segment + 1, scratch);
+    view.fetch = ahead;
+    view.next = ahead && !last ? &next : nullptr;
+    scratch.ticks.LapKeysAndValues();
+    task.keys_read += KeysOf(pass, task, segment);
+    for (int row = 0; row < rows; row += micro_rows_) {
+      RunMicroTile(pass, task, view, segment, row, scratch);
+      view.fetch = false;
+    }
+    if (!ahead && !last) next = View(pass, task, segment + 1, scratch);
+  }
+}
+
+void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
+  const int rows = task.tokens * shape_.group();
   task.counts = {};
   task.keys_read = 0;
   scratch.ticks.Start();
@@ -119,18 +156,7 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
       scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
     }
   }
-  for (int s = task.first_segment; s < task.first_segment + task.segments; ++s) {
-    const int keys = std::min(kSegmentKeys, tile_end - s * kSegmentKeys);
-    SegmentView view = MultipliesBf16(shape_.form)
-                           ? ViewSegmentInTiles(pass, task, s, keys, scratch)
-                           : ViewSegment(pass, task, s, keys, scratch);
-    scratch.ticks.LapKeysAndValues();
-    task.keys_read += keys;
-    for (int row = 0; row < rows; row += micro_rows_) {
-      RunMicroTile(pass, task, view, s, row, scratch);
-      view.fetch_with_scores = view.fetch_with_values = {};
-    }
-  }
+  AttendSegments(pass, task, scratch);
   if (task.partials != nullptr) return;
   for (int r = 0; r < rows; ++r) {
     WriteRow(pass, task, r, scratch.running.get() + int64_t{1} * r * partial_floats_, scratch);

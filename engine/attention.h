@@ -148,16 +148,16 @@ class PagedAttention {
                         std::byte* panel) const;
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int parts);
+  // Keys of a segment that the task's last token sees.
+  int KeysOf(const Pass& pass, const Task& task, int segment) const;
+  // Where they and their values are: in their blocks or gathered, in vectors or in tiles.
+  SegmentView View(const Pass& pass, const Task& task, int segment, Scratch& scratch) const;
   SegmentView ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
                           Scratch& scratch) const;
   void GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
                      Scratch& scratch) const;
   SegmentView ViewSegmentInTiles(const Pass& pass, const Task& task, int segment, int keys,
                                  Scratch& scratch) const;
-  // What is read next while the segment's first `groups` groups are. REQUIRES: groups lie whole in
-  // blocks.
-  void AddFetches(const Pass& pass, const Task& task, int segment, int groups,
-                  SegmentView& view) const;
   void GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
                          Scratch& scratch) const;
   void GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first, int keys,
@@ -167,6 +167,7 @@ class PagedAttention {
   void CopyScales(const Pass& pass, const Task& task, int segment, int keys,
                   SegmentView& view) const;
   void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
+  void AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const;
   // Of a tile: [head_dim].
   const float* QueryRow(const Pass& pass, const Task& task, int row) const;
   void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;

@@ -39,10 +39,10 @@ struct SegmentView {
   std::array<const std::byte*, kSegmentGroups> keys = {};
   // values[i]: [kKeyGroup, head_dim].
   std::array<const std::byte*, kSegmentGroups> values = {};
-  // What else to read, group by group, where keys and values come from memory: this segment's
-  // values while scores are computed, the next one's keys while values are added. Null for nothing.
-  std::array<const std::byte*, kSegmentGroups> fetch_with_scores = {};
-  std::array<const std::byte*, kSegmentGroups> fetch_with_values = {};
+  // Whether to fetch what comes next, group by group: this segment's values while scores are
+  // computed, and the keys of `next` (null: none), which is not owned, while values are added.
+  bool fetch = false;
+  const SegmentView* next = nullptr;
   // int8 caches, widened or not: what a key's score and a value's weight are multiplied with, of
   // whole groups. Not set otherwise.
   bool scaled = false;

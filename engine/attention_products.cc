@@ -180,7 +180,7 @@ struct ScoreBlock {
     RightVectors right = {{}, kTileBytes, {}};
     for (int v = 0; v < kVectors; ++v) {
       right.Add(v, segment.keys[group + v],
-                row == 0 ? segment.fetch_with_scores[group + v] : nullptr);
+                segment.fetch && row == 0 ? segment.values[group + v] : nullptr);
     }
     Sums<kRows, kVectors> sums = {};
     AddPairs<kRows, kVectors>({queries + row * query_bytes, query_bytes}, right,
@@ -200,10 +200,11 @@ struct ValueBlock {
   template <int kRows, int kVectors>
   PLUMBLINE_PAIRS void Run(int row, int vector) const {
     const std::byte* left = weights + row * kScoreBytes;
+    const bool fetch = segment.fetch && segment.next != nullptr && row == 0;
     Sums<kRows, kVectors> block = {};
     for (int group = 0; group < groups; ++group, left += kWeightBytes) {
       RightVectors right = {{}, int64_t{kPairBytes} * segment.head_dim, {}};
-      const std::byte* ahead = row == 0 ? segment.fetch_with_values[group] : nullptr;
+      const std::byte* ahead = fetch ? segment.next->keys[group] : nullptr;
       for (int v = 0; v < kVectors; ++v) {
         const int64_t from = int64_t{vector + v} * kTileBytes;
         right.Add(v, segment.values[group] + from, ahead == nullptr ? nullptr : ahead + from);

@@ -134,7 +134,7 @@ SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int 
   view.scaled = KvScaleBytes(dtype) > 0;
   if (view.scaled) CopyScales(pass, task, segment, keys, view);
   const bool many_rows = task.tokens * shape_.group() >= kGatherRows;
-  if (block_tokens % kKeyGroup != 0 || (many_rows && view.dtype != KvDtype::kF32)) {
+  if (!GroupsInBlocks(block_tokens) || (many_rows && view.dtype != KvDtype::kF32)) {
     GatherSegment(pass, task, segment, keys, scratch);
     view.dtype = KvDtype::kF32;
     for (int i = 0; i < groups; ++i) {

@@ -114,38 +114,34 @@ SegmentView PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& tas
   SegmentView view;
   view.dtype = KvDtype::kBf16;
   view.head_dim = shape_.head_dim;
-  const bool gather = block_tokens % kKeyGroup != 0;
-  if (gather) GatherKeysInTiles(pass, task, segment, keys, scratch);
   // Values of whole groups are read where they lie; a last one that is not full is gathered.
+  const bool gather = !GroupsInBlocks(block_tokens);
   const int whole = gather ? 0 : keys / kKeyGroup * kKeyGroup;
+  if (gather) GatherKeysInTiles(pass, task, segment, keys, scratch);
   if (whole < keys) GatherValuesInTiles(pass, task, segment, whole, keys, scratch);
   const auto* gathered_keys = reinterpret_cast<const std::byte*>(scratch.keys.get());
   const auto* gathered_values = reinterpret_cast<const std::byte*>(scratch.values.get());
+  if (gather) {
+    for (int i = 0; i * kKeyGroup < keys; ++i) {
+      view.keys[i] = gathered_keys + i * group_bytes;
+      view.values[i] = gathered_values + i * group_bytes;
+    }
+    return view;
+  }
+  // Without a division for each group: a decode step has little else to do but read.
+  int block_start = segment * kSegmentKeys / block_tokens * block_tokens;
+  KvPanel panel = HeadPanelAt(pass, task, block_start);
   for (int key = 0, i = 0; key < keys; key += kKeyGroup, ++i) {
     const int position = segment * kSegmentKeys + key;
-    const int64_t in_block = int64_t{1} * (position % block_tokens) * shape_.head_dim * kBytes;
-    const KvPanel panel = HeadPanelAt(pass, task, position);
-    view.keys[i] = gather ? gathered_keys + i * group_bytes : panel.keys + in_block;
+    if (position == block_start + block_tokens) {
+      block_start = position;
+      panel = HeadPanelAt(pass, task, position);
+    }
+    const int64_t in_block = int64_t{1} * (position - block_start) * shape_.head_dim * kBytes;
+    view.keys[i] = panel.keys + in_block;
     view.values[i] = key < whole ? panel.values + in_block : gathered_values + i * group_bytes;
   }
-  if (shape_.form == AttentionForm::kPairs && !gather) {
-    AddFetches(pass, task, segment, keys / kKeyGroup, view);
-  }
   return view;
-}
-
-void PagedAttention::AddFetches(const Pass& pass, const Task& task, int segment, int groups,
-                                SegmentView& view) const {
-  std::copy_n(view.values.begin(), groups, view.fetch_with_scores.begin());
-  if (segment + 1 == task.first_segment + task.segments) return;
-  const int block_tokens = pass.store.geometry().block_tokens;
-  const int end = pass.batch.spans[task.span].first_position + task.token + task.tokens;
-  const int next = (segment + 1) * kSegmentKeys;
-  for (int i = 0; i < groups && next + i * kKeyGroup < end; ++i) {
-    const int position = next + i * kKeyGroup;
-    view.fetch_with_values[i] = HeadPanelAt(pass, task, position).keys +
-                                int64_t{1} * (position % block_tokens) * shape_.head_dim * kBytes;
-  }
 }
 
 }  // namespace plumbline

@@ -30,6 +30,9 @@ inline KvPanel HeadPanel(absl::Span<const std::byte> block, int kv_head, int hea
   return {start, start + side, int64_t{1} * block_tokens * head_dim * KvDtypeBytes(dtype)};
 }
 
+// Whether each group of keys lies in one block: attention then reads it where it is.
+inline bool GroupsInBlocks(int block_tokens) { return block_tokens % kKeyGroup == 0; }
+
 // Where a key lies among its head's keys of a block. Each group of keys is [head_dim, width], so
 // that a vector holds neighbours and a whole group is one run of memory, however large the block:
 // rows as far apart as a block is long would meet in a few sets of the cache.

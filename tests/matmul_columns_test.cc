@@ -140,7 +140,7 @@ TEST_P(MatmulColumnsTest, GivesTheBitsOfTheLibrarysCalls) {
        {std::pair(64, 64), std::pair(200, 45), std::pair(130, 5632), std::pair(1000, 772)}) {
     const Operands o(GetParam(), outputs, inputs, 40);
     const auto rows_of = [&](int64_t row, int64_t count, float* out) {
-      std::copy_n(o.w.begin() + row * inputs, count * inputs, out);
+      std::copy_n(o.w.begin() + row * o.inputs, count * o.inputs, out);
       return absl::OkStatus();
     };
     std::vector<std::vector<float>> results;
