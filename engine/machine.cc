@@ -15,6 +15,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -92,6 +93,22 @@ int64_t MeminfoBytes(absl::string_view text, absl::string_view name) {
   return kib < 0 || kib > kNone / 1024 ? kNone : kib * 1024;
 }
 
+// The largest of the first CPU's caches; 0 where the system does not say.
+int64_t ReadLastLevelCache(const std::string& root) {
+  constexpr int kMostCaches = 8;
+  int64_t largest = 0;
+  for (int i = 0; i < kMostCaches; ++i) {
+    const std::string text =
+        ReadSmallFile(absl::StrCat(root, "/sys/devices/system/cpu/cpu0/cache/index", i, "/size"));
+    int64_t kib = 0;
+    const absl::string_view number = absl::StripSuffix(absl::StripAsciiWhitespace(text), "K");
+    if (!absl::SimpleAtoi(number, &kib) || kib > std::numeric_limits<int64_t>::max() / 1024)
+      continue;
+    largest = std::max(largest, kib * 1024);
+  }
+  return largest;
+}
+
 }  // namespace
 
 bool Machine::Has(const char* feature) const { return absl::c_linear_search(features, feature); }
@@ -113,6 +130,7 @@ Machine DetectMachine(const std::string& root) {
     machine.free_memory_bytes = limits.free_memory_bytes;
     machine.memory_limit = limits.free_memory_file;
   }
+  machine.last_level_cache_bytes = ReadLastLevelCache(root);
   machine.total_memory_bytes =
       std::min(MeminfoBytes(meminfo, "MemTotal"), limits.memory_limit_bytes);
   return machine;

@@ -17,6 +17,7 @@ struct Machine {
   int64_t free_memory_bytes = 0;
   int64_t total_memory_bytes = 0;  // MemTotal, or the least cgroup limit where that is less
   std::string memory_limit;  // what bounds free_memory_bytes: "MemAvailable" or the cgroup's file
+  int64_t last_level_cache_bytes = 0;  // of the first CPU; 0: the system does not say
 
   bool Has(const char* feature) const;
 };

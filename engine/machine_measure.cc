@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <ctime>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "engine/bf16_unit.h"
@@ -68,17 +68,23 @@ Rate RateOf(const std::vector<double>& samples) {
 
 void SetRates(const std::vector<Measurement>& measurements, const std::vector<Anchors>& anchors,
               MachineProfile* profile) {
-  const RatesByAnchor sorted = SortByAnchor(*profile);
-  const std::set<const Rate*> reads(sorted.read.begin(), sorted.read.end());
+  // As they are at first, so that it is known what bounds them.
+  for (const Measurement& m : measurements) {
+    for (size_t t = 0; t < m.targets.size(); ++t) *m.targets[t] = RateOf(m.samples[t]);
+  }
+  std::map<const Rate*, BoundRate> bounds;
+  for (const BoundRate& bound : BoundRates(*profile)) bounds.emplace(bound.rate, bound);
   for (const Measurement& m : measurements) {
     for (size_t t = 0; t < m.targets.size(); ++t) {
-      const auto anchor = reads.contains(m.targets[t]) ? &Anchors::read_bytes_per_second
-                                                       : &Anchors::matmul_flops_per_second;
+      const BoundRate& bound = bounds.at(m.targets[t]);
       std::vector<double> scaled = m.samples[t];
       for (size_t s = 0; s < scaled.size(); ++s) {
-        const Anchors& before = anchors[m.anchors[s]];
-        const Anchors& after = anchors[m.anchors[s] + 1];
-        scaled[s] *= profile->anchors.*anchor / ((before.*anchor + after.*anchor) / 2);
+        const auto speed = [&](double Anchors::*anchor) {
+          return (anchors[m.anchors[s]].*anchor + anchors[m.anchors[s] + 1].*anchor) / 2 /
+                 (profile->anchors.*anchor);
+        };
+        scaled[s] /= bound.Factor(speed(&Anchors::matmul_flops_per_second),
+                                  speed(&Anchors::read_bytes_per_second));
       }
       *m.targets[t] = RateOf(scaled);
     }

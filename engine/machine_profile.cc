@@ -29,6 +29,42 @@ double Ratio(double now, double then) { return IsRate(now) && IsRate(then) ? now
 // Reads this small come from a core's own caches, which follow its clock and not the memory.
 constexpr int64_t kOwnCacheBytesPerThread = int64_t{512} << 10;
 
+double Seconds(const Rate& rate) { return IsRate(rate.per_second) ? 1 / rate.per_second : 0; }
+
+// What the products of one byte of weights take where these are hot.
+double ProductSeconds(const MatmulRates& m) {
+  const double byte_products = static_cast<double>(m.rows * kQ4BlockInputs) /
+                               static_cast<double>(WeightRowBytes(m.dtype, kQ4BlockInputs));
+  return byte_products * Seconds(m.square_macs);
+}
+
+// A stream that comes near the plain read is bound by memory, or by its products where they take
+// longer. One that reads less is bound by itself (products in between, too few reads under way) as
+// long as memory gives that much.
+BoundRate Streamed(const MachineProfile& profile, double product_seconds, Rate& rate) {
+  constexpr double kNear = 1.25;
+  const double memory = Seconds({profile.anchors.read_bytes_per_second, 0});
+  const double own = Seconds(rate);
+  return {&rate, own > kNear * memory ? own : product_seconds, memory};
+}
+
+// Rows of attention over a cache in memory, beside the same over hot keys and values. The softmax
+// reads neither.
+void AddStream(const MachineProfile& profile, StreamRates& s, std::vector<BoundRate>& rates) {
+  double score = 0;
+  double value = 0;
+  for (const AttentionRates& a : profile.attention) {
+    if (a.dtype != s.dtype || a.rows != 1 || a.keys != s.keys || score > 0) continue;
+    const double products = static_cast<double>(a.head_dim) /
+                            KvRowBytes(a.dtype, static_cast<int>(a.head_dim)) / profile.threads;
+    score = products * Seconds(a.score_macs);
+    value = products * Seconds(a.value_macs);
+  }
+  rates.push_back(Streamed(profile, score, s.score_bytes));
+  rates.push_back({&s.softmax_bytes, 1, 0});
+  rates.push_back(Streamed(profile, value, s.value_bytes));
+}
+
 }  // namespace
 
 absl::Status MachineProfile::Validate() const {
@@ -81,33 +117,36 @@ Anchors MedianAnchors(absl::Span<const Anchors> anchors) {
   return {Quantile(matmuls, 0.5), Quantile(reads, 0.5)};
 }
 
-RatesByAnchor SortByAnchor(MachineProfile& profile) {
-  RatesByAnchor rates;
-  const auto add = [](std::vector<Rate*>& to, std::initializer_list<Rate*> more) {
-    to.insert(to.end(), more);
+double BoundRate::Factor(double compute, double memory) const {
+  const double before = std::max(compute_seconds, memory_seconds);
+  const double now = std::max(compute_seconds / compute, memory_seconds / memory);
+  return now > 0 ? before / now : 1;
+}
+
+std::vector<BoundRate> BoundRates(MachineProfile& profile) {
+  std::vector<BoundRate> rates;
+  const auto add = [&](std::initializer_list<Rate*> more, bool by_memory) {
+    for (Rate* rate : more) rates.push_back({rate, by_memory ? 0.0 : 1.0, by_memory ? 1.0 : 0.0});
   };
   for (MatmulRates& m : profile.matmuls) {
-    add(rates.matmul, {&m.narrow_macs, &m.square_macs, &m.wide_macs});
-    add(rates.read, {&m.streamed_bytes});
+    add({&m.narrow_macs, &m.square_macs, &m.wide_macs}, false);
+    rates.push_back(Streamed(profile, ProductSeconds(m), m.streamed_bytes));
   }
   for (ReadRate& r : profile.reads) {
-    const bool own = r.bytes <= kOwnCacheBytesPerThread * r.threads;
-    add(own ? rates.matmul : rates.read, {&r.read_bytes});
+    add({&r.read_bytes}, r.bytes > kOwnCacheBytesPerThread * r.threads);
   }
   for (AttentionRates& a : profile.attention) {
-    add(rates.matmul, {&a.score_macs, &a.value_macs, &a.softmax_pairs});
+    add({&a.score_macs, &a.value_macs, &a.softmax_pairs}, false);
   }
-  for (StreamRates& s : profile.streams) {
-    add(rates.read, {&s.score_bytes, &s.softmax_bytes, &s.value_bytes});
-  }
+  for (StreamRates& s : profile.streams) AddStream(profile, s, rates);
   for (CacheRates& c : profile.caches) {
-    add(rates.read, {&c.cold_write_elements});
-    add(rates.matmul, {&c.hot_write_elements});
+    add({&c.cold_write_elements}, true);
+    add({&c.hot_write_elements}, false);
   }
   RowRates& rows = profile.rows;
-  add(rates.matmul,
-      {&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate, &rows.angles,
-       &rows.widen, &rows.largest, &profile.matmul_calls, &profile.parallel_regions});
+  add({&rows.rms_norm, &rows.layer_norm, &rows.swiglu, &rows.gelu, &rows.rotate, &rows.angles,
+       &rows.widen, &rows.largest, &profile.matmul_calls, &profile.parallel_regions},
+      false);
   return rates;
 }
 
@@ -116,11 +155,11 @@ MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors) 
       Ratio(anchors.matmul_flops_per_second, profile.anchors.matmul_flops_per_second);
   const double memory = Ratio(anchors.read_bytes_per_second, profile.anchors.read_bytes_per_second);
   MachineProfile now = profile;
+  for (const BoundRate& bound : BoundRates(now)) {
+    bound.rate->per_second *= bound.Factor(compute, memory);
+  }
   now.anchors.matmul_flops_per_second *= compute;
   now.anchors.read_bytes_per_second *= memory;
-  const RatesByAnchor rates = SortByAnchor(now);
-  for (Rate* rate : rates.matmul) rate->per_second *= compute;
-  for (Rate* rate : rates.read) rate->per_second *= memory;
   return now;
 }
 

@@ -152,15 +152,22 @@ struct MachineProfile {
 // Each figure's median, as Quantile has it.
 Anchors MedianAnchors(absl::Span<const Anchors> anchors);
 
-// All rates of a profile, which is not owned, by the anchor that they go with: those of computing,
-// hot ones and overheads with the matmul anchor, those of memory with the read anchor.
-struct RatesByAnchor {
-  std::vector<Rate*> matmul, read;
-};
-RatesByAnchor SortByAnchor(MachineProfile& profile);
+// A rate of a profile, which is not owned, and what bounds it: the larger of what computing and
+// what memory would take for a unit of it (of a rate that only one bounds, 0 and any other number).
+struct BoundRate {
+  Rate* rate;
+  double compute_seconds;
+  double memory_seconds;
 
-// The same machine at another minute: rates times what their anchor has become. An anchor that is
-// not positive and finite leaves its rates alone.
+  // How many times the rate is what it was where computing and memory are so many times as fast.
+  double Factor(double compute, double memory) const;
+};
+// All of them: hot ones and overheads are bound by computing, those of memory by memory, and
+// streams by what is done with them or by memory.
+std::vector<BoundRate> BoundRates(MachineProfile& profile);
+
+// The same machine at another minute: rates times what the anchors that bound them have become. An
+// anchor that is not positive and finite counts as unchanged.
 MachineProfile AtAnchors(const MachineProfile& profile, const Anchors& anchors);
 
 }  // namespace plumbline

@@ -4,7 +4,8 @@
 // few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
 // for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX bf16 and
 // int8 matrices run in tiles of our own (matmul_tiles.h), up to 512 rows in a call; everything else
-// in the library's calls.
+// in the library's calls, but for a few rows, which read the same weights faster by a kernel of our
+// own that gives the same bits (matmul_columns.h).
 // 4-bit weights are read once for all rows of a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_

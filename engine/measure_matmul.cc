@@ -18,12 +18,14 @@ namespace {
 // 17: where matrix units take 16 rows at a time, a second turn that is nearly empty.
 constexpr std::array<int64_t, 10> kMatmulRows = {1, 2, 4, 8, 16, 17, 32, 64, 128, 512};
 constexpr int64_t kMostRows = kMatmulRows.back();
-// Streamed weights (their values do not matter): many matrices, together larger than the last-level
-// cache of a large server (which kept 160 MiB of them, and gave them half as fast again as memory
-// gives a model's weights), and one sample some of them.
+// Streamed weights (their values do not matter): many matrices, together several times as large as
+// the last-level cache, and one sample some of them. A large server's (480 MiB) kept 160 MiB, and
+// gave them half as fast again as memory gives a model's weights; as much as it has was enough.
 constexpr int64_t kStreamOutputs = kStreamedMatrix.outputs;
 constexpr int64_t kStreamInputs = kStreamedMatrix.inputs;
-constexpr int64_t kMatmulStreamBytes = int64_t{480} << 20;
+constexpr int64_t kLeastStreamBytes = int64_t{96} << 20;
+constexpr int64_t kMostStreamBytes = int64_t{480} << 20;
+constexpr int64_t kStreamCaches = 4;
 constexpr double kStreamSeconds = 0.008;  // of one sample
 // Memory takes so long to come up to speed after work that needed none: its clock follows its load,
 // and a stream that follows products of cached matrices read 15 GB/s at first, 21 in the end.
@@ -60,6 +62,13 @@ struct Stream {
   }
 };
 
+int64_t MatmulStreamBytes() {
+  const int64_t cache = DetectMachine().last_level_cache_bytes;
+  if (cache == 0) return kMostStreamBytes;
+  return std::clamp(std::min(cache, kMostStreamBytes) * kStreamCaches, kLeastStreamBytes,
+                    kMostStreamBytes);
+}
+
 absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtype) {
   auto stream = std::make_shared<Stream>();
   auto context = MatmulContext::Create(threads);
@@ -67,8 +76,9 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
   stream->context = *std::move(context);
   const int64_t bytes = kStreamOutputs * WeightRowBytes(dtype, kStreamInputs);
   // In large pages, as a model's are.
-  stream->context->ReserveWeights(kMatmulStreamBytes + bytes);
-  for (int64_t total = 0; total < kMatmulStreamBytes; total += bytes) {
+  const int64_t stream_bytes = MatmulStreamBytes();
+  stream->context->ReserveWeights(stream_bytes + bytes);
+  for (int64_t total = 0; total < stream_bytes; total += bytes) {
     auto matrix = PackedMatrix::Create(*stream->context, kStreamOutputs, kStreamInputs, dtype,
                                        [](int64_t, int64_t rows, float* out) {
                                          std::fill(out, out + rows * kStreamInputs, 0.0f);

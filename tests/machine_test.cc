@@ -60,8 +60,17 @@ TEST_F(MachineTest, ReadsCpuAndMemory) {
   EXPECT_GE(machine.cores, 1);
 }
 
+TEST_F(MachineTest, TheLargestCacheIsTheLast) {
+  const std::string cache = "/sys/devices/system/cpu/cpu0/cache/index";
+  Write(cache + "0/size", "32K\n");
+  Write(cache + "2/size", "2048K\n");
+  Write(cache + "3/size", "1M\n");  // not as the system writes
+  EXPECT_EQ(DetectMachine(root_).last_level_cache_bytes, 2 * kMiB);
+}
+
 TEST_F(MachineTest, MissingFilesAreNoLimit) {
   const Machine machine = DetectMachine(root_);
+  EXPECT_EQ(machine.last_level_cache_bytes, 0);
   EXPECT_EQ(machine.free_memory_bytes, kNone);
   EXPECT_EQ(machine.total_memory_bytes, kNone);
   EXPECT_THAT(machine.features, IsEmpty());

@@ -201,6 +201,27 @@ TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {
   EXPECT_EQ(AtAnchors(then, {}), then);  // none were taken
 }
 
+// A stream of 7 MB/s is bound by what it does with 512 rows until memory (100 MB/s) gives less.
+TEST(AtAnchorsTest, WhatProductsBoundFollowsMemoryWhereThatBecomesSlower) {
+  MachineProfile then = MadeProfile(1e9, 1e8, 1e6);
+  const MatmulRates few = {WeightDtype::kF32, 1, {1e9, 0}, {1e9, 0}, {1e9, 0}, {1e8, 0}};
+  MatmulRates many = few;
+  many.rows = 512;
+  many.streamed_bytes.per_second = 7e6;
+  then.matmuls = {few, many};
+  const auto streamed = [&](double compute, double memory) {
+    Anchors anchors = then.anchors;
+    anchors.matmul_flops_per_second *= compute;
+    anchors.read_bytes_per_second *= memory;
+    return AtAnchors(then, anchors).matmuls[1].streamed_bytes.per_second;
+  };
+  EXPECT_DOUBLE_EQ(streamed(1, 0.25), 7e6);
+  EXPECT_DOUBLE_EQ(streamed(1, 4), 7e6);
+  EXPECT_DOUBLE_EQ(streamed(2, 1), 14e6);
+  EXPECT_DOUBLE_EQ(streamed(1, 0.05), 5e6);
+  EXPECT_DOUBLE_EQ(streamed(20, 1), 1e8);
+}
+
 TEST(MachineProfileTest, EveryRateMustBePositive) {
   const MachineProfile good = MadeProfile(1e9, 1e8, 1e6);
   EXPECT_TRUE(good.Validate().ok());
