@@ -86,7 +86,11 @@ void SetRates(const std::vector<Measurement>& measurements, const std::vector<An
         scaled[s] /= bound.Factor(speed(&Anchors::matmul_flops_per_second),
                                   speed(&Anchors::read_bytes_per_second));
       }
-      *m.targets[t] = RateOf(scaled);
+      Rate& rate = *m.targets[t];
+      rate = RateOf(scaled);
+      // Where memory's speed jumped between a sample and its anchors, a stream seems faster than
+      // it.
+      rate.per_second = std::min(rate.per_second, bound.most);
     }
   }
 }

@@ -45,7 +45,8 @@ BoundRate Streamed(const MachineProfile& profile, double product_seconds, Rate& 
   constexpr double kNear = 1.25;
   const double memory = Seconds({profile.anchors.read_bytes_per_second, 0});
   const double own = Seconds(rate);
-  return {&rate, own > kNear * memory ? own : product_seconds, memory};
+  return {&rate, own > kNear * memory ? own : product_seconds, memory,
+          profile.anchors.read_bytes_per_second};
 }
 
 // Rows of attention over a cache in memory, beside the same over hot keys and values. The softmax

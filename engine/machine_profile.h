@@ -8,6 +8,7 @@
 #define PLUMBLINE_ENGINE_MACHINE_PROFILE_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -158,6 +159,7 @@ struct BoundRate {
   Rate* rate;
   double compute_seconds;
   double memory_seconds;
+  double most = std::numeric_limits<double>::infinity();  // of a stream: the plain read
 
   // How many times the rate is what it was where computing and memory are so many times as fast.
   double Factor(double compute, double memory) const;

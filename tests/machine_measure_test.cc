@@ -11,10 +11,10 @@ namespace {
 // Samples that followed the machine up and down are all alike at one speed.
 TEST(SetRatesTest, EachSampleIsScaledByTheAnchorsAroundIt) {
   MachineProfile profile = MadeProfile(1e9, 1e8, 1e6);
-  profile.anchors = {100, 10};
-  // The computing anchors around samples: 50 and 150, then 150 and 250; of memory 4 and 16, 16
-  // and 4.
-  const std::vector<Anchors> anchors = {{50, 4}, {150, 16}, {250, 4}};
+  profile.anchors = {100, 40};
+  // The computing anchors around samples: 50 and 150, then 150 and 250; of memory 16 and 64,
+  // 64 and 16.
+  const std::vector<Anchors> anchors = {{50, 16}, {150, 64}, {250, 16}};
   MatmulRates& rates = profile.matmuls[0];
   Measurement both = {{&rates.wide_macs, &rates.streamed_bytes}, nullptr};
   both.samples = {{7, 14}, {30, 30}};
@@ -24,6 +24,18 @@ TEST(SetRatesTest, EachSampleIsScaledByTheAnchorsAroundIt) {
   EXPECT_DOUBLE_EQ(rates.wide_macs.spread, 0);
   EXPECT_DOUBLE_EQ(rates.streamed_bytes.per_second, 30);
   EXPECT_DOUBLE_EQ(rates.streamed_bytes.spread, 0);
+}
+
+TEST(SetRatesTest, NoStreamIsFasterThanThePlainRead) {
+  MachineProfile profile = MadeProfile(1e9, 1e8, 1e6);
+  profile.anchors = {100, 10};
+  MatmulRates& rates = profile.matmuls[0];
+  Measurement streamed = {{&rates.wide_macs, &rates.streamed_bytes}, nullptr};
+  streamed.samples = {{30}, {14}};
+  streamed.anchors = {0};
+  SetRates({streamed}, {{100, 10}, {100, 10}}, &profile);
+  EXPECT_DOUBLE_EQ(rates.wide_macs.per_second, 30);
+  EXPECT_DOUBLE_EQ(rates.streamed_bytes.per_second, 10);
 }
 
 TEST(SetRatesTest, TheMedianStandsAndTheSpreadBesideIt) {
