@@ -17,12 +17,12 @@ TEST(SetRatesTest, EachSampleIsScaledByTheAnchorsAroundIt) {
   const std::vector<Anchors> anchors = {{50, 16}, {150, 64}, {250, 16}};
   MatmulRates& rates = profile.matmuls[0];
   Measurement both = {{&rates.wide_macs, &rates.streamed_bytes}, nullptr};
-  both.samples = {{7, 14}, {30, 30}};
+  both.samples = {{7, 14}, {36, 36}};
   both.anchors = {0, 1};
   SetRates({both}, anchors, &profile);
   EXPECT_DOUBLE_EQ(rates.wide_macs.per_second, 7);
   EXPECT_DOUBLE_EQ(rates.wide_macs.spread, 0);
-  EXPECT_DOUBLE_EQ(rates.streamed_bytes.per_second, 30);
+  EXPECT_DOUBLE_EQ(rates.streamed_bytes.per_second, 36);
   EXPECT_DOUBLE_EQ(rates.streamed_bytes.spread, 0);
 }
 
