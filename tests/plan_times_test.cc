@@ -1,6 +1,5 @@
 // Predicted times of `plumbline plan`: of requests from steps, and of whole plans from a profile
 // made by hand.
-#include "engine/bf16_unit.h"
 #include "tools/plan_times.h"
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "engine/bf16_unit.h"
 #include "engine/cost_model.h"
 #include "engine/machine.h"
 #include "engine/step_time.h"
