@@ -6,7 +6,8 @@
 compile_kernels() {
   local cpu=$1 compiler=$2 kernels file
   shift 2
-  local flags=(-std=c++20 -O1 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -I . "$@")
+  local flags=(-std=c++20 -O1 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fopenmp -I .
+    "$@")
   mapfile -t kernels < <(grep -lE '^#include "hwy/foreach_target.h"|__x86_64__' engine/*.cc)
   ((${#kernels[@]} > 0)) || die "no source is compiled for several CPUs"
   for file in "${kernels[@]}"; do
