@@ -123,12 +123,12 @@ void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scrat
   const bool ahead =
       shape_.form == AttentionForm::kPairs && GroupsInBlocks(pass.store.geometry().block_tokens);
   std::array<SegmentView, 2> views;
-  views[0] = View(pass, task, task.first_segment, scratch);
   for (int i = 0; i < task.segments; ++i) {
     SegmentView& view = views[i % 2];
     SegmentView& next = views[(i + 1) % 2];
     const int segment = task.first_segment + i;
     const bool last = i + 1 == task.segments;
+    if (!ahead || i == 0) view = View(pass, task, segment, scratch);
     if (ahead && !last) next = View(pass, task, segment + 1, scratch);
     view.fetch = ahead;
     view.next = ahead && !last ? &next : nullptr;
@@ -138,7 +138,6 @@ void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scrat
       RunMicroTile(pass, task, view, segment, row, scratch);
       view.fetch = false;
     }
-    if (!ahead && !last) next = View(pass, task, segment + 1, scratch);
   }
 }
 

@@ -22,7 +22,6 @@ namespace {
 #define PLUMBLINE_PAIRS __attribute__((target("avx512f,avx512bf16")))
 
 constexpr int kWeightBytes = 2 * kKeyGroup;  // of a group's weights in one row
-constexpr int kRunElements = 32;             // of a head, in one tile
 constexpr int kLanes = 16;                   // floats of a vector
 constexpr int kPairBytes = 4;
 
@@ -70,14 +69,14 @@ PLUMBLINE_TILES void ScoreInTiles(const SegmentView& segment, const std::byte* q
                                   int groups, float* scores) {
   const int64_t query_stride = int64_t{2} * segment.head_dim;
   const bool lower = rows > kTileRows;
-  Configure(rows, kRunElements);
+  Configure(rows, kTileRun);
   FinishStores();
   for (int group = 0; group < groups; group += 2) {
     const bool second = group + 1 < groups;
     const std::byte* left = segment.keys[group];
     const std::byte* right = second ? segment.keys[group + 1] : left;
     ZeroTileSums();
-    for (int run = 0; run < segment.head_dim / kRunElements; ++run) {
+    for (int run = 0; run < segment.head_dim / kTileRun; ++run) {
       const int64_t from = int64_t{run} * kTileRows * kTileBytes;
       MultiplyRun(queries + int64_t{run} * kTileBytes, query_stride, lower, left + from,
                   right + from, kTileBytes);

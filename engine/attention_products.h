@@ -19,6 +19,7 @@
 
 namespace plumbline {
 
+inline constexpr int kTileRun = 32;  // elements of a head that one multiplication of tiles takes
 // From a row of scores to the next: a cache line more than its keys, or the 16 rows of a tile would
 // be stored to four sets of the cache.
 inline constexpr int kScoreFloats = kSegmentKeys + 16;

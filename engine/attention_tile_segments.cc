@@ -128,7 +128,7 @@ SegmentView PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& tas
     }
     return view;
   }
-  // Without a division for each group: a decode step has little else to do but read.
+  // A block is looked up once for all its groups: a decode step has little else to do but read.
   int block_start = segment * kSegmentKeys / block_tokens * block_tokens;
   KvPanel panel = HeadPanelAt(pass, task, block_start);
   for (int key = 0, i = 0; key < keys; key += kKeyGroup, ++i) {

@@ -32,7 +32,6 @@ inline constexpr int kTileMicroRows = kMostQueryRows;  // query rows of one kern
 // Query rows that share one read of keys and values: enough that bringing them from beyond the
 // core's own cache costs little beside the products.
 inline constexpr int kTiledTileRows = 384;
-inline constexpr int kTileRun = 32;  // elements of a head that one multiplication takes
 // Floats of scratch that a call needs.
 inline constexpr int64_t TileScratchFloats(int head_dim) {
   return int64_t{kTileMicroRows} * (kScoreFloats + head_dim);  // scores, then sums of values

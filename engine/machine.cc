@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <thread>
@@ -136,16 +137,23 @@ Machine DetectMachine(const std::string& root) {
   return machine;
 }
 
-bool HasFastBf16() { return DetectMachine().Has("avx512_bf16") && !HeldBack(kLackBf16); }
+namespace {
+
+bool HasAll(std::initializer_list<const char*> features) {
+  const Machine machine = DetectMachine();
+  return absl::c_all_of(features, [&](const char* feature) { return machine.Has(feature); });
+}
+
+}  // namespace
+
+// Beside the products of bf16, what the vectors of attention over a bf16 cache use.
+bool HasFastBf16() {
+  return HasAll({"avx512_bf16", "avx512bw", "avx512dq", "avx512vl"}) && !HeldBack(kLackBf16);
+}
 
 bool HasTiles() {
-  const Machine machine = DetectMachine();
-  // Beside the tiles, what attention's vectors use.
-  for (const char* feature :
-       {"amx_tile", "amx_bf16", "amx_int8", "avx512_bf16", "avx512bw", "avx512dq"}) {
-    if (!machine.Has(feature)) return false;
-  }
-  return !HeldBack(kLackBf16) && !HeldBack({"AVX512_CORE_BF16"});
+  return HasFastBf16() && HasAll({"amx_tile", "amx_bf16", "amx_int8"}) &&
+         !HeldBack({"AVX512_CORE_BF16"});
 }
 
 }  // namespace plumbline

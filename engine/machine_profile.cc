@@ -51,15 +51,18 @@ BoundRate Streamed(const MachineProfile& profile, double product_seconds, Rate& 
 
 // Rows of attention over a cache in memory, beside the same over hot keys and values. The softmax
 // reads neither.
-void AddStream(const MachineProfile& profile, StreamRates& s, std::vector<BoundRate>& rates) {
+void BoundStream(const MachineProfile& profile, StreamRates& s, std::vector<BoundRate>& rates) {
+  const auto hot = std::find_if(
+      profile.attention.begin(), profile.attention.end(),
+      [&](const auto& a) { return a.dtype == s.dtype && a.rows == 1 && a.keys == s.keys; });
   double score = 0;
   double value = 0;
-  for (const AttentionRates& a : profile.attention) {
-    if (a.dtype != s.dtype || a.rows != 1 || a.keys != s.keys || score > 0) continue;
-    const double products = static_cast<double>(a.head_dim) /
-                            KvRowBytes(a.dtype, static_cast<int>(a.head_dim)) / profile.threads;
-    score = products * Seconds(a.score_macs);
-    value = products * Seconds(a.value_macs);
+  if (hot != profile.attention.end()) {
+    const double products = static_cast<double>(hot->head_dim) /
+                            KvRowBytes(hot->dtype, static_cast<int>(hot->head_dim)) /
+                            profile.threads;
+    score = products * Seconds(hot->score_macs);
+    value = products * Seconds(hot->value_macs);
   }
   rates.push_back(Streamed(profile, score, s.score_bytes));
   rates.push_back({&s.softmax_bytes, 1, 0});
@@ -139,7 +142,7 @@ std::vector<BoundRate> BoundRates(MachineProfile& profile) {
   for (AttentionRates& a : profile.attention) {
     add({&a.score_macs, &a.value_macs, &a.softmax_pairs}, false);
   }
-  for (StreamRates& s : profile.streams) AddStream(profile, s, rates);
+  for (StreamRates& s : profile.streams) BoundStream(profile, s, rates);
   for (CacheRates& c : profile.caches) {
     add({&c.cold_write_elements}, true);
     add({&c.hot_write_elements}, false);

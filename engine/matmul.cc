@@ -107,7 +107,8 @@ absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows, MatmulPath
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
   calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
-  columns = path == MatmulPath::kFastest && context.FewRowsInColumns(*calls);
+  columns =
+      path == MatmulPath::kFastest && calls->multiplies_columns() && AddsAsColumns(shape.dtype);
   packed = context.weights.Take(static_cast<int64_t>(calls->weights.get_size()));
   weights = PackRows(context.engine, context.stream, *calls, plain.elements.get(), packed.get());
   return absl::OkStatus();

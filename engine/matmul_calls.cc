@@ -140,7 +140,6 @@ dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const Ca
   return packed;
 }
 
-// Sums of whole numbers are the same in any order; others are where calls add row by row.
 bool CallSet::multiplies_columns() const {
   const bool words = shape.inputs * WeightDtypeBytes(shape.dtype) % kColumnWordBytes == 0;
   if (!in_columns || !rows_independent || !words) return false;

@@ -66,9 +66,10 @@ struct CallSet {
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
                                      int64_t most_rows = kMatmulCallRows);
 
-// Whether the calls of f32 or bf16 give the bits of MultiplyColumns: tried with random operands of
-// either length of chunks. Throws dnnl::error.
-bool AddsAsColumns(const dnnl::engine& engine, dnnl::stream& stream, WeightDtype dtype);
+// Whether calls give the bits of MultiplyColumns: f32 and bf16 are tried once in a process, with
+// random operands of either length of chunks; sums of whole numbers are exact. Throws dnnl::error.
+// Safe from any thread.
+bool AddsAsColumns(WeightDtype dtype);
 
 // Plain rows, packed for the calls in `room`, which has set.weights' bytes and is not owned.
 dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,

@@ -24,7 +24,8 @@ std::vector<std::byte> Draw(WeightDtype dtype, int64_t count) {
   return out;
 }
 
-bool AddsAsColumns(const dnnl::engine& engine, dnnl::stream& stream, const CallShape& shape) {
+bool AddsAsColumns(const dnnl::engine& engine, const CallShape& shape) {
+  dnnl::stream stream(engine);
   const std::unique_ptr<CallSet> set = MakeCallSet(engine, shape, kTriedRows);
   if (!set->multiplies_columns()) return false;
   std::vector<std::byte> plain = Draw(shape.dtype, shape.outputs * shape.inputs);
@@ -41,13 +42,22 @@ bool AddsAsColumns(const dnnl::engine& engine, dnnl::stream& stream, const CallS
   return std::memcmp(library.data(), columns.data(), library.size() * sizeof(float)) == 0;
 }
 
+bool TryOut(WeightDtype dtype) {
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return AddsAsColumns(engine, {kColumnOutputs, 1000, dtype}) &&
+         AddsAsColumns(engine, {kColumnOutputs, 2200, dtype});
+}
+
 }  // namespace
 
-bool AddsAsColumns(const dnnl::engine& engine, dnnl::stream& stream, WeightDtype dtype) {
-  for (const int64_t inputs : {1000, 2200}) {
-    if (!AddsAsColumns(engine, stream, CallShape{kColumnOutputs, inputs, dtype})) return false;
+bool AddsAsColumns(WeightDtype dtype) {
+  if (dtype == WeightDtype::kInt8) return true;
+  if (dtype == WeightDtype::kF32) {
+    static const bool f32 = TryOut(dtype);
+    return f32;
   }
-  return true;
+  static const bool bf16 = TryOut(dtype);
+  return bf16;
 }
 
 }  // namespace plumbline

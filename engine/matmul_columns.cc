@@ -24,11 +24,7 @@ constexpr int kLanes = 16;     // outputs of a vector
 constexpr int kVectors = 4;    // of a column
 constexpr int kBlockRows = 6;  // whose sums stay in registers
 constexpr int kLine = 64;
-constexpr int64_t kWordStep = kColumnOutputs * kColumnWordBytes;  // from four bytes of inputs on
-constexpr int64_t kBlockWords = 16;  // inputs come in whole blocks of so many words
 constexpr int64_t kAheadBytes = 4096;
-
-int64_t ElementsOfWord(WeightDtype dtype) { return kColumnWordBytes / WeightDtypeBytes(dtype); }
 
 // One word of x of each row, over all outputs of a column, is added to the sums.
 template <WeightDtype kDtype>
@@ -64,7 +60,7 @@ PLUMBLINE_VECTORS void MultiplyChunk(const ColumnRows& rows, const std::byte* we
   __m512 sums[kRows][kVectors] = {};
   const std::byte* x = rows.x + from;
   const int64_t row_bytes = rows.row_bytes;
-  for (int64_t at = from; at < to; at += kColumnWordBytes, weights += kWordStep) {
+  for (int64_t at = from; at < to; at += kColumnWordBytes, weights += kColumnStepBytes) {
     __m512 w[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -119,7 +115,7 @@ void MultiplyColumn(const ColumnRows& rows, const std::byte* weights) {
   ChunkSums sums;
   for (int64_t first = 0; first < inputs; first += chunk) {
     const int64_t from = first * bytes;
-    MultiplyChunk<kDtype, kRows>(rows, weights + from / kColumnWordBytes * kWordStep, from,
+    MultiplyChunk<kDtype, kRows>(rows, weights + from / kColumnWordBytes * kColumnStepBytes, from,
                                  std::min(inputs, first + chunk) * bytes, sums);
     Place(sums, rows, kRows, first > 0);
   }
@@ -144,7 +140,7 @@ const std::array<Kernel, kBlockRows>& KernelsOf(WeightDtype dtype) {
 void MultiplyColumns(const ColumnProduct& p) {
   const std::array<Kernel, kBlockRows>& kernels = KernelsOf(p.dtype);
   const int64_t row_bytes = p.inputs * WeightDtypeBytes(p.dtype);
-  const int64_t words = RoundUp(CeilDiv(p.inputs, ElementsOfWord(p.dtype)), kBlockWords);
+  const int64_t words = ColumnWords(row_bytes);
   const int64_t y_row_bytes = p.outputs * int64_t{4};
   ParallelFor(p.threads, CeilDiv(p.outputs, kColumnOutputs), [&](int64_t column) {
     const int64_t first = column * kColumnOutputs;
@@ -153,7 +149,7 @@ void MultiplyColumns(const ColumnProduct& p) {
       kernels[count - 1](
           {p.x + row * row_bytes, row_bytes, p.y + row * y_row_bytes + first * int64_t{4},
            y_row_bytes, p.outputs - first},
-          p.weights + column * words * kWordStep);
+          p.weights + column * words * kColumnStepBytes);
     }
   });
 }

@@ -16,13 +16,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/rounding.h"
 #include "engine/weight_dtype.h"
 
 namespace plumbline {
 
 inline constexpr int64_t kColumnOutputs = 64;
 inline constexpr int64_t kColumnWordBytes = 4;  // of inputs side by side
-inline constexpr int64_t kMostColumnRows = 8;   // up to so many: see bench/README.md
+inline constexpr int64_t kColumnStepBytes = kColumnOutputs * kColumnWordBytes;  // to the next word
+inline constexpr int64_t kColumnBlockWords = 16;
+inline constexpr int64_t kMostColumnRows = 8;  // up to so many: see bench/README.md
+
+// Words of a column whose plain rows have so many bytes.
+constexpr int64_t ColumnWords(int64_t row_bytes) {
+  return RoundUp(CeilDiv(row_bytes, kColumnWordBytes), kColumnBlockWords);
+}
 
 // Inputs that a sum takes from zero: all, for whole numbers.
 constexpr int64_t ColumnChunkInputs(WeightDtype dtype, int64_t inputs) {

@@ -41,15 +41,6 @@ CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
   return *set;
 }
 
-bool MatmulContext::Impl::FewRowsInColumns(const CallSet& set) {
-  if (!set.multiplies_columns()) return false;
-  const WeightDtype dtype = set.shape.dtype;
-  if (dtype == WeightDtype::kInt8) return true;  // its sums are exact
-  const auto [tried, is_new] = adds_as_columns.try_emplace(dtype, false);
-  if (is_new) tried->second = AddsAsColumns(engine, stream, dtype);
-  return tried->second;
-}
-
 void MatmulContext::Impl::ReserveQ4(int64_t outputs, int64_t inputs, int64_t rows) {
   if (!MultipliesInTiles(WeightDtype::kInt8)) return;
   MakeRoom(Q4TileScratchBytes(outputs, inputs, threads, rows));

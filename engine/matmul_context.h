@@ -32,7 +32,6 @@ struct MatmulContext::Impl {
   Q4Scratch q4;
   WeightMemory weights;
   std::map<CallShape, std::unique_ptr<CallSet>> shapes;
-  std::map<WeightDtype, bool> adds_as_columns;  // of floats that were tried
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
@@ -47,9 +46,6 @@ struct MatmulContext::Impl {
   // Room for products of so many rows, where they run in tiles.
   void ReserveQ4(int64_t outputs, int64_t inputs, int64_t rows);
   void MakeRoom(int64_t bytes);
-  // Whether a few rows of what these calls multiply go around them (matmul_columns.h). Tries floats
-  // out once.
-  bool FewRowsInColumns(const CallSet& set);
 };
 
 }  // namespace plumbline

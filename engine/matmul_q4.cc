@@ -19,11 +19,8 @@ constexpr int64_t kPanelBytes = int64_t{1} << 20;
 constexpr int64_t kMostPanelOutputs = 1024;
 constexpr int64_t kSumRows = 256;  // of a panel's sums at once, so that they stay in a cache
 // Of the library's layout for blocked calls (matmul_columns.h).
-constexpr int64_t kRowInputs = 4;
-constexpr int64_t kBlockedInputs = 64;
-constexpr int64_t kBlockedRowBytes = kColumnOutputs * kRowInputs;
 constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
-constexpr int64_t kTileRowBytes = kQ4TileOutputs * kRowInputs;
+constexpr int64_t kTileRowBytes = kQ4TileOutputs * kColumnWordBytes;
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
 
@@ -145,19 +142,20 @@ void Q4Product::UnpackTile(int64_t tile, int64_t rows, const Q4Strides& strides,
                            std::byte* to) const {
   const bool stored = tile < Q4Tiles(weights_.outputs());
   if (stored) UnpackQ4Tile(weights_, tile, strides, to);
-  for (int64_t row = stored ? WholeBlocks(weights_.inputs()) / kRowInputs : 0; row < rows; ++row) {
+  for (int64_t row = stored ? WholeBlocks(weights_.inputs()) / kColumnWordBytes : 0; row < rows;
+       ++row) {
     std::memset(to + strides.offset(row), 0, kTileRowBytes);
   }
 }
 
 void Q4Product::UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
-  const int64_t rows = RoundUp(weights_.inputs(), kBlockedInputs) / kRowInputs;
-  const Q4Strides strides = {kBlockedRowBytes, 16 * kBlockedRowBytes};
+  const int64_t rows = ColumnWords(weights_.inputs());
+  const Q4Strides strides = {kColumnStepBytes, kColumnBlockWords * kColumnStepBytes};
   ParallelFor(machine.threads, RoundUp(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs,
               [&](int64_t tile) {
                 UnpackTile(first / kQ4TileOutputs + tile, rows, strides,
                            machine.scratch.panel_.get() +
-                               tile / kTilesOfColumn * rows * kBlockedRowBytes +
+                               tile / kTilesOfColumn * rows * kColumnStepBytes +
                                tile % kTilesOfColumn * kTileRowBytes);
               });
 }

@@ -49,6 +49,12 @@ KvDtype ToKvDtype(const Json& json) {
   return dtypes.at(json.get<std::string>()).get<KvDtype>();
 }
 
+Bf16Unit ToBf16Unit(const Json& json) {
+  const Json units = {
+      {"none", Bf16Unit::kNone}, {"pairs", Bf16Unit::kPairs}, {"tiles", Bf16Unit::kTiles}};
+  return units.at(json.get<std::string>()).get<Bf16Unit>();
+}
+
 // The tables, in both directions; each field's name stands once.
 struct NamedRowRate {
   const char* name;
@@ -131,17 +137,6 @@ void ReadTables(const Json& json, MachineProfile& profile) {
   for (const NamedRowRate& row : kRowRates) {
     profile.rows.*row.rate = ToRate(json.at("rows").at(row.name));
   }
-}
-
-constexpr std::array<Bf16Unit, 3> kBf16Units = {Bf16Unit::kNone, Bf16Unit::kPairs,
-                                                Bf16Unit::kTiles};
-
-Bf16Unit ToBf16Unit(const Json& json) {
-  const auto name = json.get<std::string>();
-  for (const Bf16Unit unit : kBf16Units) {
-    if (name == Bf16UnitName(unit)) return unit;
-  }
-  throw std::invalid_argument(absl::StrCat("no bf16_unit is called \"", name, "\""));
 }
 
 MachineProfile FromJson(const Json& json) {
