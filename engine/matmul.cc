@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/int8_rows.h"
+#include "engine/line_weights.h"
 #include "engine/matmul_calls.h"
 #include "engine/matmul_columns.h"
 #include "engine/matmul_context.h"
@@ -15,7 +16,6 @@
 #include "engine/matmul_sizes.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
-#include "engine/tile_weights.h"
 #include "engine/untouched_array.h"
 
 namespace plumbline {
@@ -39,6 +39,7 @@ struct PackedMatrix::Impl {
     return DescribeTiles(shape.dtype);
   }
   absl::Status LoadQ4(WeightRowSource rows);
+  absl::Status LoadLines(WeightRowSource rows, const LineLayout& layout);
   absl::Status LoadTiles(WeightRowSource rows);
   absl::Status LoadForLibrary(WeightRowSource rows, MatmulPath path);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
@@ -90,25 +91,35 @@ absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
   return absl::OkStatus();
 }
 
-absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
-  TileWeights read;
-  absl::Status status = ReadTileWeights(shape, context.threads, rows, context.weights, &read);
+absl::Status PackedMatrix::Impl::LoadLines(WeightRowSource rows, const LineLayout& layout) {
+  LineWeights read;
+  absl::Status status = ReadLineWeights(shape.outputs, shape.inputs, shape.dtype, layout,
+                                        context.threads, rows, context.weights, &read);
   if (!status.ok()) return status;
-  context.MakeRoom(TileScratchBytes(shape, context.threads, kMatmulCallRows));
   channels = std::move(read.channels);
   packed = std::move(read.packed);
   return absl::OkStatus();
 }
 
+absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
+  context.MakeRoom(TileScratchBytes(shape, context.threads, kMatmulCallRows));
+  return LoadLines(rows, TileLines(shape));
+}
+
 absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows, MatmulPath path) {
+  calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
+  columns =
+      path == MatmulPath::kFastest && calls->multiplies_columns() && AddsAsColumns(shape.dtype);
+  if (calls->in_columns) {
+    absl::Status status = LoadLines(rows, ColumnLines(shape.outputs, shape.inputs, shape.dtype));
+    if (status.ok()) weights = dnnl::memory(calls->weights, context.engine, packed.get());
+    return status;
+  }
   PlainWeights plain;
   absl::Status status =
       ReadWeights(shape.outputs, shape.inputs, shape.dtype, context.threads, rows, &plain);
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
-  calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
-  columns =
-      path == MatmulPath::kFastest && calls->multiplies_columns() && AddsAsColumns(shape.dtype);
   packed = context.weights.Take(static_cast<int64_t>(calls->weights.get_size()));
   weights = PackRows(context.engine, context.stream, *calls, plain.elements.get(), packed.get());
   return absl::OkStatus();

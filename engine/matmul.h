@@ -68,7 +68,7 @@ class PackedMatrix {
   // Reads W a few rows at a time by all threads, rounds it to `dtype` and packs it. `context` is
   // not owned.
   // FailedPrecondition where the library cannot multiply in `dtype` here; ResourceExhausted for
-  // memory; errors of ReadWeights as they are.
+  // memory; errors of ReadWeights (weight_rows.h) as they are.
   static absl::StatusOr<std::unique_ptr<PackedMatrix>> Create(
       MatmulContext& context, int64_t outputs, int64_t inputs, WeightDtype dtype,
       WeightRowSource rows, MatmulPath path = MatmulPath::kFastest);

@@ -17,12 +17,13 @@ MatmulContext::Implementation DescribeTiles(WeightDtype dtype) {
 }
 
 MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls) {
-  MatmulContext::Implementation all = {"", true, true, false};
+  MatmulContext::Implementation all = {"", true, true, true};
   std::set<std::string> names;
   for (const CallSet* set : calls) {
     names.insert(set->implementation);
     all.rows_independent = all.rows_independent && set->rows_independent;
     all.blocked = all.blocked && absl::StartsWith(set->implementation, "brg");
+    all.packed_as_read = all.packed_as_read && set->in_columns;
   }
   all.name = absl::StrJoin(names, " and ");
   return all;

@@ -35,7 +35,7 @@ int64_t TileScratchBytes(const TileShape& shape, int threads, int64_t rows);
 struct TileProduct {
   const TileShape& shape;
   int threads;
-  const std::byte* weights;  // TileWeights::packed
+  const std::byte* weights;  // in TileLines
   int64_t rows;
   const std::byte* x;  // [rows, inputs]
   float* room;         // [rows, outputs]: for sums that are not whole yet

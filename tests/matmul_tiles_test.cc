@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/line_weights.h"
 #include "engine/matmul.h"
 #include "engine/matmul_tile_columns.h"
-#include "engine/tile_weights.h"
 #include "gtest/gtest.h"
 #include "tests/reference/error_bounds.h"
 #include "tests/support/result_blocks.h"
@@ -63,14 +63,16 @@ class MatmulTilesTest : public testing::Test {
 
 // y of `rows` rows from `first` on; scratch and result are full of NaN before.
 std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int64_t rows) {
-  TileWeights weights;
+  LineWeights weights;
   const auto rows_of = [&o](int64_t row, int64_t num_rows, float* out) {
     const auto* w = o.w.data() + row * o.shape.inputs;
     std::transform(w, w + num_rows * o.shape.inputs, out, &Value);
     return absl::OkStatus();
   };
   WeightMemory memory;
-  EXPECT_TRUE(ReadTileWeights(o.shape, threads, rows_of, memory, &weights).ok());
+  EXPECT_TRUE(ReadLineWeights(o.shape.outputs, o.shape.inputs, o.shape.dtype, TileLines(o.shape),
+                              threads, rows_of, memory, &weights)
+                  .ok());
   const int64_t scratch_floats = TileScratchBytes(o.shape, threads, rows) / 4;
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);
