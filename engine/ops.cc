@@ -11,7 +11,6 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h, which includes this file once more for every target:
 #include "engine/simd-inl.h"
-#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -144,12 +143,31 @@ void RotateImpl(PositionKind kind, int half, const float* cosines, const float* 
   }
 }
 
-// x / (1 + exp(-u)). exp is infinite from 88.8 on, and hn::Exp is good up to 104: held between the
-// two, a closed gate gives 0 even for the largest x.
+// exp(x) for x from -87 to 88.02, off by some two units in the last place: 2^n times a polynomial
+// in what is left of x (S. Moshier, Cephes, expf). Within that range 2^n is one addition to p's
+// exponent.
+HWY_INLINE Vec ExpWithin(Vec x) {
+  const F f;
+  const hn::RebindToSigned<F> whole;
+  const Vec n = hn::Round(hn::Mul(x, hn::Set(f, 1.44269504088896341f)));
+  // ln 2 in two parts, the first of few bits, so that its product with n is exact.
+  Vec r = hn::NegMulAdd(n, hn::Set(f, 0.693359375f), x);
+  r = hn::NegMulAdd(n, hn::Set(f, -2.12194440e-4f), r);
+  Vec p = hn::Set(f, 1.9875691500e-4f);
+  for (const float c :
+       {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) {
+    p = hn::MulAdd(p, r, hn::Set(f, c));
+  }
+  p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(f, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(whole, n));
+  return hn::BitCast(f, hn::Add(hn::BitCast(whole, p), exponent));
+}
+
+// x / (1 + exp(-u)). What exp leaves out moves no gate by more than |x| exp(-88).
 HWY_INLINE Vec Gate(Vec x, Vec u) {
   const F f;
-  const Vec exponent = hn::Min(hn::Neg(u), hn::Set(f, 96.0f));
-  return hn::Div(x, hn::Add(hn::Set(f, 1.0f), hn::Exp(f, exponent)));
+  const Vec exponent = hn::Min(hn::Max(hn::Neg(u), hn::Set(f, -87.0f)), hn::Set(f, 88.02f));
+  return hn::Div(x, hn::Add(hn::Set(f, 1.0f), ExpWithin(exponent)));
 }
 
 // Elements of `in` from i on, with their bias.
