@@ -96,6 +96,8 @@ class AnchorProbe {
                                                              const AnchorSizes& sizes = {});
   // The best of a few matmuls and of a few reads, as the sizes say.
   Anchors Measure();
+  // One read: bytes per second.
+  double ReadRate() { return read_->Rate(); }
 
  private:
   AnchorProbe() = default;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <ctime>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "engine/bf16_unit.h"
@@ -22,17 +23,31 @@ constexpr int kMostRepetitions = 25;
 absl::Status Stopped() { return absl::CancelledError("the measurement was interrupted"); }
 
 // The machine drifts in the course of a repetition: anchors are taken anew after so many samples.
+// Memory may jump from one second to the next, between samples of a few milliseconds: what it
+// bounds has reads of its own around it.
 constexpr size_t kSamplesBetweenAnchors = 16;
+
+bool IsByMemory(const Measurement& m, const std::set<const Rate*>& by_memory) {
+  return std::any_of(m.targets.begin(), m.targets.end(),
+                     [&](const Rate* target) { return by_memory.contains(target); });
+}
 
 // One sample of every measurement, between anchors that go on `anchors`, whose last is just now.
 // `done` and `share` are of the progress's fraction.
 absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
-                    std::vector<Anchors>& anchors, double done, double share,
-                    absl::FunctionRef<bool(double)> progress) {
+                    const std::set<const Rate*>& by_memory, std::vector<Anchors>& anchors,
+                    double done, double share, absl::FunctionRef<bool(double)> progress) {
   std::vector<double> rates;
+  bool was_by_memory = false;
   for (size_t i = 0; i < measurements.size(); ++i) {
     Measurement& m = measurements[i];
-    if (i > 0 && i % kSamplesBetweenAnchors == 0) anchors.push_back(probe.Measure());
+    const bool is_by_memory = IsByMemory(m, by_memory);
+    if (i > 0 && i % kSamplesBetweenAnchors == 0) {
+      anchors.push_back(probe.Measure());
+    } else if (is_by_memory || was_by_memory) {
+      anchors.push_back({anchors.back().matmul_flops_per_second, probe.ReadRate()});
+    }
+    was_by_memory = is_by_memory;
     m.anchors.push_back(anchors.size() - 1);
     rates.assign(m.targets.size(), 0);
     absl::Status status = m.sample(absl::MakeSpan(rates));
@@ -128,9 +143,14 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();
   absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
+  std::set<const Rate*> by_memory;
+  for (const BoundRate& bound : BoundRates(profile)) {
+    if (bound.by_memory()) by_memory.insert(bound.rate);
+  }
   std::vector<Anchors> anchors = {(*anchor)->Measure()};
   // The first repetition touches everything once and is not kept.
-  if (status.ok()) status = Repeat(measurements, **anchor, anchors, kSetUpShare, 0, progress);
+  if (status.ok())
+    status = Repeat(measurements, **anchor, by_memory, anchors, kSetUpShare, 0, progress);
   for (Measurement& m : measurements) {
     m.samples.clear();
     m.anchors.clear();
@@ -141,7 +161,8 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
     const double begin = SteadySeconds();
     result.matmul_flops_per_second.push_back(anchors.back().matmul_flops_per_second);
     const double left = std::max(options.seconds - (begin - start), 0.0);
-    status = Repeat(measurements, **anchor, anchors, share, (1 - share) / (1 + left), progress);
+    status = Repeat(measurements, **anchor, by_memory, anchors, share, (1 - share) / (1 + left),
+                    progress);
     const double end = SteadySeconds();
     share = std::max(share, std::min(1.0, (end - start) / options.seconds));
     ++result.repetitions;

@@ -7,6 +7,7 @@
 #ifndef PLUMBLINE_ENGINE_MACHINE_PROFILE_H_
 #define PLUMBLINE_ENGINE_MACHINE_PROFILE_H_
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -161,6 +162,8 @@ struct BoundRate {
   double memory_seconds;
   double most = std::numeric_limits<double>::infinity();  // of a stream: the plain read
 
+  // Whether it is memory's, or a stream's.
+  bool by_memory() const { return memory_seconds > 0 || std::isfinite(most); }
   // How many times the rate is what it was where computing and memory are so many times as fast.
   double Factor(double compute, double memory) const;
 };
