@@ -110,6 +110,12 @@ Anchors AnchorProbe::Measure() {
   return anchors;
 }
 
+double AnchorProbe::MeasureRead() {
+  double rate = 0;
+  for (int i = 0; i < best_of_; ++i) rate = std::max(rate, read_->Rate());
+  return rate;
+}
+
 absl::StatusOr<Anchors> MeasureAnchors(int threads) {
   const auto probe = AnchorProbe::Create(threads);
   if (!probe.ok()) return probe.status();

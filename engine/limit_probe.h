@@ -96,8 +96,8 @@ class AnchorProbe {
                                                              const AnchorSizes& sizes = {});
   // The best of a few matmuls and of a few reads, as the sizes say.
   Anchors Measure();
-  // One read: bytes per second.
-  double ReadRate() { return read_->Rate(); }
+  // Of the two the second alone, bytes per second.
+  double MeasureRead();
 
  private:
   AnchorProbe() = default;

@@ -27,6 +27,14 @@ absl::Status Stopped() { return absl::CancelledError("the measurement was interr
 // bounds has reads of its own around it.
 constexpr size_t kSamplesBetweenAnchors = 16;
 
+std::set<const Rate*> RatesByMemory(MachineProfile& profile) {
+  std::set<const Rate*> rates;
+  for (const BoundRate& bound : BoundRates(profile)) {
+    if (bound.by_memory()) rates.insert(bound.rate);
+  }
+  return rates;
+}
+
 bool IsByMemory(const Measurement& m, const std::set<const Rate*>& by_memory) {
   return std::any_of(m.targets.begin(), m.targets.end(),
                      [&](const Rate* target) { return by_memory.contains(target); });
@@ -45,7 +53,7 @@ absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
     if (i > 0 && i % kSamplesBetweenAnchors == 0) {
       anchors.push_back(probe.Measure());
     } else if (is_by_memory || was_by_memory) {
-      anchors.push_back({anchors.back().matmul_flops_per_second, probe.ReadRate()});
+      anchors.push_back({anchors.back().matmul_flops_per_second, probe.MeasureRead()});
     }
     was_by_memory = is_by_memory;
     m.anchors.push_back(anchors.size() - 1);
@@ -143,14 +151,13 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();
   absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
-  std::set<const Rate*> by_memory;
-  for (const BoundRate& bound : BoundRates(profile)) {
-    if (bound.by_memory()) by_memory.insert(bound.rate);
-  }
+  const std::set<const Rate*> by_memory = RatesByMemory(profile);
   std::vector<Anchors> anchors = {(*anchor)->Measure()};
   // The first repetition touches everything once and is not kept.
-  if (status.ok())
-    status = Repeat(measurements, **anchor, by_memory, anchors, kSetUpShare, 0, progress);
+  const auto repeat = [&](double done, double part) {
+    return Repeat(measurements, **anchor, by_memory, anchors, done, part, progress);
+  };
+  if (status.ok()) status = repeat(kSetUpShare, 0);
   for (Measurement& m : measurements) {
     m.samples.clear();
     m.anchors.clear();
@@ -161,8 +168,7 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
     const double begin = SteadySeconds();
     result.matmul_flops_per_second.push_back(anchors.back().matmul_flops_per_second);
     const double left = std::max(options.seconds - (begin - start), 0.0);
-    status = Repeat(measurements, **anchor, by_memory, anchors, share, (1 - share) / (1 + left),
-                    progress);
+    status = repeat(share, (1 - share) / (1 + left));
     const double end = SteadySeconds();
     share = std::max(share, std::min(1.0, (end - start) / options.seconds));
     ++result.repetitions;

@@ -202,6 +202,22 @@ TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {
 }
 
 // A stream of 7 MB/s is bound by what it does with 512 rows until memory (100 MB/s) gives less.
+// Streams count, too, whatever bounds them: it is not known before they were measured.
+TEST(BoundRatesTest, SaysWhatMemoryMayBound) {
+  MachineProfile profile = MadeProfile(1e9, 1e8, 1e6);
+  std::map<const Rate*, bool> by_memory;
+  for (const BoundRate& bound : BoundRates(profile)) by_memory[bound.rate] = bound.by_memory();
+  EXPECT_TRUE(by_memory.at(&profile.matmuls[0].streamed_bytes));
+  EXPECT_TRUE(by_memory.at(&profile.streams[0].score_bytes));
+  EXPECT_TRUE(by_memory.at(&profile.reads.back().read_bytes));
+  EXPECT_TRUE(by_memory.at(&profile.caches[0].cold_write_elements));
+  EXPECT_FALSE(by_memory.at(&profile.matmuls[0].wide_macs));
+  EXPECT_FALSE(by_memory.at(&profile.attention[0].score_macs));
+  EXPECT_FALSE(by_memory.at(&profile.caches[0].hot_write_elements));
+  EXPECT_FALSE(by_memory.at(&profile.rows.swiglu));
+  EXPECT_FALSE(by_memory.at(&profile.matmul_calls));
+}
+
 TEST(AtAnchorsTest, WhatProductsBoundFollowsMemoryWhereThatBecomesSlower) {
   MachineProfile then = MadeProfile(1e9, 1e8, 1e6);
   const MatmulRates few = {WeightDtype::kF32, 1, {1e9, 0}, {1e9, 0}, {1e9, 0}, {1e8, 0}};
