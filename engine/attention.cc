@@ -50,23 +50,24 @@ float PagedAttention::ScoreScale() const {
   return 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
 }
 
-const float* PagedAttention::QueryRow(const Pass& pass, const Task& task, int row) const {
+const float* PagedAttention::QueryRow(const Pass& pass, const Task& task, int head, int row) const {
   const int group = shape_.group();
   const int64_t token = pass.batch.spans[task.span].row + task.token + row / group;
-  const int64_t head = int64_t{1} * task.kv_head * group + row % group;
-  return pass.queries + token * pass.query_stride + head * shape_.head_dim;
+  const int64_t query_head = int64_t{1} * (task.kv_head + head) * group + row % group;
+  return pass.queries + token * pass.query_stride + query_head * shape_.head_dim;
 }
 
 void PagedAttention::RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const {
   auto* out = reinterpret_cast<std::byte*>(scratch.queries.get());
-  for (int r = 0; r < task.tokens * shape_.group(); ++r) {
-    RoundQuery(QueryRow(pass, task, r), shape_.head_dim, ScoreScale(), out);
+  const int rows = task.tokens * shape_.group();
+  for (int i = 0; i < task.kv_heads * rows; ++i) {
+    RoundQuery(QueryRow(pass, task, i / rows, i % rows), shape_.head_dim, ScoreScale(), out);
     out += KvRowBytes(KvDtype::kBf16, shape_.head_dim);
   }
 }
 
-void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentView& view,
-                                  int segment, int row, Scratch& scratch) const {
+void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const Unit& unit,
+                                  const SegmentView& view, int row, Scratch& scratch) const {
   const BatchSpan& span = pass.batch.spans[task.span];
   const int group = shape_.group();
   const int tile_rows = task.tokens * group;
@@ -76,31 +77,32 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const SegmentVie
   int first = row;  // of the rows that see this segment: later tokens see more
   for (int r = row; r < end; ++r) {
     const int token = task.token + r / group;
-    const int visible = span.first_position + token + 1 - segment * kSegmentKeys;
+    const int visible = span.first_position + token + 1 - unit.segment * kSegmentKeys;
     if (visible <= 0) {
       first = r + 1;
       continue;
     }
     const int i = tile.rows++;
-    tile.queries[i] = QueryRow(pass, task, r);
+    tile.queries[i] = QueryRow(pass, task, unit.head, r);
     tile.visible[i] = std::min(visible, kSegmentKeys);
-    tile.partials[i] =
-        task.partials != nullptr
-            ? task.partials + (int64_t{1} * segment * tile_rows + r) * partial_floats_
-            : scratch.partial.get() + int64_t{1} * i * partial_floats_;
+    tile.partials[i] = task.partials != nullptr
+                           ? task.partials + unit.head * task.head_floats +
+                                 (int64_t{1} * unit.segment * tile_rows + r) * partial_floats_
+                           : scratch.partial.get() + int64_t{1} * i * partial_floats_;
   }
   if (tile.rows == 0) return;
   if (MultipliesBf16(shape_.form)) {
     tile.rounded = reinterpret_cast<const std::byte*>(scratch.queries.get()) +
-                   first * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
+                   (unit.head * tile_rows + first) * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
     AttendSegmentInTiles(shape_.form, view, tile, scratch.scores.get(), &task.counts,
                          &scratch.ticks);
   } else {
     AttendSegment(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
   }
   for (int i = 0; task.partials == nullptr && i < tile.rows; ++i) {
-    MergePartial(tile.partials[i], shape_.head_dim,
-                 scratch.running.get() + int64_t{1} * (first + i) * partial_floats_);
+    MergePartial(
+        tile.partials[i], shape_.head_dim,
+        scratch.running.get() + (int64_t{1} * unit.head * tile_rows + first + i) * partial_floats_);
   }
   scratch.ticks.LapValues();
 }
@@ -110,11 +112,17 @@ int PagedAttention::KeysOf(const Pass& pass, const Task& task, int segment) cons
   return std::min(kSegmentKeys, end - segment * kSegmentKeys);
 }
 
-SegmentView PagedAttention::View(const Pass& pass, const Task& task, int segment,
-                                 Scratch& scratch) const {
-  const int keys = KeysOf(pass, task, segment);
-  return MultipliesBf16(shape_.form) ? ViewSegmentInTiles(pass, task, segment, keys, scratch)
-                                     : ViewSegment(pass, task, segment, keys, scratch);
+void PagedAttention::View(const Pass& pass, const Task& task, const Unit& unit, Scratch& scratch,
+                          SegmentView& view) const {
+  const int keys = KeysOf(pass, task, unit.segment);
+  view.head_dim = shape_.head_dim;
+  view.groups = (keys + kKeyGroup - 1) / kKeyGroup;
+  view.next = nullptr;
+  if (MultipliesBf16(shape_.form)) {
+    ViewSegmentInTiles(pass, task, unit, keys, scratch, view);
+  } else {
+    ViewSegment(pass, task, unit, keys, scratch, view);
+  }
 }
 
 void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const {
@@ -123,26 +131,29 @@ void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scrat
   const bool ahead =
       shape_.form == AttentionForm::kPairs && GroupsInBlocks(pass.store.geometry().block_tokens);
   std::array<SegmentView, 2> views;
-  for (int i = 0; i < task.segments; ++i) {
+  const int units = task.segments * task.kv_heads;
+  for (int i = 0; i < units; ++i) {
     SegmentView& view = views[i % 2];
     SegmentView& next = views[(i + 1) % 2];
-    const int segment = task.first_segment + i;
-    const bool last = i + 1 == task.segments;
-    if (!ahead || i == 0) view = View(pass, task, segment, scratch);
-    if (ahead && !last) next = View(pass, task, segment + 1, scratch);
-    view.fetch = ahead;
-    view.next = ahead && !last ? &next : nullptr;
+    const Unit unit = UnitAt(task, i);
+    const bool last = i + 1 == units;
+    if (!ahead || i == 0) View(pass, task, unit, scratch, view);
+    if (ahead && !last) {
+      View(pass, task, UnitAt(task, i + 1), scratch, next);
+      view.next = &next;
+    }
     scratch.ticks.LapKeysAndValues();
-    task.keys_read += KeysOf(pass, task, segment);
+    task.keys_read += KeysOf(pass, task, unit.segment);
     for (int row = 0; row < rows; row += micro_rows_) {
-      RunMicroTile(pass, task, view, segment, row, scratch);
-      view.fetch = false;
+      RunMicroTile(pass, task, unit, view, row, scratch);
+      view.next = nullptr;  // once is enough
     }
   }
 }
 
 void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
+  const int all_rows = task.kv_heads * rows;
   task.counts = {};
   task.keys_read = 0;
   scratch.ticks.Start();
@@ -151,26 +162,27 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
     scratch.ticks.LapScores();
   }
   if (task.partials == nullptr) {
-    for (int r = 0; r < rows; ++r) {
+    for (int r = 0; r < all_rows; ++r) {
       scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
     }
   }
   AttendSegments(pass, task, scratch);
   if (task.partials != nullptr) return;
-  for (int r = 0; r < rows; ++r) {
-    WriteRow(pass, task, r, scratch.running.get() + int64_t{1} * r * partial_floats_, scratch);
+  for (int r = 0; r < all_rows; ++r) {
+    WriteRow(pass, task, r / rows, r % rows,
+             scratch.running.get() + int64_t{1} * r * partial_floats_, scratch);
   }
   scratch.ticks.LapValues();
 }
 
-void PagedAttention::WriteRow(const Pass& pass, const Task& task, int row, const float* running,
-                              Scratch& scratch) const {
+void PagedAttention::WriteRow(const Pass& pass, const Task& task, int head, int row,
+                              const float* running, Scratch& scratch) const {
   const int group = shape_.group();
   const int token = pass.batch.spans[task.span].row + task.token + row / group;
-  const int head = task.kv_head * group + row % group;
+  const int query_head = (task.kv_head + head) * group + row % group;
   FinishPartial(running, shape_.head_dim, scratch.row.get());
   const int64_t element =
-      (int64_t{1} * token * shape_.heads + head) * static_cast<int64_t>(shape_.head_dim);
+      (int64_t{1} * token * shape_.heads + query_head) * static_cast<int64_t>(shape_.head_dim);
   RoundRow(shape_.head_dim, scratch.row.get(), pass.out_dtype,
            pass.out + element * WeightDtypeBytes(pass.out_dtype));
 }
@@ -179,16 +191,17 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
   const Task& task = tasks_[merge.task];
   const BatchSpan& span = pass.batch.spans[task.span];
   const int rows = task.tokens * shape_.group();
+  const float* const partials = task.partials + merge.head * task.head_floats;
   scratch.ticks.Start();
   for (int r = 0; r < rows; ++r) {
     const int keys = span.first_position + task.token + r / shape_.group() + 1;
     float* running = scratch.running.get();
     running[shape_.head_dim + 1] = 0.0f;
     for (int s = 0; s < CountSegments(keys); ++s) {
-      MergePartial(task.partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,
+      MergePartial(partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,
                    running);
     }
-    WriteRow(pass, task, r, running, scratch);
+    WriteRow(pass, task, merge.head, r, running, scratch);
   }
   scratch.ticks.LapValues();
 }

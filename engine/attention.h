@@ -103,30 +103,40 @@ class PagedAttention {
   AttentionTicks ticks() const;
 
  private:
-  // One KV head's rows of one tile over a run of segments: what one thread does in one go.
+  // Some KV heads' rows of one tile over a run of segments: what one thread does in one go.
   struct Task {
     int span = 0;
-    int kv_head = 0;
+    int kv_head = 0;  // the first one
+    int kv_heads = 1;
     int token = 0;   // of the span
     int tokens = 0;  // of the tile
     int first_segment = 0;
     int segments = 0;
-    float* partials = nullptr;  // split tiles: [tile's segments][rows][PartialFloats]
+    float* partials = nullptr;  // split tiles: [kv_heads][tile's segments][rows][PartialFloats]
+    int64_t head_floats = 0;    // of one head's partials
     AttentionCounts counts;
     int64_t keys_read = 0;
   };
-  // Where the partials of a split tile are merged.
+  // One segment of one of a task's heads. A task goes through all heads of a segment before the
+  // next: their keys and values lie side by side in a block.
+  struct Unit {
+    int index;  // of the task's
+    int head;   // of the task's
+    int segment;
+  };
+  // Where a head's partials of a split tile are merged.
   struct Merge {
     int task = 0;      // any task of the tile: its rows
+    int head = 0;      // of the task's
     int segments = 0;  // of the whole tile
   };
   struct alignas(64) Scratch {     // a cache line: threads bump the ticks beside each other
     UntouchedArray<float> scores;  // one micro-tile's; in tiles all that a call needs
     UntouchedArray<float> keys;    // one segment's, gathered: widened, or in tiles as stored
     UntouchedArray<float> values;
-    UntouchedArray<float> queries;  // one tile's in bf16; nothing where attention runs in vectors
+    UntouchedArray<float> queries;  // one task's in bf16; nothing where attention runs in vectors
     UntouchedArray<float> partial;  // one micro-tile's
-    UntouchedArray<float> running;  // one tile's
+    UntouchedArray<float> running;  // one task's
     UntouchedArray<float> row;      // one row of output
     AttentionTicks ticks;
   };
@@ -147,35 +157,41 @@ class PagedAttention {
   void WriteHeadInTiles(int block_tokens, int slot, Side side, const float* from,
                         std::byte* panel) const;
   int TileTokens() const;
-  void PlanTile(const BatchSpan& span, int span_index, int token, int parts);
+  void PlanTile(const BatchSpan& span, int span_index, int token, int64_t tiles);
+  // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` where there is room.
+  void AddTasks(Task task, int segments, int64_t parts);
+  static Unit UnitAt(const Task& task, int index) {
+    return {index, index % task.kv_heads, task.first_segment + index / task.kv_heads};
+  }
   // Keys of a segment that the task's last token sees.
   int KeysOf(const Pass& pass, const Task& task, int segment) const;
   // Where they and their values are: in their blocks or gathered, in vectors or in tiles.
-  SegmentView View(const Pass& pass, const Task& task, int segment, Scratch& scratch) const;
-  SegmentView ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
-                          Scratch& scratch) const;
-  void GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
+  void View(const Pass& pass, const Task& task, const Unit& unit, Scratch& scratch,
+            SegmentView& view) const;
+  void ViewSegment(const Pass& pass, const Task& task, const Unit& unit, int keys, Scratch& scratch,
+                   SegmentView& view) const;
+  void GatherSegment(const Pass& pass, const Task& task, const Unit& unit, int keys,
                      Scratch& scratch) const;
-  SegmentView ViewSegmentInTiles(const Pass& pass, const Task& task, int segment, int keys,
-                                 Scratch& scratch) const;
-  void GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
-                         Scratch& scratch) const;
-  void GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first, int keys,
-                           Scratch& scratch) const;
+  void ViewSegmentInTiles(const Pass& pass, const Task& task, const Unit& unit, int keys,
+                          Scratch& scratch, SegmentView& view) const;
+  void GatherKeysInTiles(const Pass& pass, const Task& task, const Unit& unit, int keys,
+                         std::byte* gathered) const;
+  void GatherValuesInTiles(const Pass& pass, const Task& task, const Unit& unit, int first,
+                           int keys, std::byte* gathered) const;
   // One KV head's part of the block that holds a position.
-  KvPanel HeadPanelAt(const Pass& pass, const Task& task, int position) const;
-  void CopyScales(const Pass& pass, const Task& task, int segment, int keys,
+  KvPanel HeadPanelAt(const Pass& pass, const Task& task, const Unit& unit, int position) const;
+  void CopyScales(const Pass& pass, const Task& task, const Unit& unit, int keys,
                   SegmentView& view) const;
   void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
   void AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const;
-  // Of a tile: [head_dim].
-  const float* QueryRow(const Pass& pass, const Task& task, int row) const;
+  // Of a tile, of one of the task's heads: [head_dim].
+  const float* QueryRow(const Pass& pass, const Task& task, int head, int row) const;
   void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;
   float ScoreScale() const;
-  void RunMicroTile(const Pass& pass, Task& task, const SegmentView& view, int segment, int row,
-                    Scratch& scratch) const;
+  void RunMicroTile(const Pass& pass, Task& task, const Unit& unit, const SegmentView& view,
+                    int row, Scratch& scratch) const;
   void MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const;
-  void WriteRow(const Pass& pass, const Task& task, int row, const float* running,
+  void WriteRow(const Pass& pass, const Task& task, int head, int row, const float* running,
                 Scratch& scratch) const;
   void CountWork(const KvStore& store, StepWork* work) const;
 

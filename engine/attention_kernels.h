@@ -35,13 +35,13 @@ inline constexpr int kMostQueryRows = 32;  // of a call in any form (attention_f
 struct SegmentView {
   KvDtype dtype = KvDtype::kF32;
   int head_dim = 0;
+  int groups = 0;
   // keys[i]: [head_dim, kKeyGroup], transposed.
   std::array<const std::byte*, kSegmentGroups> keys = {};
   // values[i]: [kKeyGroup, head_dim].
   std::array<const std::byte*, kSegmentGroups> values = {};
-  // Whether to fetch what comes next, group by group: this segment's values while scores are
-  // computed, and the keys of `next` (null: none), which is not owned, while values are added.
-  bool fetch = false;
+  // What is attended to next (null: nothing to fetch): its keys and values are fetched meanwhile.
+  // Not owned.
   const SegmentView* next = nullptr;
   // int8 caches, widened or not: what a key's score and a value's weight are multiplied with, of
   // whole groups. Not set otherwise.

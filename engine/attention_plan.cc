@@ -3,12 +3,15 @@
 
 #include "engine/attention.h"
 #include "engine/attention_tiles.h"
+#include "engine/rounding.h"
 
 namespace plumbline {
 namespace {
 
 // Tiles are split over segments while there are fewer than this many tasks for each thread.
 constexpr int kSplitTasksPerThread = 4;
+// Heads stay together where there are as many tasks without them.
+constexpr int kTogetherTasksPerThread = 16;
 
 }  // namespace
 
@@ -22,49 +25,62 @@ void PagedAttention::Prepare(const StepBatch& batch) {
   tasks_.clear();
   merges_.clear();
   split_used_ = 0;
-  int64_t tiles = 0;
+  int64_t tiles = 0;  // of all heads
   for (const BatchSpan& span : batch.spans) {
-    tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens() * shape_.kv_heads;
+    tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens();
   }
-  const int64_t wanted =
-      shape_.threads > 1 ? int64_t{1} * kSplitTasksPerThread * shape_.threads : 1;
-  const auto parts = static_cast<int>(tiles == 0 ? 1 : (wanted + tiles - 1) / tiles);
   for (size_t i = 0; i < batch.spans.size(); ++i) {
     // Last tiles see the most keys: they go first, so that no thread is left with a long one.
     const BatchSpan& span = batch.spans[i];
     const int last = (span.count - 1) / TileTokens() * TileTokens();
     for (int token = last; token >= 0; token -= TileTokens()) {
-      PlanTile(span, static_cast<int>(i), token, parts);
+      PlanTile(span, static_cast<int>(i), token, tiles);
     }
   }
 }
 
-void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, int parts) {
+void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, int64_t tiles) {
   Task task;
   task.span = span_index;
   task.token = token;
   task.tokens = std::min(TileTokens(), span.count - token);
   const int segments = CountSegments(span.first_position + token + task.tokens);
-  const int per_part = (segments + parts - 1) / parts;
-  const int64_t floats = int64_t{1} * segments * task.tokens * shape_.group() * partial_floats_;
+  const int rows = task.tokens * shape_.group();
+  task.head_floats = int64_t{1} * segments * rows * partial_floats_;
+  const auto parts = [&](int per_thread, int64_t tasks) {
+    const int64_t wanted = shape_.threads > 1 ? int64_t{1} * per_thread * shape_.threads : 1;
+    return CeilDiv(wanted, tasks);
+  };
+  const int64_t together = parts(kTogetherTasksPerThread, tiles);
+  const bool fits = int64_t{1} * rows * shape_.kv_heads <= shape_.tile_rows() &&
+                    split_used_ + task.head_floats * shape_.kv_heads <= split_floats_;
+  if (fits && together <= segments) {
+    task.kv_heads = shape_.kv_heads;
+    return AddTasks(task, segments, together);
+  }
   for (int head = 0; head < shape_.kv_heads; ++head) {
     task.kv_head = head;
-    const bool split = per_part < segments && split_used_ + floats <= split_floats_;
-    if (!split) {
-      task.first_segment = 0;
-      task.segments = segments;
-      tasks_.push_back(task);
-      continue;
-    }
-    task.partials = split_.get() + split_used_;
-    split_used_ += floats;
-    merges_.push_back({static_cast<int>(tasks_.size()), segments});
-    for (int first = 0; first < segments; first += per_part) {
-      task.first_segment = first;
-      task.segments = std::min(per_part, segments - first);
-      tasks_.push_back(task);
-    }
-    task.partials = nullptr;
+    AddTasks(task, segments, parts(kSplitTasksPerThread, tiles * shape_.kv_heads));
+  }
+}
+
+void PagedAttention::AddTasks(Task task, int segments, int64_t parts) {
+  const auto per_part = static_cast<int>(CeilDiv(segments, parts));
+  const int64_t floats = task.kv_heads * task.head_floats;
+  if (per_part == segments || split_used_ + floats > split_floats_) {
+    task.segments = segments;
+    tasks_.push_back(task);
+    return;
+  }
+  task.partials = split_.get() + split_used_;
+  split_used_ += floats;
+  for (int head = 0; head < task.kv_heads; ++head) {
+    merges_.push_back({static_cast<int>(tasks_.size()), head, segments});
+  }
+  for (int first = 0; first < segments; first += per_part) {
+    task.first_segment = first;
+    task.segments = std::min(per_part, segments - first);
+    tasks_.push_back(task);
   }
 }
 

@@ -62,15 +62,17 @@ void PagedAttention::WriteHead(KvDtype dtype, int block_tokens, int slot, Side s
   narrower.StoreScale(slot, panel + scales);
 }
 
-KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, int position) const {
+KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, const Unit& unit,
+                                    int position) const {
   const KvGeometry& geometry = pass.store.geometry();
   const int block_tokens = geometry.block_tokens;
   const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
   return HeadPanel(pass.store.LayerBlock(0, pass.layer, table[position / block_tokens]),
-                   task.kv_head, shape_.head_dim, block_tokens, geometry.groups[0].dtype);
+                   task.kv_head + unit.head, shape_.head_dim, block_tokens,
+                   geometry.groups[0].dtype);
 }
 
-void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segment, int keys,
+void PagedAttention::GatherSegment(const Pass& pass, const Task& task, const Unit& unit, int keys,
                                    Scratch& scratch) const {
   const KvGeometry& geometry = pass.store.geometry();
   const int block_tokens = geometry.block_tokens;
@@ -78,13 +80,13 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
   const int bytes = KvDtypeBytes(dtype);
   const int head_dim = shape_.head_dim;
   for (int key = 0; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
+    const int position = unit.segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const KeyPlace place = PlaceKey(slot, head_dim, block_tokens);
     // To the end of the group there, or of the one here.
     const int run =
         std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
-    const KvPanel panel = HeadPanelAt(pass, task, position);
+    const KvPanel panel = HeadPanelAt(pass, task, unit, position);
     const std::byte* from = panel.keys + place.first * bytes;
     float* to = scratch.keys.get() + PlaceKey(key, head_dim, kSegmentKeys).first;
     if (run == kKeyGroup) {
@@ -100,15 +102,15 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, int segme
   }
 }
 
-void PagedAttention::CopyScales(const Pass& pass, const Task& task, int segment, int keys,
+void PagedAttention::CopyScales(const Pass& pass, const Task& task, const Unit& unit, int keys,
                                 SegmentView& view) const {
   const KvGeometry& geometry = pass.store.geometry();
   const int block_tokens = geometry.block_tokens;
   for (int key = 0; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
+    const int position = unit.segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const int run = std::min(keys - key, block_tokens - slot);
-    const KvPanel panel = HeadPanelAt(pass, task, position);
+    const KvPanel panel = HeadPanelAt(pass, task, unit, position);
     const int64_t from = panel.scales + slot * static_cast<int64_t>(sizeof(float));
     const size_t bytes = static_cast<size_t>(run) * sizeof(float);
     std::memcpy(&view.key_scales[key], panel.keys + from, bytes);
@@ -121,39 +123,35 @@ void PagedAttention::CopyScales(const Pass& pass, const Task& task, int segment,
   std::fill(view.value_scales.begin() + keys, view.value_scales.begin() + end, 0.0f);
 }
 
-SegmentView PagedAttention::ViewSegment(const Pass& pass, const Task& task, int segment, int keys,
-                                        Scratch& scratch) const {
+void PagedAttention::ViewSegment(const Pass& pass, const Task& task, const Unit& unit, int keys,
+                                 Scratch& scratch, SegmentView& view) const {
   const KvGeometry& geometry = pass.store.geometry();
   const int block_tokens = geometry.block_tokens;
   const int head_dim = shape_.head_dim;
-  const int groups = (keys + kKeyGroup - 1) / kKeyGroup;
-  SegmentView view;
-  view.head_dim = head_dim;
   const KvDtype dtype = geometry.groups[0].dtype;
   view.dtype = dtype;
   view.scaled = KvScaleBytes(dtype) > 0;
-  if (view.scaled) CopyScales(pass, task, segment, keys, view);
+  if (view.scaled) CopyScales(pass, task, unit, keys, view);
   const bool many_rows = task.tokens * shape_.group() >= kGatherRows;
   if (!GroupsInBlocks(block_tokens) || (many_rows && view.dtype != KvDtype::kF32)) {
-    GatherSegment(pass, task, segment, keys, scratch);
+    GatherSegment(pass, task, unit, keys, scratch);
     view.dtype = KvDtype::kF32;
-    for (int i = 0; i < groups; ++i) {
+    for (int i = 0; i < view.groups; ++i) {
       const int64_t group = int64_t{1} * i * kKeyGroup * head_dim;
       view.keys[i] = reinterpret_cast<const std::byte*>(scratch.keys.get() + group);
       view.values[i] = reinterpret_cast<const std::byte*>(scratch.values.get() + group);
     }
-    return view;
+    return;
   }
   const int bytes = KvDtypeBytes(view.dtype);
-  for (int i = 0; i < groups; ++i) {
-    const int position = segment * kSegmentKeys + i * kKeyGroup;
+  for (int i = 0; i < view.groups; ++i) {
+    const int position = unit.segment * kSegmentKeys + i * kKeyGroup;
     const int slot = position % block_tokens;
-    const KvPanel panel = HeadPanelAt(pass, task, position);
+    const KvPanel panel = HeadPanelAt(pass, task, unit, position);
     const int64_t group = int64_t{1} * slot * head_dim * bytes;
     view.keys[i] = panel.keys + group;
     view.values[i] = panel.values + group;
   }
-  return view;
 }
 
 }  // namespace plumbline

@@ -59,20 +59,19 @@ void PagedAttention::WriteHeadInTiles(int block_tokens, int slot, Side side, con
   }
 }
 
-void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, int segment, int keys,
-                                       Scratch& scratch) const {
+void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, const Unit& unit,
+                                       int keys, std::byte* gathered) const {
   const int block_tokens = pass.store.geometry().block_tokens;
   const int pairs = shape_.head_dim / 2;
-  auto* gathered = reinterpret_cast<std::byte*>(scratch.keys.get());
   for (int key = 0; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
+    const int position = unit.segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const KeyPlace from = PlaceKey(slot, pairs, block_tokens);
     const KeyPlace to = PlaceKey(key, pairs, kSegmentKeys);
     // To the end of the group there, or of the one here.
     const int run =
         std::min({keys - key, from.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
-    const std::byte* panel = HeadPanelAt(pass, task, position).keys;
+    const std::byte* panel = HeadPanelAt(pass, task, unit, position).keys;
     for (int64_t pair = 0; pair < pairs; ++pair) {
       std::memcpy(gathered + (to.first + pair * to.width) * kPairBytes,
                   panel + (from.first + pair * from.width) * kPairBytes,
@@ -82,15 +81,14 @@ void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, int s
   }
 }
 
-void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, int segment, int first,
-                                         int keys, Scratch& scratch) const {
+void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, const Unit& unit,
+                                         int first, int keys, std::byte* gathered) const {
   const int block_tokens = pass.store.geometry().block_tokens;
   const int head_dim = shape_.head_dim;
-  auto* gathered = reinterpret_cast<std::byte*>(scratch.values.get());
   for (int key = first; key < keys;) {
-    const int position = segment * kSegmentKeys + key;
+    const int position = unit.segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
-    const std::byte* panel = HeadPanelAt(pass, task, position).values;
+    const std::byte* panel = HeadPanelAt(pass, task, unit, position).values;
     const ValuePlace from = PlaceValue(slot, head_dim, block_tokens);
     const ValuePlace to = PlaceValue(key, head_dim, kSegmentKeys);
     if (block_tokens % 2 == 1) {  // pairs there are not pairs here
@@ -107,41 +105,41 @@ void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, int
   ZeroValues(keys, (keys + kKeyGroup - 1) / kKeyGroup * kKeyGroup, head_dim, gathered);
 }
 
-SegmentView PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, int segment,
-                                               int keys, Scratch& scratch) const {
+void PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, const Unit& unit,
+                                        int keys, Scratch& scratch, SegmentView& view) const {
   const int block_tokens = pass.store.geometry().block_tokens;
   const int64_t group_bytes = int64_t{kKeyGroup} * shape_.head_dim * kBytes;
-  SegmentView view;
   view.dtype = KvDtype::kBf16;
-  view.head_dim = shape_.head_dim;
   // Values of whole groups are read where they lie; a last one that is not full is gathered.
   const bool gather = !GroupsInBlocks(block_tokens);
   const int whole = gather ? 0 : keys / kKeyGroup * kKeyGroup;
-  if (gather) GatherKeysInTiles(pass, task, segment, keys, scratch);
-  if (whole < keys) GatherValuesInTiles(pass, task, segment, whole, keys, scratch);
-  const auto* gathered_keys = reinterpret_cast<const std::byte*>(scratch.keys.get());
-  const auto* gathered_values = reinterpret_cast<const std::byte*>(scratch.values.get());
+  // Without gathered keys there is room for the values of this segment and of the next.
+  auto* const gathered_keys = reinterpret_cast<std::byte*>(scratch.keys.get());
+  auto* const gathered_values = gather || unit.index % 2 == 0
+                                    ? reinterpret_cast<std::byte*>(scratch.values.get())
+                                    : gathered_keys;
+  if (gather) GatherKeysInTiles(pass, task, unit, keys, gathered_keys);
+  if (whole < keys) GatherValuesInTiles(pass, task, unit, whole, keys, gathered_values);
   if (gather) {
-    for (int i = 0; i * kKeyGroup < keys; ++i) {
+    for (int i = 0; i < view.groups; ++i) {
       view.keys[i] = gathered_keys + i * group_bytes;
       view.values[i] = gathered_values + i * group_bytes;
     }
-    return view;
+    return;
   }
   // A block is looked up once for all its groups: a decode step has little else to do but read.
-  int block_start = segment * kSegmentKeys / block_tokens * block_tokens;
-  KvPanel panel = HeadPanelAt(pass, task, block_start);
+  int block_start = unit.segment * kSegmentKeys / block_tokens * block_tokens;
+  KvPanel panel = HeadPanelAt(pass, task, unit, block_start);
   for (int key = 0, i = 0; key < keys; key += kKeyGroup, ++i) {
-    const int position = segment * kSegmentKeys + key;
+    const int position = unit.segment * kSegmentKeys + key;
     if (position == block_start + block_tokens) {
       block_start = position;
-      panel = HeadPanelAt(pass, task, position);
+      panel = HeadPanelAt(pass, task, unit, position);
     }
     const int64_t in_block = int64_t{1} * (position - block_start) * shape_.head_dim * kBytes;
     view.keys[i] = panel.keys + in_block;
     view.values[i] = key < whole ? panel.values + in_block : gathered_values + i * group_bytes;
   }
-  return view;
 }
 
 }  // namespace plumbline

@@ -17,7 +17,7 @@ namespace plumbline {
 
 namespace {
 
-// For this file alone: see attention_products.cc.
+// For this file alone: see attention_tiles.cc.
 #define PLUMBLINE_VECTORS __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,avx512vnni")))
 
 constexpr int kLanes = 16;     // outputs of a vector

@@ -47,23 +47,38 @@ struct AttentionLoad {
   bool merges = false;
 };
 
-// Parts that each tile is split into (attention_plan.cc).
-int64_t TileParts(const Step& step) {
+// Tiles of all spans, each of all KV heads.
+int64_t CountTiles(const Step& step) {
   int64_t tiles = 0;
   for (const SpanShape& span : step.spans) {
-    tiles += CeilDiv(span.count, cutting::TileTokens(step.shape)) * step.shape.g;
+    tiles += CeilDiv(span.count, cutting::TileTokens(step.shape));
   }
-  const int64_t threads = step.profile.threads;
-  const int64_t wanted = threads > 1 ? cutting::kTasksPerThread * threads : 1;
-  return tiles == 0 ? 1 : CeilDiv(wanted, tiles);
+  return tiles;
 }
 
-void AddSpan(const Step& step, const SpanShape& span, int64_t parts, AttentionLoad& load) {
+// How a span's tiles are cut into tasks (attention_plan.cc).
+struct Cut {
+  int64_t heads;  // tiles of so many KV heads are one
+  int64_t parts;
+};
+Cut CutOf(const Step& step, const SpanShape& span, int64_t tiles) {
   const CostShape& s = step.shape;
-  const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * s.g;
+  const int64_t threads = step.profile.threads;
+  const auto parts = [&](int64_t per_thread, int64_t tasks) {
+    return CeilDiv(threads > 1 ? per_thread * threads : 1, tasks);
+  };
+  const int64_t together = parts(cutting::kTogetherPerThread, tiles);
+  const int64_t rows = std::min(span.count, cutting::TileTokens(s)) * s.h;
+  if (rows <= cutting::TileRows(s) && together <= Segments(span)) return {s.g, together};
+  return {1, parts(cutting::kTasksPerThread, tiles * s.g)};
+}
+
+void AddSpan(const Step& step, const SpanShape& span, const Cut& cut, AttentionLoad& load) {
+  const CostShape& s = step.shape;
+  const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * s.g / cut.heads;
   const int64_t end = span.first + span.count;
   const int64_t segments = Segments(span);
-  const int64_t per_part = CeilDiv(segments, parts);
+  const int64_t per_part = CeilDiv(segments, cut.parts);
   const int64_t tasks_of_tile = CeilDiv(segments, per_part);
   // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
   const double longest = Real(end) * Real(span.count) / Real(std::max<int64_t>(1, SpanPairs(span)));
@@ -113,8 +128,8 @@ void AddInTurn(double compute, double reading, double memory, double* larger, Cl
 void AddAttention(const Step& step, StepTime& time) {
   const CostShape& s = step.shape;
   AttentionLoad load;
-  const int64_t parts = TileParts(step);
-  for (const SpanShape& span : step.spans) AddSpan(step, span, parts, load);
+  const int64_t tiles = CountTiles(step);
+  for (const SpanShape& span : step.spans) AddSpan(step, span, CutOf(step, span, tiles), load);
   if (load.tasks == 0) return;
   const int threads = step.profile.threads;
   const double scale = Real(s.L) * Imbalance(load, threads) / threads;

@@ -103,6 +103,25 @@ TEST_P(AttentionBitsTest, SameWhetherSegmentsAreSplitOrNot) {
   }
 }
 
+// Tasks hold one KV head or all of them, whole or split, as companions and threads have it.
+TEST_P(AttentionBitsTest, SameWhetherHeadsAreTogetherOrNot) {
+  for (const int threads : {1, 2}) {
+    for (const int streams : {2, 12, 16, 40}) {
+      AttentionHarness harness(Options({16, 1, threads}), {sequence_});
+      std::vector<StepSpan> spans;
+      for (int i = 0; i < streams; ++i) spans.push_back({0, kTokens - 1 - i, 1});
+      const AttentionStep step = harness.Run(spans);
+      for (const StepSpan& span : spans) {
+        const auto row = absl::MakeConstSpan(step.out).subspan(
+            harness.OutputBytes(kTokens - 1 - span.first), harness.OutputBytes(1));
+        EXPECT_TRUE(row == absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(span.first),
+                                                                  row.size()))
+            << span.first << " of " << streams << ", threads " << threads;
+      }
+    }
+  }
+}
+
 TEST_P(AttentionBitsTest, NoticesAnotherOrderOfTheKeys) {
   // The same keys and values in another order: the same sum, but rounded otherwise.
   AttentionSequence swapped = sequence_;
