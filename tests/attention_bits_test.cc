@@ -108,8 +108,8 @@ TEST_P(AttentionBitsTest, SameWhetherHeadsAreTogetherOrNot) {
   for (const int threads : {1, 2}) {
     for (const int streams : {2, 12, 16, 40}) {
       AttentionHarness harness(Options({16, 1, threads}), {sequence_});
-      std::vector<StepSpan> spans;
-      for (int i = 0; i < streams; ++i) spans.push_back({0, kTokens - 1 - i, 1});
+      std::vector<StepSpan> spans(static_cast<size_t>(streams));
+      for (int i = 0; i < streams; ++i) spans[i].first = kTokens - 1 - i;
       const AttentionStep step = harness.Run(spans);
       for (const StepSpan& span : spans) {
         const auto row = absl::MakeConstSpan(step.out).subspan(

@@ -88,7 +88,7 @@ class ReadLineWeightsTest : public testing::TestWithParam<Case> {
                            &weights_);
   }
   // Every byte of the room: those of W, and zeros.
-  void ExpectInPlace(const TileShape& shape, const std::vector<std::byte>& plain) {
+  void ExpectInPlace(const TileShape& shape, const std::vector<std::byte>& plain) const {
     const Packing& packing = GetParam().first;
     std::vector<std::byte> wanted(static_cast<size_t>(packing.bytes(shape)));
     for (int64_t output = 0; output < shape.outputs; ++output) {
