@@ -2,6 +2,7 @@
 #include "tools/machine_file.h"
 
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -39,6 +40,11 @@ TEST(MachineFileTest, ComesBackAsItWas) {
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     EXPECT_EQ(*parsed, profile);
   }
+}
+
+TEST(MachineFileTest, NoTestSeesTheProfileOfWhoeverRunsIt) {
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) GTEST_SKIP() << "ctest sets the environment";
+  EXPECT_STREQ(std::getenv("XDG_CACHE_HOME"), "/nonexistent");
 }
 
 TEST(MachineFileTest, AnUnknownUnitIsRefused) {
