@@ -40,6 +40,23 @@ bool IsByMemory(const Measurement& m, const std::set<const Rate*>& by_memory) {
                      [&](const Rate* target) { return by_memory.contains(target); });
 }
 
+absl::Status Sample(Measurement& m, std::vector<double>& rates) {
+  rates.assign(m.targets.size(), 0);
+  return m.sample(absl::MakeSpan(rates));
+}
+
+// Touches everything once. What it measures is not kept, so that it needs no anchors.
+absl::Status WarmUp(std::vector<Measurement>& measurements, double done,
+                    absl::FunctionRef<bool(double)> progress) {
+  std::vector<double> rates;
+  for (Measurement& m : measurements) {
+    absl::Status status = Sample(m, rates);
+    if (!status.ok()) return status;
+    if (!progress(done)) return Stopped();
+  }
+  return absl::OkStatus();
+}
+
 // One sample of every measurement, between anchors that go on `anchors`, whose last is just now.
 // `done` and `share` are of the progress's fraction.
 absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
@@ -57,8 +74,7 @@ absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
     }
     was_by_memory = is_by_memory;
     m.anchors.push_back(anchors.size() - 1);
-    rates.assign(m.targets.size(), 0);
-    absl::Status status = m.sample(absl::MakeSpan(rates));
+    absl::Status status = Sample(m, rates);
     if (!status.ok()) return status;
     m.samples.resize(m.targets.size());
     for (size_t t = 0; t < rates.size(); ++t) m.samples[t].push_back(rates[t]);
@@ -151,24 +167,16 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();
   absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
+  if (status.ok()) status = WarmUp(measurements, kSetUpShare, progress);
   const std::set<const Rate*> by_memory = RatesByMemory(profile);
   std::vector<Anchors> anchors = {(*anchor)->Measure()};
-  // The first repetition touches everything once and is not kept.
-  const auto repeat = [&](double done, double part) {
-    return Repeat(measurements, **anchor, by_memory, anchors, done, part, progress);
-  };
-  if (status.ok()) status = repeat(kSetUpShare, 0);
-  for (Measurement& m : measurements) {
-    m.samples.clear();
-    m.anchors.clear();
-  }
-  anchors.erase(anchors.begin(), anchors.end() - 1);
   double share = kSetUpShare;
   while (status.ok()) {
     const double begin = SteadySeconds();
     result.matmul_flops_per_second.push_back(anchors.back().matmul_flops_per_second);
     const double left = std::max(options.seconds - (begin - start), 0.0);
-    status = repeat(share, (1 - share) / (1 + left));
+    status = Repeat(measurements, **anchor, by_memory, anchors, share, (1 - share) / (1 + left),
+                    progress);
     const double end = SteadySeconds();
     share = std::max(share, std::min(1.0, (end - start) / options.seconds));
     ++result.repetitions;
