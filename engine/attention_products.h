@@ -1,8 +1,7 @@
 // The products of attention in tiles (attention_tiles.h): bf16 times bf16 with sums in f32, of up
 // to kTileMicroRows rows with the keys or values of one segment. Two ways to the same layout:
-// - tile registers (AMX): a run of 32 elements (scores) or of 16 keys (values) at a time, each
-// added
-//   as TDPBF16PS does (even and odd elements apart, fused, then together);
+// - tile registers (AMX): a run of 32 elements (scores) or of 16 keys (values) at a time, each as
+//   TDPBF16PS adds it (even and odd elements apart, fused, then together);
 // - pairs (AVX512_BF16): a pair of elements, or of keys, at a time, each added as VDPBF16PS does.
 // Either way runs and pairs come in ascending order into one sum for a row and a key (or channel),
 // so that a row's bits do not depend on the others. Sums differ between the two in their rounding.

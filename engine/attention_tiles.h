@@ -5,10 +5,9 @@
 //   the head, ascending, in runs of 32 or in pairs (attention_products.h), in f32;
 // - a weight 2^(score - maximum) is rounded to bf16, and the segment's sum is of rounded weights,
 //   so that the weights of a row still sum to one;
-// - weighted values are sums over the keys, ascending, in groups of 16 or in pairs (runs of 32
-// would
-//   take fewer multiplications, but lie across blocks of 16 tokens, and copying them costs a lone
-//   decode step more);
+// - weighted values are sums over the keys, ascending, in groups of 16 or in pairs (runs of 32 take
+//   fewer multiplications, but lie across blocks of 16 tokens, and copying them costs a lone decode
+//   step more);
 // - segments merge as in attention_kernels.h, in f32.
 // A row beyond whose keys a group goes on adds weights of exact zero there. That leaves a sum as it
 // is but for the sign of a zero, which is made positive in the end, and but for values that are not

@@ -60,8 +60,8 @@ struct MemoryPlan {
   CachePlan cache;
   ScratchSizes scratch;
   int64_t compiled_bytes = 0;
-  // The most that loading takes: while the library packs a matrix it lies in memory twice, once as
-  // plain rows of its dtype. The cache and the scratch are not there yet.
+  // The most that loading takes: a matrix that the library packs itself (not packed_as_read) is
+  // there twice meanwhile, once as plain rows of its dtype. Cache and scratch are not there yet.
   int64_t load_peak_bytes = 0;
 
   // What is resident once every block and all scratch have been used.
