@@ -19,8 +19,7 @@ namespace {
 // For this file alone: see attention_tiles.cc.
 #define PLUMBLINE_PAIRS __attribute__((target("avx512f,avx512bf16")))
 
-constexpr int kWeightBytes = 2 * kKeyGroup;  // of a group's weights in one row
-constexpr int kLanes = 16;                   // floats of a vector
+constexpr int kLanes = 16;  // floats of a vector
 constexpr int kPairBytes = 4;
 constexpr int kLine = 64;
 
@@ -179,7 +178,7 @@ struct ValueBlock {
     const Fetcher fetcher(fetches ? segment.next : nullptr, kSegmentGroups / 2);
     int64_t done = int64_t{vector} / kMostBlockVectors * groups * kPairs;
     Sums<kRows, kVectors> block = {};
-    for (int group = 0; group < groups; ++group, left += kWeightBytes, done += kPairs) {
+    for (int group = 0; group < groups; ++group, left += kGroupWeightBytes, done += kPairs) {
       RightVectors right = {{}, int64_t{kPairBytes} * segment.head_dim};
       for (int v = 0; v < kVectors; ++v) {
         right.first[v] = segment.values[group] + int64_t{vector + v} * kTileBytes;

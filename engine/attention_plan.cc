@@ -27,7 +27,7 @@ void PagedAttention::Prepare(const StepBatch& batch) {
   split_used_ = 0;
   int64_t tiles = 0;  // of all heads
   for (const BatchSpan& span : batch.spans) {
-    tiles += int64_t{1} * (span.count + TileTokens() - 1) / TileTokens();
+    tiles += CeilDiv(span.count, TileTokens());
   }
   for (size_t i = 0; i < batch.spans.size(); ++i) {
     // Last tiles see the most keys: they go first, so that no thread is left with a long one.

@@ -23,6 +23,7 @@ inline constexpr int kTileRun = 32;  // elements of a head that one multiplicati
 // be stored to four sets of the cache.
 inline constexpr int kScoreFloats = kSegmentKeys + 16;
 inline constexpr int64_t kScoreBytes = int64_t{4} * kScoreFloats;
+inline constexpr int kGroupWeightBytes = 2 * kKeyGroup;  // of one row's weights of a group of keys
 
 // scores[row][key] = q . k for the first `groups` groups of keys. queries: [rows, head_dim] bf16;
 // scores: [rows, kScoreFloats].

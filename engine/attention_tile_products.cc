@@ -17,8 +17,7 @@ namespace {
 // For this file alone: see attention_tiles.cc.
 #define PLUMBLINE_TILES __attribute__((target("amx-tile,amx-bf16")))
 
-constexpr int kWeightBytes = 2 * kKeyGroup;  // of a group's weights in one row
-constexpr int kLanes = 16;                   // floats of a vector
+constexpr int kLanes = 16;  // floats of a vector
 
 // Sums in tiles 0 to 3 (two by two), rows in 4 and 5, keys or values in 6 and 7.
 // For products of `rows` rows (1 to kMostQueryRows) over `terms` elements of bf16 at a time.
@@ -92,7 +91,7 @@ PLUMBLINE_TILES void AddInTiles(const SegmentView& segment, const std::byte* wei
     ZeroTileSums();
     for (int group = 0; group < groups; ++group) {
       const std::byte* values = segment.values[group] + int64_t{4} * channel;
-      MultiplyRun(weights + int64_t{group} * kWeightBytes, kScoreBytes, lower, values,
+      MultiplyRun(weights + int64_t{group} * kGroupWeightBytes, kScoreBytes, lower, values,
                   values + kTileBytes, value_stride);
     }
     StoreSums(sums + channel, value_stride, lower, true);

@@ -57,27 +57,27 @@ LineLayout TileLines(const TileShape& shape) {
   return {shape.columns(), kTileColumnOutputs, shape.runs() * kTileRows, kTileRows};
 }
 
-LineLayout ColumnLines(int64_t outputs, int64_t inputs, WeightDtype dtype) {
-  return {CeilDiv(outputs, kColumnOutputs), kColumnOutputs,
-          ColumnWords(inputs * WeightDtypeBytes(dtype)), 1};
+LineLayout ColumnLines(const TileShape& shape) {
+  return {CeilDiv(shape.outputs, kColumnOutputs), kColumnOutputs, ColumnWords(shape.row_bytes()),
+          1};
 }
 
-absl::Status ReadLineWeights(int64_t outputs, int64_t inputs, WeightDtype dtype,
-                             const LineLayout& layout, int threads, WeightRowSource rows,
-                             WeightMemory& memory, LineWeights* weights) {
-  absl::Status fits = CheckWeightWidth(inputs, dtype);
+absl::Status ReadLineWeights(const TileShape& shape, const LineLayout& layout, int threads,
+                             WeightRowSource rows, WeightMemory& memory, LineWeights* weights) {
+  absl::Status fits = CheckWeightWidth(shape.inputs, shape.dtype);
   if (!fits.ok()) return fits;
-  weights->packed = MakeRoom(layout, outputs, memory);
-  weights->channels = MakeChannels(outputs, dtype);
+  weights->packed = MakeRoom(layout, shape.outputs, memory);
+  weights->channels = MakeChannels(shape.outputs, shape.dtype);
   const int64_t stride = PlainStride(layout);
-  UntouchedArray<std::byte> plain(ThreadsForRows(outputs, threads) * kRowsAtOnce * stride);
+  UntouchedArray<std::byte> plain(ThreadsForRows(shape.outputs, threads) * kRowsAtOnce * stride);
   plain.Touch();  // what is behind a row's last input stays zero
-  return ForWeightRows(
-      outputs, inputs, threads, rows, [&](int64_t row, int64_t count, const float* w, int thread) {
-        std::byte* const own = plain.get() + thread * kRowsAtOnce * stride;
-        RoundWeights(dtype, inputs, row, count, w, stride, own, &weights->channels);
-        PackLines(layout, row, count, own, weights->packed.get());
-      });
+  return ForWeightRows(shape.outputs, shape.inputs, threads, rows,
+                       [&](int64_t row, int64_t count, const float* w, int thread) {
+                         std::byte* const own = plain.get() + thread * kRowsAtOnce * stride;
+                         RoundWeights(shape.dtype, shape.inputs, row, count, w, stride, own,
+                                      &weights->channels);
+                         PackLines(layout, row, count, own, weights->packed.get());
+                       });
 }
 
 }  // namespace plumbline

@@ -13,7 +13,6 @@
 #include "engine/int8_rows.h"
 #include "engine/matmul_tiles.h"
 #include "engine/untouched_array.h"
-#include "engine/weight_dtype.h"
 #include "engine/weight_memory.h"
 #include "engine/weight_rows.h"
 
@@ -33,7 +32,7 @@ struct LineLayout {
 // Of the tiles of MultiplyInTiles. REQUIRES: bf16 or int8.
 LineLayout TileLines(const TileShape& shape);
 // Of the library's BA16a64b{1,2,4}a. REQUIRES: f32, bf16 or int8.
-LineLayout ColumnLines(int64_t outputs, int64_t inputs, WeightDtype dtype);
+LineLayout ColumnLines(const TileShape& shape);
 
 struct LineWeights {
   UntouchedArray<std::byte> packed;  // as the layout says, zeros beyond W
@@ -43,9 +42,8 @@ struct LineWeights {
 // Rounds and packs rows as they are read, into `memory`: W is never there as plain rows. Errors of
 // CheckWeightWidth and ForWeightRows. Throws std::bad_alloc. REQUIRES: the layout is that of such a
 // matrix, which is not q4.
-absl::Status ReadLineWeights(int64_t outputs, int64_t inputs, WeightDtype dtype,
-                             const LineLayout& layout, int threads, WeightRowSource rows,
-                             WeightMemory& memory, LineWeights* weights);
+absl::Status ReadLineWeights(const TileShape& shape, const LineLayout& layout, int threads,
+                             WeightRowSource rows, WeightMemory& memory, LineWeights* weights);
 
 }  // namespace plumbline
 

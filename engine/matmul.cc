@@ -93,8 +93,8 @@ absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
 
 absl::Status PackedMatrix::Impl::LoadLines(WeightRowSource rows, const LineLayout& layout) {
   LineWeights read;
-  absl::Status status = ReadLineWeights(shape.outputs, shape.inputs, shape.dtype, layout,
-                                        context.threads, rows, context.weights, &read);
+  absl::Status status =
+      ReadLineWeights(shape, layout, context.threads, rows, context.weights, &read);
   if (!status.ok()) return status;
   channels = std::move(read.channels);
   packed = std::move(read.packed);
@@ -111,7 +111,7 @@ absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows, MatmulPath
   columns =
       path == MatmulPath::kFastest && calls->multiplies_columns() && AddsAsColumns(shape.dtype);
   if (calls->in_columns) {
-    absl::Status status = LoadLines(rows, ColumnLines(shape.outputs, shape.inputs, shape.dtype));
+    absl::Status status = LoadLines(rows, ColumnLines(shape));
     if (status.ok()) weights = dnnl::memory(calls->weights, context.engine, packed.get());
     return status;
   }

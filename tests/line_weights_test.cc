@@ -72,19 +72,15 @@ int64_t ColumnBytesOf(const TileShape& shape) {
 int64_t ColumnPlace(const TileShape& shape, int64_t output, int64_t byte) {
   return ((output / 64 * Words(shape) + byte / 4) * 64 + output % 64) * 4 + byte % 4;
 }
-LineLayout Columns(const TileShape& shape) {
-  return ColumnLines(shape.outputs, shape.inputs, shape.dtype);
-}
 
 const Packing kTilePacking = {"Tiles", TileLines, TileBytesOf, TilePlace};
-const Packing kColumnPacking = {"Columns", Columns, ColumnBytesOf, ColumnPlace};
+const Packing kColumnPacking = {"Columns", ColumnLines, ColumnBytesOf, ColumnPlace};
 
 using Case = std::pair<Packing, WeightDtype>;
 class ReadLineWeightsTest : public testing::TestWithParam<Case> {
  protected:
   absl::Status Read(const TileShape& shape, int threads, WeightRowSource rows) {
-    const LineLayout layout = GetParam().first.layout(shape);
-    return ReadLineWeights(shape.outputs, shape.inputs, shape.dtype, layout, threads, rows, memory_,
+    return ReadLineWeights(shape, GetParam().first.layout(shape), threads, rows, memory_,
                            &weights_);
   }
   // Every byte of the room: those of W, and zeros.

@@ -70,9 +70,8 @@ std::vector<float> ProductOf(const Operands& o, int threads, int64_t first, int6
     return absl::OkStatus();
   };
   WeightMemory memory;
-  EXPECT_TRUE(ReadLineWeights(o.shape.outputs, o.shape.inputs, o.shape.dtype, TileLines(o.shape),
-                              threads, rows_of, memory, &weights)
-                  .ok());
+  EXPECT_TRUE(
+      ReadLineWeights(o.shape, TileLines(o.shape), threads, rows_of, memory, &weights).ok());
   const int64_t scratch_floats = TileScratchBytes(o.shape, threads, rows) / 4;
   UntouchedArray<float> scratch(scratch_floats);
   std::fill_n(scratch.get(), scratch_floats, kNaN);
