@@ -38,15 +38,13 @@ double ProductSeconds(const MatmulRates& m) {
   return byte_products * Seconds(m.square_macs);
 }
 
-// A stream that comes near the plain read is bound by memory, or by its products where they take
-// longer. One that reads less is bound by itself (products in between, too few reads under way) as
-// long as memory gives that much.
+// What a stream does with its bytes is known from what it takes beside a plain read of them, and is
+// never less than its products take where nothing is waited for.
 BoundRate Streamed(const MachineProfile& profile, double product_seconds, Rate& rate) {
-  constexpr double kNear = 1.25;
   const double memory = Seconds({profile.anchors.read_bytes_per_second, 0});
-  const double own = Seconds(rate);
-  return {&rate, own > kNear * memory ? own : product_seconds, memory,
-          profile.anchors.read_bytes_per_second};
+  const double streamed = Seconds(rate);
+  const double own = std::sqrt(std::max(0.0, streamed * streamed - memory * memory));
+  return {&rate, std::max(own, product_seconds), memory, profile.anchors.read_bytes_per_second};
 }
 
 // Rows of attention over a cache in memory, beside the same over hot keys and values. The softmax
@@ -122,8 +120,8 @@ Anchors MedianAnchors(absl::Span<const Anchors> anchors) {
 }
 
 double BoundRate::Factor(double compute, double memory) const {
-  const double before = std::max(compute_seconds, memory_seconds);
-  const double now = std::max(compute_seconds / compute, memory_seconds / memory);
+  const double before = std::hypot(compute_seconds, memory_seconds);
+  const double now = std::hypot(compute_seconds / compute, memory_seconds / memory);
   return now > 0 ? before / now : 1;
 }
 

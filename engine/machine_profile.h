@@ -154,8 +154,12 @@ struct MachineProfile {
 // Each figure's median, as Quantile has it.
 Anchors MedianAnchors(absl::Span<const Anchors> anchors);
 
-// A rate of a profile, which is not owned, and what bounds it: the larger of what computing and
-// what memory would take for a unit of it (of a rate that only one bounds, 0 and any other number).
+// A rate of a profile, which is not owned, and what bounds it: what computing and what memory would
+// take alone for a unit of it (of a rate that only one bounds, 0 and any other number). Together
+// they take the root of the sum of their squares: where one is much the larger, that one; where
+// they are near each other, more than either, since each waits for the other now and then. Streams
+// measured while a plain read gave 34, 45 and 55 GB/s lay within 10% of it (bf16 of 4 rows: 16%),
+// and 8 rows of bf16 up to 23% from the larger of the two.
 struct BoundRate {
   Rate* rate;
   double compute_seconds;

@@ -48,12 +48,12 @@ class AttentionRig {
     rig->store_ = *std::move(store);
     rig->blocks_.resize(spans * blocks_each);
     std::iota(rig->blocks_.begin(), rig->blocks_.end(), 0);
-    for (const BlockId block : rig->blocks_) {
-      const auto bytes = rig->store_->LayerBlock(0, 0, block);
+    ParallelFor(shape.threads, static_cast<int64_t>(rig->blocks_.size()), [&](int64_t i) {
+      const auto bytes = rig->store_->LayerBlock(0, 0, rig->blocks_[i]);
       // A small positive number in every dtype, and as a scale; a page that was never written would
       // not be read from memory.
       std::memset(bytes.data(), 0x3c, bytes.size());
-    }
+    });
     const std::vector<int32_t> tokens(count, 0);
     for (int i = 0; i < spans; ++i) {
       rig->batch_.AddSpan(

@@ -12,18 +12,19 @@ namespace {
 TEST(SetRatesTest, EachSampleIsScaledByTheAnchorsAroundIt) {
   MachineProfile profile = MadeProfile(1e9, 1e8, 1e6);
   profile.anchors = {100, 40};
-  // The computing anchors around samples: 50 and 150, then 150 and 250; of memory 16 and 64,
-  // 64 and 16.
-  const std::vector<Anchors> anchors = {{50, 16}, {150, 64}, {250, 16}};
-  MatmulRates& rates = profile.matmuls[0];
-  Measurement both = {{&rates.wide_macs, &rates.streamed_bytes}, nullptr};
-  both.samples = {{7, 14}, {36, 36}};
+  // The computing anchors around samples: 50 and 150, then 150 and 250; of memory 20 and 60, 60 and
+  // 100.
+  const std::vector<Anchors> anchors = {{50, 20}, {150, 60}, {250, 100}};
+  Rate& hot = profile.matmuls[0].wide_macs;
+  Rate& read = profile.reads.back().read_bytes;
+  Measurement both = {{&hot, &read}, nullptr};
+  both.samples = {{7, 14}, {18, 36}};
   both.anchors = {0, 1};
   SetRates({both}, anchors, &profile);
-  EXPECT_DOUBLE_EQ(rates.wide_macs.per_second, 7);
-  EXPECT_DOUBLE_EQ(rates.wide_macs.spread, 0);
-  EXPECT_DOUBLE_EQ(rates.streamed_bytes.per_second, 36);
-  EXPECT_DOUBLE_EQ(rates.streamed_bytes.spread, 0);
+  EXPECT_DOUBLE_EQ(hot.per_second, 7);
+  EXPECT_DOUBLE_EQ(hot.spread, 0);
+  EXPECT_DOUBLE_EQ(read.per_second, 18);
+  EXPECT_DOUBLE_EQ(read.spread, 0);
 }
 
 TEST(SetRatesTest, NoStreamIsFasterThanThePlainRead) {

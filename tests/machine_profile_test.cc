@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
@@ -21,10 +22,13 @@ TEST(AtAnchorsTest, ScalesComputeAndMemoryApart) {
   const MachineProfile now = AtAnchors(then, anchors);
   EXPECT_EQ(now.anchors, anchors);
   EXPECT_DOUBLE_EQ(now.matmuls[0].wide_macs.per_second, 2e9);
-  EXPECT_DOUBLE_EQ(now.matmuls[0].streamed_bytes.per_second, 2.5e7);
+  // A stream as fast as memory, whose products take a fortieth of the time: 2.5 and 100
+  // before, 1.25 and 400 now.
+  const double streamed = 1e8 * std::hypot(2.5, 100) / std::hypot(1.25, 400);
+  EXPECT_DOUBLE_EQ(now.matmuls[0].streamed_bytes.per_second, streamed);
   EXPECT_DOUBLE_EQ(now.reads.back().read_bytes.per_second, 2.5e7);
   EXPECT_DOUBLE_EQ(now.attention[0].score_macs.per_second, 1e9);
-  EXPECT_DOUBLE_EQ(now.streams[0].score_bytes.per_second, 2.5e7);
+  EXPECT_DOUBLE_EQ(now.streams[0].score_bytes.per_second, streamed);
   EXPECT_DOUBLE_EQ(now.matmul_calls.per_second, 2e6);
   EXPECT_EQ(AtAnchors(then, then.anchors), then);
   EXPECT_EQ(AtAnchors(then, {}), then);  // none were taken
@@ -46,8 +50,11 @@ TEST(BoundRatesTest, SaysWhatMemoryMayBound) {
   EXPECT_FALSE(by_memory.at(&profile.matmul_calls));
 }
 
-// A stream of 7 MB/s is bound by what it does with 512 rows until memory (100 MB/s) gives less.
-TEST(AtAnchorsTest, WhatProductsBoundFollowsMemoryWhereThatBecomesSlower) {
+// Nanoseconds of a byte that is worked on for `own` and comes from memory in `memory`.
+double BytesPerSecond(double own, double memory) { return 1e9 / std::hypot(own, memory); }
+
+// A stream of 7 MB/s beside a plain read of 100: 10 ns of a byte's 1,000 / 7 are memory's share.
+TEST(AtAnchorsTest, StreamsFollowBothBoundsAsFarAsEachHoldsThem) {
   MachineProfile then = MadeProfile(1e9, 1e8, 1e6);
   const MatmulRates few = {WeightDtype::kF32, 1, {1e9, 0}, {1e9, 0}, {1e9, 0}, {1e8, 0}};
   MatmulRates many = few;
@@ -60,11 +67,24 @@ TEST(AtAnchorsTest, WhatProductsBoundFollowsMemoryWhereThatBecomesSlower) {
     anchors.read_bytes_per_second *= memory;
     return AtAnchors(then, anchors).matmuls[1].streamed_bytes.per_second;
   };
-  EXPECT_DOUBLE_EQ(streamed(1, 0.25), 7e6);
-  EXPECT_DOUBLE_EQ(streamed(1, 4), 7e6);
-  EXPECT_DOUBLE_EQ(streamed(2, 1), 14e6);
-  EXPECT_DOUBLE_EQ(streamed(1, 0.05), 5e6);
-  EXPECT_DOUBLE_EQ(streamed(20, 1), 1e8);
+  const double own = std::sqrt(std::pow(1000.0 / 7, 2) - 100);
+  EXPECT_NEAR(streamed(1, 0.25), BytesPerSecond(own, 40), 1);
+  EXPECT_NEAR(streamed(1, 4), BytesPerSecond(own, 2.5), 1);
+  EXPECT_NEAR(streamed(2, 1), BytesPerSecond(own / 2, 10), 1);
+  EXPECT_NEAR(streamed(1, 0.05), BytesPerSecond(own, 200), 1);
+  EXPECT_NEAR(streamed(20, 1), BytesPerSecond(own / 20, 10), 1);
+}
+
+// Never by less than its products take where they are hot, here 512 rows x 1/4 product a byte: a
+// sample as fast as memory (by a jump of it) is no stream without products.
+TEST(AtAnchorsTest, AStreamsOwnPartIsAtLeastItsProducts) {
+  MachineProfile then = MadeProfile(1e9, 1e6, 1e6);
+  const MatmulRates rates = {WeightDtype::kF32, 512, {1e9, 0}, {1e9, 0}, {1e9, 0}, {1e6, 0}};
+  then.matmuls = {rates};
+  Anchors anchors = then.anchors;
+  anchors.read_bytes_per_second *= 1e6;
+  EXPECT_NEAR(AtAnchors(then, anchors).matmuls[0].streamed_bytes.per_second,
+              1e6 * std::hypot(128, 1000) / 128, 1);
 }
 
 TEST(MachineProfileTest, EveryRateMustBePositive) {
