@@ -190,7 +190,8 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
 
 absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float* x_scales,
                                    float* room, ResultSink sink,
-                                   absl::FunctionRef<void(int64_t, int64_t)> on_call) {
+                                   absl::FunctionRef<void(int64_t, int64_t)> on_call,
+                                   absl::FunctionRef<void()> on_results) {
   const bool unfinished = IsWhole(impl_->shape.dtype);
   const auto finish = [&](int64_t first, ResultBlock block) {
     block.row += first;
@@ -210,6 +211,7 @@ absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float
     ParallelFor(impl_->context.threads, whole ? count : 0, [&](int64_t row) {
       finish(first, {row, 1, 0, outputs(), room + (first + row) * outputs(), outputs()});
     });
+    on_results();
   });
 }
 

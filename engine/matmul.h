@@ -80,10 +80,12 @@ class PackedMatrix {
   // block, else by rows after each call. `room` is for [rows, outputs]: a whole row of results
   // stands where it belongs in it, a block elsewhere, and the sink may write any result to where it
   // belongs. `on_call` is told of every call (in q4 there is one for all rows) before results go by
-  // rows: its first row and its number of rows. Internal error where the library fails;
-  // ResourceExhausted where q4 wants more room for so many rows than there is.
+  // rows: its first row and its number of rows; `on_results` when the sink has had all of them.
+  // Internal error where the library fails; ResourceExhausted where q4 wants more room for so many
+  // rows than there is.
   absl::Status RunInto(int64_t rows, const std::byte* x, const float* x_scales, float* room,
-                       ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
+                       ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call,
+                       absl::FunctionRef<void()> on_results);
 
   // The product alone, for measurements: y [rows, outputs] in f32, but in int8 and q4 the s32 sums
   // of whole numbers. They are exact whatever the library runs: where its products add up in 16

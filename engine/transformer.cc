@@ -105,10 +105,10 @@ absl::Status Transformer::Multiply(const Step& step, const Factor& factor, const
                            static_cast<int>(rows), matrix.inputs() * matrix.outputs());
         step.work->bytes[work_class] += matrix.element_bytes_read();
         step.clock.Lap(factor.work_class);
-      });
+      },
+      [&] { step.clock.Lap(WorkClass::kOther); });
   CountChannels(step, matrix);
   CountVector(step, factor.bias);
-  step.clock.Lap(WorkClass::kOther);
   return status;
 }
 
@@ -173,9 +173,9 @@ absl::Status Transformer::Head(const Step& step) {
         }
         step.work->bytes[static_cast<int>(WorkClass::kHead)] += head.element_bytes_read();
         step.clock.Lap(WorkClass::kHead);
-      });
+      },
+      [&] { step.clock.Lap(WorkClass::kOther); });
   CountChannels(step, head);
-  step.clock.Lap(WorkClass::kOther);
   return status;
 }
 

@@ -173,6 +173,7 @@ void Transformer::QuantizeActivated(const Step& step) {
     QuantizeRow(ffn, buffers_.unrounded.get() + row * ffn, buffers_.active.get() + row * ffn,
                 ScaleOf(row));
   });
+  step.clock.Lap(WorkClass::kOther);
 }
 
 }  // namespace plumbline

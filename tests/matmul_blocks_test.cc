@@ -90,7 +90,7 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
                     .RunInto(
                         rows, x_.data(), scales_.data(), room.data(),
                         [&](const ResultBlock& block) { PlaceBlock(block, outputs, &y); },
-                        [](int64_t, int64_t) {})
+                        [](int64_t, int64_t) {}, [] {})
                     .ok());
     // A sink may write where a result belongs.
     EXPECT_EQ(MultiplyInto(matrix, rows, x_.data(), scales_, room.data()), rows);

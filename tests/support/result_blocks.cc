@@ -1,5 +1,6 @@
 #include "tests/support/result_blocks.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 
@@ -24,12 +25,19 @@ void PlaceBlock(const ResultBlock& block, int64_t outputs, std::vector<float>* y
 int64_t MultiplyInto(PackedMatrix& matrix, int64_t rows, const std::byte* x,
                      const std::vector<float>& x_scales, float* y) {
   int64_t told = 0;
+  std::atomic<int64_t> results = 0;  // the sink's threads
   const absl::Status status = matrix.RunInto(
       rows, x, x_scales.data(), y,
-      [&](const ResultBlock& block) { StoreBlock(block, nullptr, matrix.outputs(), y); },
+      [&](const ResultBlock& block) {
+        StoreBlock(block, nullptr, matrix.outputs(), y);
+        results += block.rows * block.outputs;
+      },
       [&](int64_t first, int64_t count) {
         EXPECT_EQ(first, told);
         told += count;
+      },
+      [&] {
+        EXPECT_EQ(results, told * matrix.outputs()) << "a call's results come before the next";
       });
   EXPECT_TRUE(status.ok()) << status;
   return told;
