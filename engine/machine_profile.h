@@ -158,8 +158,8 @@ Anchors MedianAnchors(absl::Span<const Anchors> anchors);
 // take alone for a unit of it (of a rate that only one bounds, 0 and any other number). Together
 // they take the root of the sum of their squares: where one is much the larger, that one; where
 // they are near each other, more than either, since each waits for the other now and then. Streams
-// measured while a plain read gave 34, 45 and 55 GB/s lay within 10% of it (bf16 of 4 rows: 16%),
-// and 8 rows of bf16 up to 23% from the larger of the two.
+// carried so from a plain read of 34 GB/s to one of 55, and back, were off by 6% on the median and
+// by 30% at most; carried by the larger of the two alone, by 6% and 53% (bench/README.md).
 struct BoundRate {
   Rate* rate;
   double compute_seconds;

@@ -30,17 +30,17 @@ constexpr int kVocab = 32768;
 struct RowBuffers {
   explicit RowBuffers(int num_threads)
       : threads(num_threads),
-        rows(kRowsPerThread * num_threads),
-        in(static_cast<size_t>(rows) * 2 * kFfn, 0.25f),
-        state(static_cast<size_t>(rows) * kWidth, 0.5f),
-        out(static_cast<size_t>(rows) * kFfn * sizeof(float)),
+        in(Rows(num_threads) * 2 * kFfn, 0.25f),
+        state(Rows(num_threads) * kWidth, 0.5f),
+        out(Rows(num_threads) * kFfn * sizeof(float)),
         gain(kWidth, 1.0f),
         cosines(kHeadDim / 2, 0.6f),  // of one angle: rotated vectors keep their length
         sines(kHeadDim / 2, 0.8f),
         dtype(HasFastBf16() ? WeightDtype::kBf16 : WeightDtype::kF32) {}
 
+  static size_t Rows(int threads) { return size_t{kRowsPerThread} * static_cast<size_t>(threads); }
+
   int threads;
-  int rows;
   std::vector<float> in;
   std::vector<float> state;
   std::vector<std::byte> out;

@@ -50,7 +50,7 @@ TEST(BoundRatesTest, SaysWhatMemoryMayBound) {
   EXPECT_FALSE(by_memory.at(&profile.matmul_calls));
 }
 
-// Nanoseconds of a byte that is worked on for `own` and comes from memory in `memory`.
+// Of a stream whose bytes are worked on for `own` ns each and come from memory in `memory` ns.
 double BytesPerSecond(double own, double memory) { return 1e9 / std::hypot(own, memory); }
 
 // A stream of 7 MB/s beside a plain read of 100: 10 ns of a byte's 1,000 / 7 are memory's share.
@@ -75,7 +75,7 @@ TEST(AtAnchorsTest, StreamsFollowBothBoundsAsFarAsEachHoldsThem) {
   EXPECT_NEAR(streamed(20, 1), BytesPerSecond(own / 20, 10), 1);
 }
 
-// Never by less than its products take where they are hot, here 512 rows x 1/4 product a byte: a
+// Products take 512 rows x 1/4 product a byte at 1e9 a second: 128 ns, beside memory's 1,000. A
 // sample as fast as memory (by a jump of it) is no stream without products.
 TEST(AtAnchorsTest, AStreamsOwnPartIsAtLeastItsProducts) {
   MachineProfile then = MadeProfile(1e9, 1e6, 1e6);
