@@ -7,7 +7,6 @@
 #include "absl/strings/string_view.h"
 #include "engine/cutting.h"
 #include "engine/formula.h"
-#include "engine/matmul_tiles.h"
 #include "engine/rounding.h"
 
 namespace plumbline {
@@ -47,10 +46,7 @@ Bounded Article(absl::string_view id, absl::Span<const Argument> arguments) {
 
 }  // namespace
 
-void CostShape::SetForms(Bf16Unit unit) {
-  attention = AttentionFormWith(unit, cache_dtype, e);
-  weights_in_tiles = MultipliesInTilesWith(unit == Bf16Unit::kTiles, weight_dtype);
-}
+void CostShape::SetForms(Bf16Unit unit) { attention = AttentionFormWith(unit, cache_dtype, e); }
 
 CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                           int block_tokens) {
@@ -127,18 +123,11 @@ MacCounts SpanMacs(const CostShape& s, const SpanShape& span) {
 }
 
 int64_t NextCallRows(const CostShape& s, int64_t rows) {
-  if (s.weight_dtype == WeightDtype::kQ4) return rows;
-  if (rows >= cutting::kCallRows) return cutting::kCallRows;
-  if (s.weights_in_tiles || rows < cutting::kCallStep) return rows;
-  return rows / cutting::kCallStep * cutting::kCallStep;
+  return s.weight_dtype == WeightDtype::kQ4 ? rows : std::min(rows, cutting::kCallRows);
 }
 
 int64_t MatmulCalls(const CostShape& s, int64_t rows) {
-  if (rows == 0) return 0;
-  if (s.weight_dtype == WeightDtype::kQ4) return 1;
-  int64_t calls = rows / cutting::kCallRows;
-  for (int64_t rest = rows % cutting::kCallRows; rest > 0; rest -= NextCallRows(s, rest)) ++calls;
-  return calls;
+  return rows == 0 ? 0 : CeilDiv(rows, NextCallRows(s, rows));
 }
 
 ByteCounts StepBytes(const CostShape& s, absl::Span<const SpanShape> spans) {

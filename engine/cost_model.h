@@ -29,7 +29,6 @@ struct CostShape {
   int64_t cache_scale_bytes = 0;  // of the scale of one token's key, or value, of one head (int8)
   int64_t block_tokens = 16;
   AttentionForm attention = AttentionForm::kVectors;
-  bool weights_in_tiles = false;  // products run in the CPU's tiles (matmul.h)
   // Elements of one layer's norm gains and biases; of the final norm; of one token's embedding and
   // position rows. Bytes: norms and biases are f32, embedding rows have embedding_bytes().
   int64_t layer_small_elements = 0;
@@ -53,7 +52,7 @@ struct CostShape {
   // Of one token's key, or value, of all heads of a layer.
   int64_t cache_side_bytes() const { return g * (e * cache_bytes + cache_scale_bytes); }
 
-  // Sets how attention and products run where `unit` multiplies bf16, from the dtypes and head_dim.
+  // Sets how attention runs where `unit` multiplies bf16, from the cache's dtype and head_dim.
   void SetForms(Bf16Unit unit);
   static CostShape From(const ModelConfig& config, WeightDtype weights, KvDtype cache,
                         int block_tokens);
@@ -82,9 +81,8 @@ MacCounts SpanMacs(const CostShape& shape, const SpanShape& span);
 int64_t SpanSoftmaxPairs(const CostShape& shape, const SpanShape& span);
 // Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
 ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
-// How many of `rows` rows the next call on a weight matrix takes (matmul.h): 512, then a multiple
-// of 32, then what is left; in tiles all up to 512. In q4 all: weights are read once for a step,
-// whatever its rows. REQUIRES: rows > 0.
+// How many of `rows` rows the next call on a weight matrix takes (matmul.h): all up to 512. In q4
+// all: weights are read once for a step, whatever its rows. REQUIRES: rows > 0.
 int64_t NextCallRows(const CostShape& shape, int64_t rows);
 // How many calls a step of `rows` rows makes for each weight matrix.
 int64_t MatmulCalls(const CostShape& shape, int64_t rows);

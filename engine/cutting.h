@@ -13,7 +13,6 @@
 namespace plumbline::cutting {
 
 inline constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
-inline constexpr int64_t kCallStep = 32;      // rows of smaller calls: multiples, then the rest
 inline constexpr int64_t kStripRows = 32;     // of products in tiles: beyond, in whole strips
 inline constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
 inline constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last

@@ -14,6 +14,7 @@
 #include "engine/matmul_context.h"
 #include "engine/matmul_q4.h"
 #include "engine/matmul_sizes.h"
+#include "engine/matmul_slices.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
 #include "engine/untouched_array.h"
@@ -27,30 +28,30 @@ struct PackedMatrix::Impl {
   // One of these has the weights: as tiles, or as the calls read them.
   UntouchedArray<std::byte> packed;
   std::unique_ptr<Q4Product> q4;
-  CallSet* calls = nullptr;
-  bool columns = false;  // a few rows go around the calls (matmul_columns.h)
-  dnnl::memory weights;  // of the calls: what is packed
+  SliceCalls slices;           // none: in tiles, or by the library alone
+  bool columns = false;        // a few rows go around the calls (matmul_columns.h)
+  CallSet* library = nullptr;  // whole products by the library
 
   MatmulContext::Implementation Description() const {
-    if (q4 != nullptr && q4->calls().whole != nullptr) {
-      return Describe({q4->calls().whole, q4->calls().last});
-    }
-    if (calls != nullptr) return Describe({calls});
+    const SliceCalls& calls = q4 != nullptr ? q4->calls() : slices;
+    if (calls.each != nullptr) return Describe({calls.each, calls.last});
+    if (library != nullptr) return Describe({library});
     return DescribeTiles(shape.dtype);
   }
   absl::Status LoadQ4(WeightRowSource rows);
   absl::Status LoadLines(WeightRowSource rows, const LineLayout& layout);
   absl::Status LoadTiles(WeightRowSource rows);
-  absl::Status LoadForLibrary(WeightRowSource rows, MatmulPath path);
+  absl::Status LoadSlices(WeightRowSource rows);
+  absl::Status LoadForLibrary(WeightRowSource rows);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
-  // The product of at most kMatmulCallRows rows (of all, in q4), unfinished. False: `sink` had all
-  // of it, block by block. True: it lies in y.
-  bool Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink);
+  // The product of a call, by the library and all threads. Throws dnnl::error.
+  void ExecuteWhole(int64_t rows, const std::byte* x, float* y, ResultSink sink);
+  // Gives `sink` the product of at most kMatmulCallRows rows (of all, in q4), unfinished.
+  void Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink);
   // How many of so many rows the next call takes.
   int64_t CallRows(int64_t rows) const {
     if (q4 != nullptr) return rows;
-    if (calls == nullptr) return std::min<int64_t>(rows, kMatmulCallRows);
-    return NextMatmulCall(rows);
+    return std::min<int64_t>(rows, kMatmulCallRows);
   }
   // Calls execute(first row, rows) for every call.
   absl::Status ForCalls(int64_t rows, absl::FunctionRef<void(int64_t, int64_t)> execute,
@@ -60,24 +61,38 @@ struct PackedMatrix::Impl {
 PackedMatrix::PackedMatrix(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 PackedMatrix::~PackedMatrix() = default;
 
-bool PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
-  if (q4 != nullptr) context.ReserveQ4(shape.outputs, shape.inputs, rows);
-  std::byte* const scratch = context.scratch.get();
-  if (q4 == nullptr && calls == nullptr) {
-    MultiplyInTiles({shape, context.threads, packed.get(), rows, x, y, scratch}, sink);
-    return false;
-  }
+void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
   if (q4 != nullptr) {
-    return q4->Run({context.engine, context.stream, context.threads, scratch, context.q4}, rows, x,
+    context.MakeRoom(
+        Q4ScratchBytes(q4->calls(), shape.outputs, shape.inputs, context.threads, rows));
+    return q4->Run({context.engine, context.threads, context.scratch.get()}, rows, x,
                    reinterpret_cast<int32_t*>(y), sink);
   }
-  if (columns && rows <= kMostColumnRows) {
-    MultiplyColumns({shape.dtype, shape.outputs, shape.inputs, context.threads, packed.get(), rows,
-                     x, reinterpret_cast<std::byte*>(y)});
-    return true;
+  std::byte* const scratch = context.scratch.get();
+  if (library != nullptr) return ExecuteWhole(rows, x, y, sink);
+  if (slices.each == nullptr) {
+    return MultiplyInTiles({shape, context.threads, packed.get(), rows, x, y, scratch}, sink);
   }
-  calls->Execute(context.stream, weights, rows, x, reinterpret_cast<std::byte*>(y), scratch);
-  return true;
+  if (columns && rows <= kMostColumnRows) {
+    return MultiplyColumns(
+        {shape.dtype, shape.outputs, shape.inputs, context.threads, packed.get(), rows, x, y},
+        sink);
+  }
+  MultiplySlices({slices, context.threads, rows, x, scratch}, packed.get(), sink);
+}
+
+void PackedMatrix::Impl::ExecuteWhole(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
+  for (int64_t row = 0; row < rows;) {
+    const int64_t count = NextMatmulCall(rows - row);
+    auto* const to = reinterpret_cast<std::byte*>(y + row * shape.outputs);
+    const dnnl_status_t status = library->Execute(
+        0, packed.get(), count, x + row * shape.row_bytes(), to, context.scratch.get());
+    if (status != dnnl_success) throw dnnl::error(status, "execute");
+    row += count;
+  }
+  ParallelFor(context.threads, rows, [&](int64_t row) {
+    sink({row, 1, 0, shape.outputs, y + row * shape.outputs, shape.outputs});
+  });
 }
 
 absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
@@ -87,7 +102,7 @@ absl::Status PackedMatrix::Impl::LoadQ4(WeightRowSource rows) {
   if (!status.ok()) return status;
   channels = std::move(read.channels);
   q4 = std::make_unique<Q4Product>(std::move(read.matrix),
-                                   context.CallsForQ4(shape.outputs, shape.inputs));
+                                   context.SlicesForQ4(shape.outputs, shape.inputs));
   return absl::OkStatus();
 }
 
@@ -106,29 +121,32 @@ absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
   return LoadLines(rows, TileLines(shape));
 }
 
-absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows, MatmulPath path) {
-  calls = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
-  columns =
-      path == MatmulPath::kFastest && calls->multiplies_columns() && AddsAsColumns(shape.dtype);
-  if (calls->in_columns) {
-    absl::Status status = LoadLines(rows, ColumnLines(shape));
-    if (status.ok()) weights = dnnl::memory(calls->weights, context.engine, packed.get());
-    return status;
-  }
+absl::Status PackedMatrix::Impl::LoadSlices(WeightRowSource rows) {
+  slices = context.Slices({shape.outputs, shape.inputs, shape.dtype});
+  columns = slices.multiplies_columns() && AddsAsColumns(shape.dtype);
+  return LoadLines(rows, ColumnLines(shape));
+}
+
+absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
+  library = &context.Calls({shape.outputs, shape.inputs, shape.dtype});
   PlainWeights plain;
   absl::Status status =
       ReadWeights(shape.outputs, shape.inputs, shape.dtype, context.threads, rows, &plain);
   if (!status.ok()) return status;
   channels = std::move(plain.channels);
-  packed = context.weights.Take(static_cast<int64_t>(calls->weights.get_size()));
-  weights = PackRows(context.engine, context.stream, *calls, plain.elements.get(), packed.get());
+  packed = context.weights.Take(library->weight_bytes());
+  PackRows(context.engine, *library, plain.elements.get(), packed.get());
   return absl::OkStatus();
 }
 
 absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
   if (shape.dtype == WeightDtype::kQ4) return LoadQ4(rows);
-  const bool in_tiles = path == MatmulPath::kFastest && MultipliesInTiles(shape.dtype);
-  return in_tiles ? LoadTiles(rows) : LoadForLibrary(rows, path);
+  if (path == MatmulPath::kFastest) {
+    if (MultipliesInTiles(shape.dtype)) return LoadTiles(rows);
+    const CallShape calls = {shape.outputs, shape.inputs, shape.dtype};
+    if (TakesColumns(context.engine, calls)) return LoadSlices(rows);
+  }
+  return LoadForLibrary(rows);
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,
@@ -142,7 +160,7 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
     MatmulContext::Impl& shared = *context.impl_;
     shared.UseThreads();
     auto impl = std::make_unique<Impl>(
-        Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, nullptr, false, {}});
+        Impl{shared, {outputs, inputs, dtype}, {}, {}, nullptr, {}, false, nullptr});
     absl::Status status = impl->Load(rows, path);
     if (!status.ok()) return status;
     return std::unique_ptr<PackedMatrix>(new PackedMatrix(std::move(impl)));
@@ -180,6 +198,7 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
     impl_->Execute(count, x + first * impl_->shape.row_bytes(), to, [&](const ResultBlock& block) {
       float* out = to + block.row * outputs() + block.output;
       const float* from = block.values;
+      if (from == out) return;  // it is where it belongs
       for (int64_t row = 0; row < block.rows; ++row, out += outputs(), from += block.stride) {
         std::memcpy(out, from, static_cast<size_t>(block.outputs) * sizeof(*out));
       }
@@ -190,29 +209,20 @@ absl::Status PackedMatrix::Run(int64_t rows, const std::byte* x, float* y,
 
 absl::Status PackedMatrix::RunInto(int64_t rows, const std::byte* x, const float* x_scales,
                                    float* room, ResultSink sink,
-                                   absl::FunctionRef<void(int64_t, int64_t)> on_call,
-                                   absl::FunctionRef<void()> on_results) {
+                                   absl::FunctionRef<void(int64_t, int64_t)> on_call) {
   const bool unfinished = IsWhole(impl_->shape.dtype);
-  const auto finish = [&](int64_t first, ResultBlock block) {
-    block.row += first;
-    for (int64_t row = 0; unfinished && row < block.rows; ++row) {
-      FinishInt8(impl_->channels, block.output, block.outputs, x_scales[block.row + row],
-                 block.values + row * block.stride);
-    }
-    sink(block);
-  };
-  bool whole = false;
   const auto execute = [&](int64_t first, int64_t count) {
-    whole = impl_->Execute(count, x + first * impl_->shape.row_bytes(), room + first * outputs(),
-                           [&](const ResultBlock& block) { finish(first, block); });
+    impl_->Execute(count, x + first * impl_->shape.row_bytes(), room + first * outputs(),
+                   [&](ResultBlock block) {
+                     block.row += first;
+                     for (int64_t row = 0; unfinished && row < block.rows; ++row) {
+                       FinishInt8(impl_->channels, block.output, block.outputs,
+                                  x_scales[block.row + row], block.values + row * block.stride);
+                     }
+                     sink(block);
+                   });
   };
-  return impl_->ForCalls(rows, execute, [&](int64_t first, int64_t count) {
-    on_call(first, count);
-    ParallelFor(impl_->context.threads, whole ? count : 0, [&](int64_t row) {
-      finish(first, {row, 1, 0, outputs(), room + (first + row) * outputs(), outputs()});
-    });
-    on_results();
-  });
+  return impl_->ForCalls(rows, execute, on_call);
 }
 
 int64_t PackedMatrix::outputs() const { return impl_->shape.outputs; }

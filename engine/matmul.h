@@ -1,12 +1,11 @@
 // y = x W^T for weight matrices packed once at load: the only place that knows oneDNN.
 //
-// Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as a
-// few calls of cached sizes, whole calls of 512 rows first, then one of a multiple of 32, then one
-// for what is left, so that no primitive is compiled in a steady step. On CPUs with AMX bf16 and
-// int8 matrices run in tiles of our own (matmul_tiles.h), up to 512 rows in a call; everything else
-// in the library's calls, but for a few rows, which read the same weights faster by a kernel of our
-// own that gives the same bits (matmul_columns.h).
-// 4-bit weights are read once for all rows of a step (matmul_q4.h).
+// Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as calls
+// of up to 512 rows. On CPUs with AMX bf16 and int8 matrices run in tiles of our own
+// (matmul_tiles.h); everything else in slices of outputs by the library (matmul_slices.h), in
+// cached sizes, so that no primitive is compiled in a steady step, but for a few rows, which read
+// the same weights faster by a kernel of our own that gives the same bits (matmul_columns.h). 4-bit
+// weights are read once for all rows of a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 
@@ -74,18 +73,16 @@ class PackedMatrix {
       WeightRowSource rows, MatmulPath path = MatmulPath::kFastest);
   ~PackedMatrix();
 
-  // Every result of x [rows, inputs] W^T goes to `sink` in f32. x is in the matrix's dtype: in int8
-  // and q4 the u8 elements of QuantizeRow, with a scale for each row; x_scales is not read
-  // otherwise. The sink has its results while the product is computed where that goes block by
-  // block, else by rows after each call. `room` is for [rows, outputs]: a whole row of results
-  // stands where it belongs in it, a block elsewhere, and the sink may write any result to where it
-  // belongs. `on_call` is told of every call (in q4 there is one for all rows) before results go by
-  // rows: its first row and its number of rows; `on_results` when the sink has had all of them.
+  // Every result of x [rows, inputs] W^T goes to `sink` in f32, block by block while the product is
+  // computed, by the thread that computed it. x is in the matrix's dtype: in int8 and q4 the u8
+  // elements of QuantizeRow, with a scale for each row; x_scales is not read otherwise. `room` is
+  // for [rows, outputs]: a block may stand where it belongs in it, or elsewhere, and the sink may
+  // write any of its results to where it belongs. `on_call` is told of every call (in q4 there is
+  // one for all rows) when the sink has had its results: its first row and its number of rows.
   // Internal error where the library fails; ResourceExhausted where q4 wants more room for so many
   // rows than there is.
   absl::Status RunInto(int64_t rows, const std::byte* x, const float* x_scales, float* room,
-                       ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call,
-                       absl::FunctionRef<void()> on_results);
+                       ResultSink sink, absl::FunctionRef<void(int64_t row, int64_t rows)> on_call);
 
   // The product alone, for measurements: y [rows, outputs] in f32, but in int8 and q4 the s32 sums
   // of whole numbers. They are exact whatever the library runs: where its products add up in 16

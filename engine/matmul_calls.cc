@@ -1,5 +1,7 @@
 #include "engine/matmul_calls.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -52,24 +54,39 @@ bool IsInColumns(const CallShape& shape, const dnnl::memory::desc& weights) {
 }
 
 // For as many rows as a call can have; the library chooses the weights' layout.
-dnnl::matmul::primitive_desc LargestDescriptor(const dnnl::engine& engine, const CallShape& shape) {
+dnnl::matmul::primitive_desc LargestDescriptor(const dnnl::engine& engine, const CallShape& shape,
+                                               int64_t most_rows) {
   const dnnl::memory::desc any({shape.inputs, shape.outputs}, TypesOf(shape.dtype).w,
                                dnnl::memory::format_tag::any);
-  return MakeDescriptor(engine, kMatmulCallRows, shape, any);
+  return MakeDescriptor(engine, most_rows, shape, any);
 }
 
-// Adds the call and returns its implementation.
+// Adds the call for every caller, and returns its implementation.
 std::string AddCall(const dnnl::engine& engine, int64_t rows, CallSet* set) {
   const auto descriptor = MakeDescriptor(engine, rows, set->shape, set->weights);
-  LibraryCall& call = set->calls[MatmulSizeIndex(rows)];
-  call.primitive = dnnl::matmul(descriptor);
-  call.x = dnnl::memory(descriptor.src_desc(), engine, nullptr);
-  call.y = dnnl::memory(descriptor.dst_desc(), engine, nullptr);
-  call.scratch = dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr);
+  const dnnl::matmul primitive(descriptor);
+  for (Caller& caller : set->callers) {
+    caller.calls[MatmulSizeIndex(rows)] = {
+        primitive, dnnl::memory(descriptor.src_desc(), engine, nullptr),
+        dnnl::memory(descriptor.dst_desc(), engine, nullptr),
+        dnnl::memory(descriptor.scratchpad_desc(), engine, nullptr)};
+  }
   set->library_scratch_bytes =
       std::max(set->library_scratch_bytes, descriptor.scratchpad_desc().get_size());
   return descriptor.impl_info_str();
 }
+
+// The library compiles calls for as many threads as the calling thread's OpenMP setting says.
+class OpenMpThreads {
+ public:
+  explicit OpenMpThreads(int threads) { omp_set_num_threads(threads); }
+  ~OpenMpThreads() { omp_set_num_threads(before_); }
+  OpenMpThreads(const OpenMpThreads&) = delete;
+  OpenMpThreads& operator=(const OpenMpThreads&) = delete;
+
+ private:
+  const int before_ = omp_get_max_threads();
+};
 
 // Makes room for so many bytes of ours behind the library's scratch, at an aligned address.
 void AddOwnScratch(size_t bytes, CallSet* set) { set->scratch_bytes += kScratchAlignment + bytes; }
@@ -109,12 +126,20 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
   return absl::InternalError(message);
 }
 
+bool TakesColumns(const dnnl::engine& engine, const CallShape& shape) {
+  return IsInColumns(shape, LargestDescriptor(engine, shape, kMatmulCallRows).weights_desc());
+}
+
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
-                                     int64_t most_rows) {
+                                     const CallThreads& threads, int64_t most_rows) {
+  const OpenMpThreads compiled_for(threads.of_a_call);
   auto set = std::make_unique<CallSet>();
   set->shape = shape;
-  set->weights = LargestDescriptor(engine, shape).weights_desc();
+  set->weights = LargestDescriptor(engine, shape, most_rows).weights_desc();
   set->in_columns = IsInColumns(shape, set->weights);
+  for (int i = 0; i < threads.callers; ++i) {
+    set->callers.push_back({dnnl::stream(engine), dnnl::memory(set->weights, engine, nullptr), {}});
+  }
   std::vector<std::string> names;
   names.reserve(kMatmulSizes);
   for (int64_t rows = 1; rows <= most_rows; rows += rows < kMatmulRowStep ? 1 : kMatmulRowStep) {
@@ -129,15 +154,14 @@ std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape
   return set;
 }
 
-dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
-                      std::byte* plain, std::byte* room) {
+void PackRows(const dnnl::engine& engine, const CallSet& set, std::byte* plain, std::byte* room) {
   const dnnl::memory::desc layout({set.shape.inputs, set.shape.outputs}, TypesOf(set.shape.dtype).w,
                                   dnnl::memory::dims{1, set.shape.inputs});
   dnnl::memory from(layout, engine, plain);
   dnnl::memory packed(set.weights, engine, room);
+  dnnl::stream stream(engine);
   dnnl::reorder(from, packed).execute(stream, from, packed);
   stream.wait();
-  return packed;
 }
 
 bool CallSet::multiplies_columns() const {
@@ -149,42 +173,46 @@ bool CallSet::multiplies_columns() const {
   return implementation == unit;
 }
 
-void CallSet::ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
-                          const std::byte* x, void* y, std::byte* scratch) {
-  LibraryCall& call = calls[MatmulSizeIndex(rows)];
+dnnl_status_t CallSet::ExecuteOnce(Caller& caller, int64_t rows, const std::byte* x, void* y,
+                                   std::byte* scratch) {
+  LibraryCall& call = caller.calls[MatmulSizeIndex(rows)];
   // The library reads x only; its interface takes a plain pointer.
   call.x.set_data_handle(const_cast<std::byte*>(x));
   call.y.set_data_handle(y);
   call.scratch.set_data_handle(scratch);
   const std::array<dnnl_exec_arg_t, 4> operands = {{{DNNL_ARG_SRC, call.x.get()},
-                                                    {DNNL_ARG_WEIGHTS, w.get()},
+                                                    {DNNL_ARG_WEIGHTS, caller.w.get()},
                                                     {DNNL_ARG_DST, call.y.get()},
                                                     {DNNL_ARG_SCRATCHPAD, call.scratch.get()}}};
   // The C interface takes the operands without building a map for each call.
-  dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(call.primitive.get(), stream.get(), static_cast<int>(operands.size()),
-                             operands.data()),
-      "execute");
-  stream.wait();
+  const dnnl_status_t status =
+      dnnl_primitive_execute(call.primitive.get(), caller.stream.get(),
+                             static_cast<int>(operands.size()), operands.data());
+  return status == dnnl_success ? dnnl_stream_wait(caller.stream.get()) : status;
 }
 
-void CallSet::ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
-                              const std::byte* x, int32_t* y, std::byte* scratch) {
+dnnl_status_t CallSet::ExecuteInHalves(Caller& caller, int64_t rows, const std::byte* x, int32_t* y,
+                                       std::byte* scratch) {
   const HalvesScratch half(OwnScratch(*this, scratch), kSplitRows, shape.outputs, shape.inputs);
-  for (int64_t row = 0; row < rows;) {
+  dnnl_status_t status = dnnl_success;
+  for (int64_t row = 0; row < rows && status == dnnl_success;) {
     const int64_t count = NextMatmulCall(std::min(rows - row, kSplitRows));
     SplitHalves(count * shape.inputs, x + row * shape.inputs, half.low, half.high);
-    ExecuteOnce(stream, w, count, half.low, y + row * shape.outputs, scratch);
-    ExecuteOnce(stream, w, count, half.high, half.sums, scratch);
+    status = ExecuteOnce(caller, count, half.low, y + row * shape.outputs, scratch);
+    if (status != dnnl_success) return status;
+    status = ExecuteOnce(caller, count, half.high, half.sums, scratch);
     AddSums(count * shape.outputs, half.sums, y + row * shape.outputs);
     row += count;
   }
+  return status;
 }
 
-void CallSet::Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
-                      std::byte* y, std::byte* scratch) {
-  if (split) return ExecuteInHalves(stream, w, rows, x, reinterpret_cast<int32_t*>(y), scratch);
-  ExecuteOnce(stream, w, rows, x, y, scratch);
+dnnl_status_t CallSet::Execute(int caller, const std::byte* w, int64_t rows, const std::byte* x,
+                               std::byte* y, std::byte* scratch) {
+  Caller& by = callers[static_cast<size_t>(caller)];
+  by.w.set_data_handle(const_cast<std::byte*>(w));  // read only, too
+  if (split) return ExecuteInHalves(by, rows, x, reinterpret_cast<int32_t*>(y), scratch);
+  return ExecuteOnce(by, rows, x, y, scratch);
 }
 
 }  // namespace plumbline

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -35,6 +36,19 @@ struct LibraryCall {
   dnnl::memory x, y, scratch;
 };
 
+// What a thread that makes calls has for itself.
+struct Caller {
+  dnnl::stream stream;
+  dnnl::memory w;
+  std::array<LibraryCall, kMatmulSizes> calls;
+};
+
+// How many threads make calls at a time, and how many each call runs on.
+struct CallThreads {
+  int callers = 1;
+  int of_a_call = 1;
+};
+
 // All calls of one shape, shared by the matrices that have it.
 struct CallSet {
   CallShape shape;
@@ -44,36 +58,40 @@ struct CallSet {
   bool in_columns = false;  // the layout is that of matmul_columns.h
   bool split = false;       // each call is made of two, of halves of x
   size_t library_scratch_bytes = 0;
-  size_t scratch_bytes = 0;  // with the halves and one half's sums
-  std::array<LibraryCall, kMatmulSizes> calls;
+  size_t scratch_bytes = 0;  // of a caller, with the halves and one half's sums
+  std::vector<Caller> callers;
 
+  int64_t weight_bytes() const { return static_cast<int64_t>(weights.get_size()); }
   // Whether MultiplyColumns multiplies from the same weights, on the instructions that calls use.
   bool multiplies_columns() const;
-  // x [rows, inputs], dense; y [rows, outputs]. Throws dnnl::error. REQUIRES: rows is a cached
-  // size.
-  void Execute(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
-               std::byte* y, std::byte* scratch);
+  // w: as packed for the calls; x [rows, inputs], dense; y [rows, outputs]; scratch: the caller's
+  // own. Each caller runs one at a time. What the library says, dnnl_success unless it failed.
+  // REQUIRES: rows is a cached size.
+  dnnl_status_t Execute(int caller, const std::byte* w, int64_t rows, const std::byte* x,
+                        std::byte* y, std::byte* scratch);
 
  private:
-  void ExecuteOnce(dnnl::stream& stream, const dnnl::memory& w, int64_t rows, const std::byte* x,
-                   void* y, std::byte* scratch);
-  void ExecuteInHalves(dnnl::stream& stream, const dnnl::memory& w, int64_t rows,
-                       const std::byte* x, int32_t* y, std::byte* scratch);
+  dnnl_status_t ExecuteOnce(Caller& caller, int64_t rows, const std::byte* x, void* y,
+                            std::byte* scratch);
+  dnnl_status_t ExecuteInHalves(Caller& caller, int64_t rows, const std::byte* x, int32_t* y,
+                                std::byte* scratch);
 };
 
+// Whether calls of this shape take weights in the layout of matmul_columns.h. Throws dnnl::error.
+bool TakesColumns(const dnnl::engine& engine, const CallShape& shape);
+
 // Compiles every size up to `most_rows` at once: nothing is compiled in a steady step. Throws
-// dnnl::error.
+// dnnl::error. REQUIRES: most_rows <= kMatmulCallRows.
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
-                                     int64_t most_rows = kMatmulCallRows);
+                                     const CallThreads& threads, int64_t most_rows);
 
 // Whether calls give the bits of MultiplyColumns: f32 and bf16 are tried once in a process, with
 // random operands of either length of chunks; sums of whole numbers are exact. Throws dnnl::error.
 // Safe from any thread.
 bool AddsAsColumns(WeightDtype dtype);
 
-// Plain rows, packed for the calls in `room`, which has set.weights' bytes and is not owned.
-dnnl::memory PackRows(const dnnl::engine& engine, dnnl::stream& stream, const CallSet& set,
-                      std::byte* plain, std::byte* room);
+// Packs plain rows for the calls into `room`, which has set.weight_bytes(). Throws dnnl::error.
+void PackRows(const dnnl::engine& engine, const CallSet& set, std::byte* plain, std::byte* room);
 
 }  // namespace plumbline
 

@@ -25,21 +25,23 @@ std::vector<std::byte> Draw(WeightDtype dtype, int64_t count) {
 }
 
 bool AddsAsColumns(const dnnl::engine& engine, const CallShape& shape) {
-  dnnl::stream stream(engine);
-  const std::unique_ptr<CallSet> set = MakeCallSet(engine, shape, kTriedRows);
+  const std::unique_ptr<CallSet> set = MakeCallSet(engine, shape, {}, kTriedRows);
   if (!set->multiplies_columns()) return false;
   std::vector<std::byte> plain = Draw(shape.dtype, shape.outputs * shape.inputs);
   const std::vector<std::byte> x = Draw(shape.dtype, kTriedRows * shape.inputs);
-  UntouchedArray<std::byte> room(static_cast<int64_t>(set->weights.get_size()));
+  UntouchedArray<std::byte> room(set->weight_bytes());
   UntouchedArray<std::byte> scratch(static_cast<int64_t>(set->scratch_bytes));
-  const dnnl::memory packed = PackRows(engine, stream, *set, plain.data(), room.get());
+  PackRows(engine, *set, plain.data(), room.get());
   std::vector<float> library(static_cast<size_t>(kTriedRows * shape.outputs));
   std::vector<float> columns(library.size());
-  set->Execute(stream, packed, kTriedRows, x.data(), reinterpret_cast<std::byte*>(library.data()),
-               scratch.get());
+  const dnnl_status_t status =
+      set->Execute(0, room.get(), kTriedRows, x.data(),
+                   reinterpret_cast<std::byte*>(library.data()), scratch.get());
   MultiplyColumns({shape.dtype, shape.outputs, shape.inputs, 1, room.get(), kTriedRows, x.data(),
-                   reinterpret_cast<std::byte*>(columns.data())});
-  return std::memcmp(library.data(), columns.data(), library.size() * sizeof(float)) == 0;
+                   columns.data()},
+                  [](const ResultBlock&) {});
+  return status == dnnl_success &&
+         std::memcmp(library.data(), columns.data(), library.size() * sizeof(float)) == 0;
 }
 
 bool TryOut(WeightDtype dtype) {

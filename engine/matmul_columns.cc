@@ -137,26 +137,31 @@ const std::array<Kernel, kBlockRows>& KernelsOf(WeightDtype dtype) {
 
 }  // namespace
 
-void MultiplyColumns(const ColumnProduct& p) {
+void MultiplyColumns(const ColumnProduct& p, ResultSink sink) {
   const std::array<Kernel, kBlockRows>& kernels = KernelsOf(p.dtype);
   const int64_t row_bytes = p.inputs * WeightDtypeBytes(p.dtype);
   const int64_t words = ColumnWords(row_bytes);
-  const int64_t y_row_bytes = p.outputs * int64_t{4};
-  ParallelFor(p.threads, CeilDiv(p.outputs, kColumnOutputs), [&](int64_t column) {
+  const int64_t y_row_bytes = p.outputs * int64_t{sizeof(float)};
+  const auto multiply = [&](int64_t column) {
     const int64_t first = column * kColumnOutputs;
     for (int64_t row = 0; row < p.rows; row += kBlockRows) {
       const auto count = static_cast<size_t>(std::min<int64_t>(kBlockRows, p.rows - row));
-      kernels[count - 1](
-          {p.x + row * row_bytes, row_bytes, p.y + row * y_row_bytes + first * int64_t{4},
-           y_row_bytes, p.outputs - first},
-          p.weights + column * words * kColumnStepBytes);
+      auto* const y = reinterpret_cast<std::byte*>(p.y + row * p.outputs + first);
+      kernels[count - 1]({p.x + row * row_bytes, row_bytes, y, y_row_bytes, p.outputs - first},
+                         p.weights + column * words * kColumnStepBytes);
     }
+  };
+  ParallelRuns(p.threads, CeilDiv(p.outputs, kColumnOutputs), [&](int64_t begin, int64_t end) {
+    for (int64_t column = begin; column < end; ++column) multiply(column);
+    const int64_t first = begin * kColumnOutputs;
+    const int64_t outputs = std::min(end * kColumnOutputs, p.outputs) - first;
+    sink({0, p.rows, first, outputs, p.y + first, p.outputs});
   });
 }
 
 #else  // other CPUs have no such vectors
 
-void MultiplyColumns(const ColumnProduct&) {}
+void MultiplyColumns(const ColumnProduct&, ResultSink) {}
 
 #endif
 

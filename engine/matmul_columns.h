@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/result_block.h"
 #include "engine/rounding.h"
 #include "engine/weight_dtype.h"
 
@@ -46,12 +47,13 @@ struct ColumnProduct {
   const std::byte* weights = nullptr;
   int64_t rows = 0;
   const std::byte* x = nullptr;  // [rows, inputs]; int8: u8
-  std::byte* y = nullptr;        // [rows, outputs] in f32; int8: s32 sums
+  float* y = nullptr;            // room for [rows, outputs] in f32; int8: s32 sums
 };
 
-// REQUIRES: 0 < rows <= kMostColumnRows; rows of x are whole words; a CPU with AVX-512, for bf16
-// with AVX512_BF16, for int8 with AVX512_VNNI.
-void MultiplyColumns(const ColumnProduct& product);
+// Gives `sink` all of x W^T, each result where it belongs in y. REQUIRES: 0 < rows <=
+// kMostColumnRows; rows of x are whole words; a CPU with AVX-512, for bf16 with AVX512_BF16, for
+// int8 with AVX512_VNNI.
+void MultiplyColumns(const ColumnProduct& product, ResultSink sink);
 
 }  // namespace plumbline
 

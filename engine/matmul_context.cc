@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/matmul_q4.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
 
@@ -37,27 +38,34 @@ void MatmulContext::Impl::MakeRoom(int64_t bytes) {
 
 CallSet& MatmulContext::Impl::Calls(const CallShape& shape) {
   std::unique_ptr<CallSet>& set = shapes[shape];
-  if (set == nullptr) set = MakeCallSet(engine, shape);
+  if (set == nullptr) set = MakeCallSet(engine, shape, {1, threads}, kMatmulCallRows);
   MakeRoom(static_cast<int64_t>(set->scratch_bytes));
   return *set;
 }
 
-void MatmulContext::Impl::ReserveQ4(int64_t outputs, int64_t inputs, int64_t rows) {
-  if (!MultipliesInTiles(WeightDtype::kInt8)) return;
-  MakeRoom(Q4TileScratchBytes(outputs, inputs, threads, rows));
+CallSet& MatmulContext::Impl::SliceOf(const CallShape& shape, int64_t outputs) {
+  const CallShape slice = {outputs, shape.inputs, shape.dtype};
+  std::unique_ptr<CallSet>& set = slices[slice];
+  if (set == nullptr) set = MakeCallSet(engine, slice, {threads, 1}, kMatmulCallRows);
+  return *set;
 }
 
-Q4Calls MatmulContext::Impl::CallsForQ4(int64_t outputs, int64_t inputs) {
-  Q4Calls of;
-  if (MultipliesInTiles(WeightDtype::kInt8)) {
-    ReserveQ4(outputs, inputs, kMatmulCallRows);
-  } else {
-    const int64_t step = Q4PanelOutputs(outputs, inputs);
-    const int64_t rest = outputs % step;
-    of.whole = &Calls({step, inputs, WeightDtype::kInt8});
-    of.last = rest == 0 ? of.whole : &Calls({rest, inputs, WeightDtype::kInt8});
+SliceCalls MatmulContext::Impl::Slices(const CallShape& shape, int64_t most_outputs) {
+  const SliceCut cut = CutOutputs(shape.outputs, threads, most_outputs);
+  SliceCalls of;
+  of.slices = cut.slices;
+  of.last = &SliceOf(shape, cut.last);
+  of.each = cut.slices == 1 ? of.last : &SliceOf(shape, cut.each);
+  MakeRoom(threads * of.scratch_bytes());
+  return of;
+}
+
+SliceCalls MatmulContext::Impl::SlicesForQ4(int64_t outputs, int64_t inputs) {
+  SliceCalls of;
+  if (!MultipliesInTiles(WeightDtype::kInt8)) {
+    of = Slices({outputs, inputs, WeightDtype::kInt8}, kQ4SliceOutputs);
   }
-  q4.Reserve(of, outputs, inputs);
+  MakeRoom(Q4ScratchBytes(of, outputs, inputs, threads, kMatmulCallRows));
   return of;
 }
 
@@ -65,7 +73,7 @@ MatmulContext::MatmulContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 MatmulContext::~MatmulContext() = default;
 void MatmulContext::ReserveWeights(int64_t bytes) { impl_->weights.Reserve(bytes); }
 int MatmulContext::threads() const { return impl_->threads; }
-int64_t MatmulContext::scratch_bytes() const { return impl_->scratch.bytes() + impl_->q4.bytes(); }
+int64_t MatmulContext::scratch_bytes() const { return impl_->scratch.bytes(); }
 
 absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads) {
   try {
@@ -73,7 +81,6 @@ absl::StatusOr<std::unique_ptr<MatmulContext>> MatmulContext::Create(int threads
     impl->threads = UsableThreads(threads);
     impl->UseThreads();
     impl->engine = dnnl::engine(dnnl::engine::kind::cpu, 0);
-    impl->stream = dnnl::stream(impl->engine);
     return std::unique_ptr<MatmulContext>(new MatmulContext(std::move(impl)));
   } catch (const dnnl::error& error) {
     return FromLibrary(error, "start");
@@ -89,11 +96,14 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
       return DescribeTiles(dtype);
     }
     if (dtype == WeightDtype::kQ4) {
-      const Q4Calls calls = impl_->CallsForQ4(outputs, inputs);
-      if (calls.whole == nullptr) return DescribeTiles(dtype);
-      return Describe({calls.whole, calls.last});
+      const SliceCalls calls = impl_->SlicesForQ4(outputs, inputs);
+      if (calls.each == nullptr) return DescribeTiles(dtype);
+      return Describe({calls.each, calls.last});
     }
-    return Describe({&impl_->Calls({outputs, inputs, dtype})});
+    const CallShape shape = {outputs, inputs, dtype};
+    if (!TakesColumns(impl_->engine, shape)) return Describe({&impl_->Calls(shape)});
+    const SliceCalls calls = impl_->Slices(shape);
+    return Describe({calls.each, calls.last});
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));
   }

@@ -14,7 +14,7 @@
 
 #include "engine/matmul.h"
 #include "engine/matmul_calls.h"
-#include "engine/matmul_q4.h"
+#include "engine/matmul_slices.h"
 #include "engine/untouched_array.h"
 #include "engine/weight_memory.h"
 
@@ -27,11 +27,10 @@ MatmulContext::Implementation Describe(const std::vector<const CallSet*>& calls)
 struct MatmulContext::Impl {
   int threads = 1;
   dnnl::engine engine;
-  dnnl::stream stream;
-  UntouchedArray<std::byte> scratch;  // of the call that runs: one at a time
-  Q4Scratch q4;
+  UntouchedArray<std::byte> scratch;  // of the product that runs: one at a time
   WeightMemory weights;
-  std::map<CallShape, std::unique_ptr<CallSet>> shapes;
+  std::map<CallShape, std::unique_ptr<CallSet>> slices;  // calls by every thread
+  std::map<CallShape, std::unique_ptr<CallSet>> shapes;  // calls on all threads
 
   // The library takes its number of threads from the calling thread's OpenMP setting.
   // It must get them all (OMP_DYNAMIC could give fewer): see UsableThreads.
@@ -39,13 +38,16 @@ struct MatmulContext::Impl {
     omp_set_dynamic(0);
     omp_set_num_threads(threads);
   }
-  // Compiles what is new of it, and makes room for it.
+  // The library's own product: compiles what is new of it, and makes room for it.
   CallSet& Calls(const CallShape& shape);
-  // None, where q4 runs in tiles. Makes room, too.
-  Q4Calls CallsForQ4(int64_t outputs, int64_t inputs);
-  // Room for products of so many rows, where they run in tiles.
-  void ReserveQ4(int64_t outputs, int64_t inputs, int64_t rows);
+  // The same in slices of so many outputs at most.
+  SliceCalls Slices(const CallShape& shape, int64_t most_outputs = kSliceOutputs);
+  // In slices of int8; none, where q4 runs in tiles. Makes room, too.
+  SliceCalls SlicesForQ4(int64_t outputs, int64_t inputs);
   void MakeRoom(int64_t bytes);
+
+ private:
+  CallSet& SliceOf(const CallShape& shape, int64_t outputs);
 };
 
 }  // namespace plumbline

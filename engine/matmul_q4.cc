@@ -1,10 +1,11 @@
 #include "engine/matmul_q4.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "engine/matmul_columns.h"
-#include "engine/matmul_sizes.h"
 #include "engine/matmul_tile_columns.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
@@ -15,59 +16,41 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits (bench/README.md)
-constexpr int64_t kPanelBytes = int64_t{1} << 20;
-constexpr int64_t kMostPanelOutputs = 1024;
-constexpr int64_t kSumRows = 256;  // of a panel's sums at once, so that they stay in a cache
+constexpr int64_t kTilesOfBlock = kResultOutputs / kQ4TileOutputs;
 // Of the library's layout for blocked calls (matmul_columns.h).
 constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
 constexpr int64_t kTileRowBytes = kQ4TileOutputs * kColumnWordBytes;
+constexpr int64_t kPage = 4096;  // threads' rooms begin at one
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
 
-template <class T>
-void Grow(int64_t count, UntouchedArray<T>* array) {
-  if (array->bytes() >= count * static_cast<int64_t>(sizeof(T))) return;
-  *array = {};  // the smaller one's memory may serve the larger
-  *array = UntouchedArray<T>(count);
-  array->Touch();  // so that no step pays for its pages
+// Of a thread: a slice as calls take it, and row by row.
+int64_t SliceRoom(const SliceCalls& calls) {
+  return RoundUp(std::max(calls.each->weight_bytes(), calls.last->weight_bytes()), kPage);
+}
+int64_t PlainRoom(const SliceCalls& calls) {
+  if (calls.in_columns()) return 0;
+  const CallShape& shape = calls.last->shape;  // no other slice is larger
+  return RoundUp(shape.outputs * shape.inputs, kPage);
 }
 
 }  // namespace
 
-int64_t Q4PanelOutputs(int64_t outputs, int64_t inputs) {
-  const int64_t most = std::clamp(kPanelBytes / inputs / kColumnOutputs * kColumnOutputs,
-                                  kColumnOutputs, kMostPanelOutputs);
-  const int64_t panels = CeilDiv(outputs, most);
-  if (panels == 1) return outputs;
-  return RoundUp(CeilDiv(outputs, panels), kColumnOutputs);
-}
-
-void Q4Scratch::Reserve(const Q4Calls& calls, int64_t outputs, int64_t inputs) {
-  if (inputs % kQ4BlockInputs != 0) Grow(kDirectRows * WholeBlocks(inputs), &rows_);
-  if (calls.whole == nullptr) return;
-  for (const CallSet* set : {calls.whole, calls.last}) {
-    Grow(static_cast<int64_t>(set->weights.get_size()), &panel_);
-    if (!set->in_columns) Grow(set->shape.outputs * inputs, &plain_);
+int64_t Q4ScratchBytes(const SliceCalls& calls, int64_t outputs, int64_t inputs, int threads,
+                       int64_t rows) {
+  const int64_t direct = inputs % kQ4BlockInputs == 0 ? 0 : kDirectRows * WholeBlocks(inputs);
+  if (calls.each == nullptr) {
+    const TileShape shape = {outputs, inputs, WeightDtype::kInt8};
+    return std::max(direct, UnpackedBytes(shape, threads) + TileScratchBytes(shape, threads, rows));
   }
-  if (calls.whole->shape.outputs < outputs) Grow(kSumRows * calls.whole->shape.outputs, &sums_);
+  return std::max(direct, threads * (calls.scratch_bytes() + SliceRoom(calls) + PlainRoom(calls)));
 }
 
-int64_t Q4Scratch::bytes() const {
-  return panel_.bytes() + plain_.bytes() + sums_.bytes() + rows_.bytes();
-}
-
-bool Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+void Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
                     ResultSink sink) const {
-  if (rows <= kDirectRows) {
-    RunDirect(machine, rows, x, y);
-    return true;
-  }
-  if (calls_.whole != nullptr) {
-    RunPanels(machine, rows, x, y);
-    return true;
-  }
+  if (rows <= kDirectRows) return RunDirect(machine, rows, x, y, sink);
+  if (calls_.each != nullptr) return RunSlices(machine, rows, x, sink);
   RunTiles(machine, rows, x, y, sink);
-  return false;
 }
 
 void Q4Product::RunTiles(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
@@ -80,62 +63,49 @@ void Q4Product::RunTiles(const Q4Machine& machine, int64_t rows, const std::byte
                  {kTileBytes, kRunWeightBytes}, column + i % 2 * kTileSize);
     }
   };
-  std::byte* const unpacked = machine.library_scratch;
+  std::byte* const unpacked = machine.scratch;
   MultiplyUnpacking({shape, machine.threads, nullptr, rows, x, reinterpret_cast<float*>(y),
                      unpacked + UnpackedBytes(shape, machine.threads)},
                     unpacked, unpack, sink);
 }
 
-int64_t Q4TileScratchBytes(int64_t outputs, int64_t inputs, int threads, int64_t rows) {
-  const TileShape shape = {outputs, inputs, WeightDtype::kInt8};
-  return UnpackedBytes(shape, threads) + TileScratchBytes(shape, threads, rows);
-}
-
-void Q4Product::RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x,
-                          int32_t* y) const {
+void Q4Product::RunDirect(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
+                          ResultSink sink) const {
   const int64_t inputs = weights_.inputs();
+  const int64_t outputs = weights_.outputs();
   const int64_t stride = WholeBlocks(inputs);
   if (stride != inputs) {
-    std::byte* const whole = machine.scratch.rows_.get();
+    std::byte* const whole = machine.scratch;
     for (int64_t row = 0; row < rows; ++row) {
       std::memcpy(whole + row * stride, x + row * inputs, static_cast<size_t>(inputs));
       std::memset(whole + row * stride + inputs, 0, static_cast<size_t>(stride - inputs));
     }
     x = whole;
   }
-  ParallelFor(machine.threads, Q4Tiles(weights_.outputs()),
-              [&](int64_t tile) { MultiplyQ4Tile(weights_, tile, rows, x, stride, y); });
-}
-
-void Q4Product::RunPanels(const Q4Machine& machine, int64_t rows, const std::byte* x,
-                          int32_t* y) const {
-  const int64_t inputs = weights_.inputs();
-  const int64_t outputs = weights_.outputs();
-  const int64_t step = calls_.whole->shape.outputs;
-  int32_t* const sums = machine.scratch.sums_.get();
-  for (int64_t first = 0; first < outputs; first += step) {
-    CallSet& calls = first + step <= outputs ? *calls_.whole : *calls_.last;
-    const int64_t width = calls.shape.outputs;
-    Unpack(machine, calls, first);
-    const dnnl::memory panel(calls.weights, machine.engine, machine.scratch.panel_.get());
-    const bool whole = width == outputs;  // the sums lie where they belong
-    for (int64_t row = 0; row < rows;) {
-      const int64_t count = NextMatmulCall(whole ? rows - row : std::min(rows - row, kSumRows));
-      int32_t* const to = whole ? y + row * outputs : sums;
-      calls.Execute(machine.stream, panel, count, x + row * inputs,
-                    reinterpret_cast<std::byte*>(to), machine.library_scratch);
-      ParallelFor(machine.threads, whole ? 0 : count, [&](int64_t i) {
-        std::memcpy(y + (row + i) * outputs + first, sums + i * width,
-                    static_cast<size_t>(width) * sizeof(*sums));
-      });
-      row += count;
+  const int64_t tiles = Q4Tiles(outputs);
+  ParallelRuns(machine.threads, CeilDiv(tiles, kTilesOfBlock), [&](int64_t begin, int64_t end) {
+    for (int64_t tile = begin * kTilesOfBlock; tile < std::min(tiles, end * kTilesOfBlock);
+         ++tile) {
+      MultiplyQ4Tile(weights_, tile, rows, x, stride, y);
     }
-  }
+    const int64_t first = begin * kResultOutputs;
+    sink({0, rows, first, std::min(end * kResultOutputs, outputs) - first,
+          reinterpret_cast<float*>(y) + first, outputs});
+  });
 }
 
-void Q4Product::Unpack(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
-  if (calls.in_columns) return UnpackBlocked(machine, calls, first);
-  UnpackPlain(machine, calls, first);
+void Q4Product::RunSlices(const Q4Machine& machine, int64_t rows, const std::byte* x,
+                          ResultSink sink) const {
+  const int64_t room = SliceRoom(calls_) + PlainRoom(calls_);
+  std::byte* const rooms = machine.scratch + machine.threads * calls_.scratch_bytes();
+  MultiplySlices(
+      {calls_, machine.threads, rows, x, machine.scratch},
+      [&](int64_t slice, int thread) {
+        std::byte* const to = rooms + thread * room;
+        UnpackSlice(machine.engine, slice, to, to + SliceRoom(calls_));
+        return to;
+      },
+      sink);
 }
 
 void Q4Product::UnpackTile(int64_t tile, int64_t rows, const Q4Strides& strides,
@@ -148,30 +118,26 @@ void Q4Product::UnpackTile(int64_t tile, int64_t rows, const Q4Strides& strides,
   }
 }
 
-void Q4Product::UnpackBlocked(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
-  const int64_t rows = ColumnWords(weights_.inputs());
-  const Q4Strides strides = {kColumnStepBytes, kColumnBlockWords * kColumnStepBytes};
-  ParallelFor(machine.threads, RoundUp(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs,
-              [&](int64_t tile) {
-                UnpackTile(first / kQ4TileOutputs + tile, rows, strides,
-                           machine.scratch.panel_.get() +
-                               tile / kTilesOfColumn * rows * kColumnStepBytes +
-                               tile % kTilesOfColumn * kTileRowBytes);
-              });
-}
-
-void Q4Product::UnpackPlain(const Q4Machine& machine, const CallSet& calls, int64_t first) const {
+void Q4Product::UnpackSlice(const dnnl::engine& engine, int64_t slice, std::byte* to,
+                            std::byte* plain) const {
+  const CallSet& calls = calls_.Of(slice);
   const int64_t inputs = weights_.inputs();
-  std::byte* const plain = machine.scratch.plain_.get();
-  ParallelFor(machine.threads, calls.shape.outputs, [&](int64_t output) {
-    UnpackQ4Row(weights_, first + output, plain + output * inputs);
-  });
-  const dnnl::memory::desc rows({inputs, calls.shape.outputs}, dnnl::memory::data_type::s8,
-                                dnnl::memory::dims{1, inputs});
-  dnnl::memory from(rows, machine.engine, plain);
-  dnnl::memory to(calls.weights, machine.engine, machine.scratch.panel_.get());
-  dnnl::reorder(from, to).execute(machine.stream, from, to);
-  machine.stream.wait();
+  const int64_t first = slice * calls_.outputs();
+  if (!calls.in_columns) {
+    for (int64_t output = 0; output < calls.shape.outputs; ++output) {
+      UnpackQ4Row(weights_, first + output, plain + output * inputs);
+    }
+    omp_set_num_threads(1);  // of this loop's task alone
+    return PackRows(engine, calls, plain, to);
+  }
+  const int64_t words = ColumnWords(inputs);
+  const Q4Strides strides = {kColumnStepBytes, kColumnBlockWords * kColumnStepBytes};
+  const int64_t tiles = RoundUp(calls.shape.outputs, kColumnOutputs) / kQ4TileOutputs;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    UnpackTile(first / kQ4TileOutputs + tile, words, strides,
+               to + tile / kTilesOfColumn * words * kColumnStepBytes +
+                   tile % kTilesOfColumn * kTileRowBytes);
+  }
 }
 
 }  // namespace plumbline

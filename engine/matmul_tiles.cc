@@ -157,10 +157,8 @@ int64_t UnpackedPairs(const TileShape& shape) {
 
 }  // namespace
 
-bool MultipliesInTiles(WeightDtype dtype) { return MultipliesInTilesWith(UsesTiles(), dtype); }
-
-bool MultipliesInTilesWith(bool tiles, WeightDtype dtype) {
-  return tiles && (dtype == WeightDtype::kBf16 || dtype == WeightDtype::kInt8);
+bool MultipliesInTiles(WeightDtype dtype) {
+  return UsesTiles() && (dtype == WeightDtype::kBf16 || dtype == WeightDtype::kInt8);
 }
 
 int64_t TileShape::row_bytes() const { return inputs * WeightDtypeBytes(dtype); }

@@ -16,8 +16,6 @@ namespace plumbline {
 
 // Whether matrices of this dtype run in tiles here. Safe from any thread.
 bool MultipliesInTiles(WeightDtype dtype);
-// The same of a CPU that has them, or lacks them.
-bool MultipliesInTilesWith(bool tiles, WeightDtype dtype);
 
 struct TileShape {
   int64_t outputs = 0;

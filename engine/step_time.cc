@@ -28,15 +28,12 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
   return step;
 }
 
-// In tiles, results are finished, added and activated within the product (PackedMatrix::RunInto),
-// in whose rate putting them in their place is; elsewhere in a pass over its rows.
-bool InBlocks(const Step& step) {
-  return step.profile.bf16_unit == Bf16Unit::kTiles && step.shape.weight_dtype != WeightDtype::kF32;
-}
-
-// What a call in tiles executes for so many rows. Fewer than a strip have a cost of their own.
+// What a call executes for so many rows: whole strips where it runs in tiles. Fewer than a strip
+// have a cost of their own.
 int64_t ExecutedRows(const Step& step, int64_t rows) {
-  if (!InBlocks(step) || rows <= cutting::kStripRows) return rows;
+  const bool in_tiles =
+      step.profile.bf16_unit == Bf16Unit::kTiles && step.shape.weight_dtype != WeightDtype::kF32;
+  if (!in_tiles || rows <= cutting::kStripRows) return rows;
   return CeilDiv(rows, cutting::kStripRows) * cutting::kStripRows;
 }
 
@@ -115,6 +112,8 @@ double WriteSeconds(const Step& step) {
 }
 
 // What threads do with results in the midst of a product: meanwhile no weights come in, either.
+// Results are finished, added and activated there (PackedMatrix::RunInto); putting them in their
+// place is in the product's rate.
 void AddWithin(double seconds, ClassTime& time) {
   time.compute_seconds += seconds;
   time.memory_seconds += seconds;
@@ -130,9 +129,7 @@ struct RowSeconds {
 };
 
 // Whether heads are rotated and written to the cache in the blocks, too.
-bool HeadsInBlocks(const Step& step) {
-  return InBlocks(step) && kResultOutputs % step.shape.e == 0;
-}
+bool HeadsInBlocks(const CostShape& shape) { return kResultOutputs % shape.e == 0; }
 
 RowSeconds SecondsOfRow(const Step& step) {
   const CostShape& s = step.shape;
@@ -143,27 +140,22 @@ RowSeconds SecondsOfRow(const Step& step) {
   const bool rotated = s.embedding_elements == s.d;
   const double rotate = rotated ? Real((s.h + s.g) * s.e) / rates.rotate.per_second : 0;
   // Sums become floats in one pass, and rows 8-bit numbers in two: each moves as many elements as
-  // widening does. Adding moves three for its two.
+  // widening does.
   const double pass = IsWhole(s.weight_dtype) ? 1 / rates.widen.per_second : 0;
-  const double add = InBlocks(step) ? 0 : 1.5 * Real(s.d) / rates.widen.per_second;
   const double quantised = Real(2 * s.d + s.h * s.e + s.F);
   const double heads = rotate + WriteSeconds(step);
-  const bool in_blocks = HeadsInBlocks(step);
+  const bool in_blocks = HeadsInBlocks(s);
   return {norm, pass, 2 * norm + (in_blocks ? 0 : heads) + pass * 2 * quantised,
-          (in_blocks ? heads : 0) + add + pass * Real((s.h + 2 * s.g) * s.e + s.d),
-          add + active + pass * Real((s.m - 1) * s.F + s.d)};
+          (in_blocks ? heads : 0) + pass * Real((s.h + 2 * s.g) * s.e + s.d),
+          active + pass * Real((s.m - 1) * s.F + s.d)};
 }
 
-// Of one row of a layer: what passes through the caches between products, and after them.
-double RowBytes(const Step& step) {
-  const CostShape& s = step.shape;
-  const bool int8 = IsWhole(s.weight_dtype);
-  const int64_t activation = s.activation_bytes();
-  int64_t bytes = 2 * s.d * (4 + activation);
-  if (!HeadsInBlocks(step)) bytes += (s.h + 2 * s.g) * s.e * 8;
-  if (int8) bytes += (s.h * s.e + s.F) * (8 + activation);
-  if (InBlocks(step)) return Real(bytes);
-  return Real(bytes + 2 * s.d * 12 + (s.m - 1) * s.F * 4 + (int8 ? 0 : s.F * activation));
+// Of one row of a layer: what passes through the caches between products.
+double RowBytes(const CostShape& s) {
+  int64_t bytes = 2 * s.d * (4 + s.activation_bytes());
+  if (!HeadsInBlocks(s)) bytes += (s.h + 2 * s.g) * s.e * 8;
+  if (IsWhole(s.weight_dtype)) bytes += (s.h * s.e + s.F) * (8 + s.activation_bytes());
+  return Real(bytes);
 }
 
 void AddRows(const Step& step, StepTime& time) {
@@ -171,33 +163,23 @@ void AddRows(const Step& step, StepTime& time) {
   const RowRates& rates = step.profile.rows;
   ClassTime& other = step.Class(time, WorkClass::kOther);
   const bool rotated = s.embedding_elements == s.d;
-  const bool int8 = IsWhole(s.weight_dtype);
-  const bool in_blocks = InBlocks(step);
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
   const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
   const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
   const RowSeconds row = SecondsOfRow(step);
-  const double after_head = logit_rows * row.pass * Real(s.V);
+  AddWithin(rows * Real(s.L) * row.after_projections, step.Class(time, WorkClass::kProjections));
+  AddWithin(rows * Real(s.L) * row.after_feed_forward, step.Class(time, WorkClass::kFeedForward));
+  AddWithin(logit_rows * row.pass * Real(s.V), step.Class(time, WorkClass::kHead));
   other.compute_seconds =
       rows * (once + Real(s.L) * row.between) + logit_rows * (row.norm + row.pass * Real(2 * s.d));
-  if (in_blocks) {
-    AddWithin(rows * Real(s.L) * row.after_projections, step.Class(time, WorkClass::kProjections));
-    AddWithin(rows * Real(s.L) * row.after_feed_forward, step.Class(time, WorkClass::kFeedForward));
-    AddWithin(after_head, step.Class(time, WorkClass::kHead));
-  } else {
-    other.compute_seconds +=
-        rows * Real(s.L) * (row.after_projections + row.after_feed_forward) + after_head;
-  }
   // Where the rows' elements are too many for the caches.
-  const double layer_bytes = RowBytes(step) * Real(step.tokens);
+  const double layer_bytes = RowBytes(s) * Real(step.tokens);
   other.memory_seconds = Real(s.L) * layer_bytes * step.tables.ReadByteSeconds(layer_bytes);
-  // Norms; heads, where they are not whole in blocks; results by rows; rows made of whole numbers.
-  const int64_t in_layer =
-      2 + (kResultOutputs % s.e == 0 ? 0 : 1) + (in_blocks ? 0 : 4) + (int8 ? 2 : 0);
-  const int64_t in_head = in_blocks ? 1 : 2;
+  // Norms; heads, where they are not whole in blocks; rows made of whole numbers.
+  const int64_t in_layer = 2 + (HeadsInBlocks(s) ? 0 : 1) + (IsWhole(s.weight_dtype) ? 2 : 0);
   const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
-                          (step.logit_rows > 1 ? in_head : 0);
+                          (step.logit_rows > 1 ? 1 : 0);
   other.overhead_seconds = Real(regions) / step.profile.parallel_regions.per_second;
 }
 

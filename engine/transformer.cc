@@ -93,7 +93,7 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
                              static_cast<size_t>(batch.num_logit_rows) * config_.vocab);
 }
 
-// What becomes of results block by block is part of the product, in time, too; by rows it is not.
+// What becomes of results block by block is part of the product, in time, too.
 absl::Status Transformer::Multiply(const Step& step, const Factor& factor, const std::byte* in,
                                    float* room, ResultSink sink) {
   PackedMatrix& matrix = factor.matrix;
@@ -105,8 +105,7 @@ absl::Status Transformer::Multiply(const Step& step, const Factor& factor, const
                            static_cast<int>(rows), matrix.inputs() * matrix.outputs());
         step.work->bytes[work_class] += matrix.element_bytes_read();
         step.clock.Lap(factor.work_class);
-      },
-      [&] { step.clock.Lap(WorkClass::kOther); });
+      });
   CountChannels(step, matrix);
   CountVector(step, factor.bias);
   return status;
@@ -173,8 +172,7 @@ absl::Status Transformer::Head(const Step& step) {
         }
         step.work->bytes[static_cast<int>(WorkClass::kHead)] += head.element_bytes_read();
         step.clock.Lap(WorkClass::kHead);
-      },
-      [&] { step.clock.Lap(WorkClass::kOther); });
+      });
   CountChannels(step, head);
   return status;
 }

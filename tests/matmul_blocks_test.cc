@@ -22,7 +22,7 @@ namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr int64_t kInputs = 72;
-constexpr int64_t kMostRows = 545;  // a whole call, one of a multiple of 32, and one more row
+constexpr int64_t kMostRows = 545;  // a whole call, and one of a multiple of 32 and one more row
 
 class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
  protected:
@@ -90,7 +90,7 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
                     .RunInto(
                         rows, x_.data(), scales_.data(), room.data(),
                         [&](const ResultBlock& block) { PlaceBlock(block, outputs, &y); },
-                        [](int64_t, int64_t) {}, [] {})
+                        [](int64_t, int64_t) {})
                     .ok());
     // A sink may write where a result belongs.
     EXPECT_EQ(MultiplyInto(matrix, rows, x_.data(), scales_, room.data()), rows);
@@ -105,9 +105,13 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
 };
 
 TEST_P(MatmulBlocksTest, GivesTheBitsOfTheWholeProduct) {
-  for (const int64_t outputs : {1, 64, 100, 130}) {
+  // Slices of 128, 256 and 512 outputs, with a last one of as many, and of almost twice as many.
+  for (const int64_t outputs : {1, 64, 100, 130, 256, 383, 2304, 4607}) {
     const std::unique_ptr<PackedMatrix> matrix = Pack(outputs);
-    for (const int64_t rows : {0, 1, 5, 16, 17, 33, 64, 300, 545}) {
+    const std::vector<int64_t> all_rows =
+        outputs > 1000 ? std::vector<int64_t>{3, 129, 300}
+                       : std::vector<int64_t>{0, 1, 5, 8, 9, 16, 17, 33, 64, 128, 257, 300, 545};
+    for (const int64_t rows : all_rows) {
       EXPECT_EQ(InBlocks(*matrix, rows), Whole(*matrix, rows))
           << "[" << outputs << ", " << kInputs << "], " << rows << " rows, "
           << matrix->implementation();

@@ -3,6 +3,7 @@
 #include "engine/matmul_columns.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -88,8 +89,16 @@ TEST_P(MatmulColumnsTest, MatchesTheProductInDouble) {
       const Operands o(GetParam(), outputs, inputs, kMostColumnRows);
       for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8}) {
         std::vector<uint32_t> y(static_cast<size_t>(rows * outputs + 1), 0x7fc00000);
-        MultiplyColumns({o.dtype, outputs, inputs, 2, o.packed.data(), rows, o.x_bytes.data(),
-                         reinterpret_cast<std::byte*>(y.data())});
+        auto* const room = reinterpret_cast<float*>(y.data());
+        std::atomic<int64_t> given = 0;
+        MultiplyColumns(
+            {o.dtype, outputs, inputs, 2, o.packed.data(), rows, o.x_bytes.data(), room},
+            [&](const ResultBlock& block) {
+              EXPECT_EQ(block.values, room + block.row * outputs + block.output);
+              EXPECT_EQ(block.stride, outputs);
+              given += block.rows * block.outputs;
+            });
+        EXPECT_EQ(given, rows * outputs);
         EXPECT_EQ(y.back(), 0x7fc00000) << "wrote behind the results";
         for (int64_t at = 0; at < rows * outputs; ++at) {
           double sum = 0;
@@ -118,8 +127,8 @@ TEST_P(MatmulColumnsTest, ARowThatIsNoNumberSpoilsNoOther) {
   Operands o(GetParam(), 70, 44, 8);
   const auto run = [&] {
     std::vector<float> y(8 * 70);
-    MultiplyColumns({o.dtype, 70, 44, 1, o.packed.data(), 8, o.x_bytes.data(),
-                     reinterpret_cast<std::byte*>(y.data())});
+    MultiplyColumns({o.dtype, 70, 44, 1, o.packed.data(), 8, o.x_bytes.data(), y.data()},
+                    [](const ResultBlock&) {});
     return y;
   };
   const std::vector<float> clean = run();

@@ -162,38 +162,5 @@ TEST_F(MatmulTilesTest, TheLibrarysPathMultipliesTheSame) {
 }
 
 // Weights are read once for up to 512 rows: no size need be compiled ahead.
-TEST_F(MatmulTilesTest, OneCallTakes512Rows) {
-  const Operands o(96, 40, 545);
-  auto context = MatmulContext::Create(2);
-  ASSERT_TRUE(context.ok()) << context.status();
-  const auto matrix = PackedMatrix::Create(
-      **context, 96, 40, WeightDtype::kBf16, [&](int64_t row, int64_t count, float* out) {
-        for (int64_t i = 0; i < count * 40; ++i) {
-          out[i] = static_cast<float>(Value(o.w[row * 40 + i]));
-        }
-        return absl::OkStatus();
-      });
-  ASSERT_TRUE(matrix.ok()) << matrix.status();
-  std::vector<float> y(545 * 96);
-  using Calls = std::vector<std::pair<int64_t, int64_t>>;  // first row and rows
-  const std::vector<Calls> cases = {{},
-                                    {{0, 1}},
-                                    {{0, 31}},
-                                    {{0, 32}},
-                                    {{0, 33}},
-                                    {{0, 63}},
-                                    {{0, 511}},
-                                    {{0, 512}},
-                                    {{0, 512}, {512, 1}},
-                                    {{0, 512}, {512, 33}}};
-  for (const Calls& wanted : cases) {
-    const int64_t rows = wanted.empty() ? 0 : wanted.back().first + wanted.back().second;
-    Calls calls;
-    const auto told = [&](int64_t first, int64_t count) { calls.emplace_back(first, count); };
-    ASSERT_TRUE((*matrix)->Run(rows, o.Row(0), y.data(), told).ok());
-    EXPECT_EQ(calls, wanted) << rows;
-  }
-}
-
 }  // namespace
 }  // namespace plumbline::matmul_tiles_test

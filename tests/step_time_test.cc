@@ -18,6 +18,18 @@ std::vector<SpanShape> Decode(int64_t streams, int64_t context) {
   return std::vector<SpanShape>(static_cast<size_t>(streams), SpanShape{context - 1, 1, 1});
 }
 
+// What becomes of results, and keys' and values' way to the cache, take no time.
+MachineProfile ProductsAlone(MachineProfile profile) {
+  RowRates& rows = profile.rows;
+  for (Rate* rate : {&rows.swiglu, &rows.gelu, &rows.rotate, &rows.widen}) {
+    rate->per_second = kNoLimit;
+  }
+  for (CacheRates& cache : profile.caches) {
+    cache.hot_write_elements.per_second = cache.cold_write_elements.per_second = kNoLimit;
+  }
+  return profile;
+}
+
 constexpr WorkClass kMatmuls[] = {WorkClass::kProjections, WorkClass::kFeedForward,
                                   WorkClass::kHead};
 
@@ -30,7 +42,8 @@ TEST(PredictStepTest, ComputeAloneTakesWhatTheProductsTake) {
   const CostShape shape = StepTimeShape();
   // Eight tasks of equal length on two threads: nobody waits.
   const std::vector<SpanShape> spans = Decode(2, 512);
-  const StepTime time = PredictStep(MadeProfile(kRate, kNoLimit, kNoLimit), shape, spans);
+  const StepTime time =
+      PredictStep(ProductsAlone(MadeProfile(kRate, kNoLimit, kNoLimit)), shape, spans);
   MacCounts macs;
   int64_t pairs = 0;
   for (const SpanShape& span : spans) {
@@ -166,19 +179,45 @@ TEST(PredictStepTest, OnlyTheFirstRowsOfATileWaitForMemory) {
 TEST(PredictStepTest, KeysAreWrittenToGroupsOfSixteenInBlocksOfAnySize) {
   MachineProfile profile = MadeProfile(1e9, 1e9, kNoLimit);
   for (CacheRates& cache : profile.caches) cache.cold_write_elements.per_second /= 100;
-  const auto other = [&profile](int64_t block_tokens, SpanShape span) {
+  const auto written = [&profile](int64_t block_tokens, SpanShape span) {
     CostShape shape = StepTimeShape();
     shape.block_tokens = block_tokens;
-    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), WorkClass::kOther)
+    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), WorkClass::kProjections)
         .compute_seconds;
   };
   for (const SpanShape span : {SpanShape{0, 32, 0}, SpanShape{8, 32, 0}, SpanShape{2040, 64, 0}}) {
-    ExpectClose(other(2048, span), other(16, span));
+    ExpectClose(written(2048, span), written(16, span));
   }
   // Blocks of 24 have a group of 16 and one of 8: 17 to 24 tokens take two, as 17 to 32 elsewhere.
-  ExpectClose(other(24, {0, 16, 0}), other(16, {0, 16, 0}));
-  ExpectClose(other(24, {0, 24, 0}), other(16, {0, 24, 0}));
-  EXPECT_GT(other(24, {0, 32, 0}), other(16, {0, 32, 0}));
+  ExpectClose(written(24, {0, 16, 0}), written(16, {0, 16, 0}));
+  ExpectClose(written(24, {0, 24, 0}), written(16, {0, 24, 0}));
+  EXPECT_GT(written(24, {0, 32, 0}), written(16, {0, 32, 0}));
+}
+
+// Results are activated in the product's blocks, and heads rotated and written to the cache, where
+// a block has whole ones: half of a head waits for the other.
+TEST(PredictStepTest, WhatBecomesOfResultsIsPartOfTheProduct) {
+  const MachineProfile profile = MadeProfile(1e9, kNoLimit, kNoLimit);
+  CostShape shape = StepTimeShape();
+  const SpanShape span = {0, 64, 0};
+  const auto gained = [&](WorkClass c) {
+    const auto seconds = [&](const MachineProfile& of) {
+      return Of(PredictStep(of, shape, absl::MakeConstSpan(&span, 1)), c).compute_seconds;
+    };
+    return seconds(profile) - seconds(ProductsAlone(profile));
+  };
+  const double rows = 64.0 / profile.threads * static_cast<double>(shape.L);
+  const double rate = profile.rows.swiglu.per_second;  // as all of them
+  const auto heads = [&] {                             // rotated, and written
+    return rows * static_cast<double>((shape.h + shape.g) * shape.e + 2 * shape.g * shape.e) / rate;
+  };
+  ExpectClose(gained(WorkClass::kFeedForward), rows * static_cast<double>(shape.F) / rate);
+  ExpectClose(gained(WorkClass::kProjections), heads());
+  const double between = gained(WorkClass::kOther);
+  shape.e = 128;
+  shape.h = shape.g = 2;
+  EXPECT_EQ(gained(WorkClass::kProjections), 0);
+  ExpectClose(gained(WorkClass::kOther) - between, heads());
 }
 
 TEST(PredictStepTest, ClassesAddUpAndLayersMultiply) {

@@ -106,42 +106,5 @@ TEST(PredictTilesTest, TheProfilesMachineTellsTheForm) {
   ExpectClose(scores(tiled, odd), scores(vectors, odd));
 }
 
-// Results are activated, and added, in the product's blocks: the one's time changes its class, the
-// other's is in the product's rate already, and four parallel regions of every layer are gone.
-TEST(PredictTilesTest, WhatBecomesOfResultsIsPartOfTheProduct) {
-  MachineProfile profile = MadeProfile(1e9, 1e9, 1e6);
-  CostShape shape = TiledShape();
-  const SpanShape span = {0, 64, 0};
-  const auto of = [&](WorkClass c, bool tiles) {
-    profile.bf16_unit = tiles ? Bf16Unit::kTiles : Bf16Unit::kPairs;
-    return Of(PredictStep(profile, shape, absl::MakeConstSpan(&span, 1)), c);
-  };
-  const auto gained = [&](WorkClass c, bool tiles) {
-    return of(c, tiles).compute_seconds - of(c, !tiles).compute_seconds;
-  };
-  shape.weight_dtype = WeightDtype::kBf16;
-  const double rows = 64.0 / profile.threads;
-  const double seconds = rows * static_cast<double>(shape.L * shape.F) /
-                         (shape.m == 2 ? profile.rows.gelu : profile.rows.swiglu).per_second;
-  ExpectClose(gained(WorkClass::kFeedForward, true), seconds);
-  const double adds = rows * static_cast<double>(shape.L * 2 * shape.d) * 1.5;
-  // Rotation and the cache's elements, written by rows elsewhere.
-  const double heads = gained(WorkClass::kProjections, true);
-  EXPECT_GE(heads, rows * static_cast<double>(shape.L * (shape.h + shape.g) * shape.e) /
-                       profile.rows.rotate.per_second);
-  ExpectClose(gained(WorkClass::kOther, false),
-              seconds + adds / profile.rows.widen.per_second + heads);
-  ExpectClose(
-      of(WorkClass::kOther, false).overhead_seconds - of(WorkClass::kOther, true).overhead_seconds,
-      4 * static_cast<double>(shape.L) / profile.parallel_regions.per_second);
-  EXPECT_LT(of(WorkClass::kOther, true).memory_seconds,
-            of(WorkClass::kOther, false).memory_seconds);
-  shape.weight_dtype = WeightDtype::kF32;
-  EXPECT_EQ(gained(WorkClass::kFeedForward, true), 0);
-  shape.weight_dtype = WeightDtype::kBf16;
-  shape.e = 128;  // half a head in a block
-  EXPECT_EQ(gained(WorkClass::kProjections, true), 0);
-}
-
 }  // namespace
 }  // namespace plumbline::step_time_tiles_test

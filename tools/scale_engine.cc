@@ -12,6 +12,7 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kLeastStepTokens = 16;
+constexpr double kWarmUpSeconds = 0.005;
 
 // Tokens of the largest step of a point.
 int64_t StepTokens(const ScalePoint& point) {
@@ -93,7 +94,17 @@ absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(
   return std::unique_ptr<ScaleEngine>(new ScaleEngine(*std::move(rig), options));
 }
 
-absl::StatusOr<ScaleSample> ScaleEngine::Run(const ScalePoint& point) { return RunSteps(point); }
+// Points take turns, so that the caches hold what the last one left. A step of 0.2 ms takes twice
+// as long then as among its like, which a longer one has read past.
+absl::StatusOr<ScaleSample> ScaleEngine::Run(const ScalePoint& point) {
+  double warm_up = 0;
+  absl::StatusOr<ScaleSample> sample = RunSteps(point);
+  while (sample.ok() && std::max(warm_up, sample->seconds) < kWarmUpSeconds) {
+    warm_up += sample->seconds;
+    sample = RunSteps(point);
+  }
+  return sample;
+}
 
 absl::StatusOr<ScaleSample> ScaleEngine::RunSteps(const ScalePoint& point) {
   ScaleSample sample;

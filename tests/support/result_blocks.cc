@@ -35,8 +35,6 @@ int64_t MultiplyInto(PackedMatrix& matrix, int64_t rows, const std::byte* x,
       [&](int64_t first, int64_t count) {
         EXPECT_EQ(first, told);
         told += count;
-      },
-      [&] {
         EXPECT_EQ(results, told * matrix.outputs()) << "a call's results come before the next";
       });
   EXPECT_TRUE(status.ok()) << status;

@@ -1,0 +1,127 @@
+#include "engine/matmul_slices.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <dnnl.hpp>
+
+#include "engine/matmul_sizes.h"
+#include "engine/parallel.h"
+#include "engine/rounding.h"
+
+namespace plumbline {
+namespace {
+
+constexpr int64_t kScratchStep = 4096;  // so that no two threads write to one line, or near it
+
+// Results that are passed on together, so that a core's own cache has them still.
+constexpr int64_t kPartResults = int64_t{64} << 10;
+
+int64_t LibraryBytes(const CallSet& calls) {
+  return RoundUp(static_cast<int64_t>(calls.scratch_bytes), kScratchStep);
+}
+
+// What went wrong first in a parallel loop, which no exception may leave.
+class FirstFailure {
+ public:
+  void Note(dnnl_status_t status) {
+    dnnl_status_t none = dnnl_success;
+    if (status != dnnl_success) first_.compare_exchange_strong(none, status);
+  }
+  bool none() const { return first_ == dnnl_success; }
+  void Throw() const {
+    if (!none()) throw dnnl::error(first_, "execute");
+  }
+
+ private:
+  std::atomic<dnnl_status_t> first_ = dnnl_success;
+};
+
+// Some rows of a slice, no more than calls.rows().
+struct Part {
+  int64_t slice;
+  int64_t row;
+  int64_t rows;
+};
+
+dnnl_status_t MultiplyPart(const SliceProduct& p, const Part& part, int thread,
+                           const std::byte* weights, ResultSink sink) {
+  CallSet& calls = p.calls.Of(part.slice);
+  std::byte* const scratch = p.scratch + thread * p.calls.scratch_bytes();
+  std::byte* const results = scratch + LibraryBytes(calls);
+  const int64_t outputs = calls.shape.outputs;
+  const int64_t row_bytes = WeightRowBytes(calls.shape.dtype, calls.shape.inputs);
+  for (int64_t row = 0; row < part.rows;) {
+    const int64_t count = NextMatmulCall(part.rows - row);
+    const dnnl_status_t status =
+        calls.Execute(thread, weights, count, p.x + (part.row + row) * row_bytes,
+                      results + row * outputs * int64_t{sizeof(float)}, scratch);
+    if (status != dnnl_success) return status;
+    row += count;
+  }
+  sink({part.row, part.rows, part.slice * p.calls.outputs(), outputs,
+        reinterpret_cast<float*>(results), outputs});
+  return dnnl_success;
+}
+
+Part PartOf(const SliceProduct& p, int64_t slice, int64_t part) {
+  const int64_t row = part * p.calls.rows();
+  return {slice, row, std::min(p.calls.rows(), p.rows - row)};
+}
+
+}  // namespace
+
+SliceCut CutOutputs(int64_t outputs, int threads, int64_t most) {
+  const int64_t wanted = RoundUp(CeilDiv(outputs, most), threads);
+  const int64_t each = RoundUp(CeilDiv(outputs, wanted), kResultOutputs);
+  int64_t slices = CeilDiv(outputs, each);
+  if (slices > 1 && outputs - (slices - 1) * each < kResultOutputs) --slices;
+  return {slices, each, outputs - (slices - 1) * each};
+}
+
+int64_t SliceCalls::rows() const {
+  return std::clamp(kPartResults / outputs() / kMatmulRowStep * kMatmulRowStep,
+                    int64_t{kMatmulRowStep}, int64_t{kMatmulCallRows});
+}
+
+int64_t SliceCalls::scratch_bytes() const {
+  const int64_t results = rows() * std::max(each->shape.outputs, last->shape.outputs);
+  return std::max(LibraryBytes(*each), LibraryBytes(*last)) +
+         RoundUp(results * int64_t{sizeof(float)}, kScratchStep);
+}
+
+void MultiplySlices(const SliceProduct& p, const std::byte* weights, ResultSink sink) {
+  const int64_t parts = CeilDiv(p.rows, p.calls.rows());
+  const int64_t tasks = p.calls.slices * parts;
+  const int64_t used = std::min<int64_t>(p.threads, tasks);
+  FirstFailure failure;
+  // Each thread takes neighbouring slices, whose weights follow each other.
+  ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
+    for (int64_t task = tasks * thread / used; task < tasks * (thread + 1) / used; ++task) {
+      if (!failure.none()) return;
+      const int64_t slice = task / parts;
+      failure.Note(MultiplyPart(p, PartOf(p, slice, task % parts), static_cast<int>(thread),
+                                weights + p.calls.weight_offset(slice), sink));
+    }
+  });
+  failure.Throw();
+}
+
+void MultiplySlices(const SliceProduct& p, SliceUnpacker unpack, ResultSink sink) {
+  const int64_t parts = CeilDiv(p.rows, p.calls.rows());
+  FirstFailure failure;
+  ParallelTasks(p.threads, p.calls.slices, [&](int64_t slice, int thread) {
+    try {
+      const std::byte* const weights = unpack(slice, thread);
+      for (int64_t part = 0; part < parts && failure.none(); ++part) {
+        failure.Note(MultiplyPart(p, PartOf(p, slice, part), thread, weights, sink));
+      }
+    } catch (const dnnl::error& error) {
+      failure.Note(error.status);
+    }
+  });
+  failure.Throw();
+}
+
+}  // namespace plumbline
