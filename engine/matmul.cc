@@ -41,7 +41,7 @@ struct PackedMatrix::Impl {
   absl::Status LoadQ4(WeightRowSource rows);
   absl::Status LoadLines(WeightRowSource rows, const LineLayout& layout);
   absl::Status LoadTiles(WeightRowSource rows);
-  absl::Status LoadSlices(WeightRowSource rows);
+  absl::Status LoadSlices(WeightRowSource rows);  // or for the library
   absl::Status LoadForLibrary(WeightRowSource rows);
   absl::Status Load(WeightRowSource rows, MatmulPath path);
   // The product of a call, by the library and all threads. Throws dnnl::error.
@@ -123,6 +123,7 @@ absl::Status PackedMatrix::Impl::LoadTiles(WeightRowSource rows) {
 
 absl::Status PackedMatrix::Impl::LoadSlices(WeightRowSource rows) {
   slices = context.Slices({shape.outputs, shape.inputs, shape.dtype});
+  if (slices.each == nullptr) return LoadForLibrary(rows);
   columns = slices.multiplies_columns() && AddsAsColumns(shape.dtype);
   return LoadLines(rows, ColumnLines(shape));
 }
@@ -141,12 +142,8 @@ absl::Status PackedMatrix::Impl::LoadForLibrary(WeightRowSource rows) {
 
 absl::Status PackedMatrix::Impl::Load(WeightRowSource rows, MatmulPath path) {
   if (shape.dtype == WeightDtype::kQ4) return LoadQ4(rows);
-  if (path == MatmulPath::kFastest) {
-    if (MultipliesInTiles(shape.dtype)) return LoadTiles(rows);
-    const CallShape calls = {shape.outputs, shape.inputs, shape.dtype};
-    if (TakesColumns(context.engine, calls)) return LoadSlices(rows);
-  }
-  return LoadForLibrary(rows);
+  if (path == MatmulPath::kLibrary) return LoadForLibrary(rows);
+  return MultipliesInTiles(shape.dtype) ? LoadTiles(rows) : LoadSlices(rows);
 }
 
 absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext& context,

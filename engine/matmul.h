@@ -2,10 +2,12 @@
 //
 // Rows are independent to the bit (README, "Same bits"): a step of any number of rows runs as calls
 // of up to 512 rows. On CPUs with AMX bf16 and int8 matrices run in tiles of our own
-// (matmul_tiles.h); everything else in slices of outputs by the library (matmul_slices.h), in
-// cached sizes, so that no primitive is compiled in a steady step, but for a few rows, which read
-// the same weights faster by a kernel of our own that gives the same bits (matmul_columns.h). 4-bit
-// weights are read once for all rows of a step (matmul_q4.h).
+// (matmul_tiles.h). Elsewhere, and in f32, the library multiplies, in sizes that are compiled
+// ahead, so that nothing is compiled in a steady step: slices of outputs, where it reads weights in
+// blocks (matmul_slices.h), but for a few rows, which read the same weights faster by a kernel of
+// our own that gives the same bits (matmul_columns.h); on older CPUs whole products, in which rows
+// that are no compiled size read the weights once more. 4-bit weights are read once for all rows of
+// a step (matmul_q4.h).
 #ifndef PLUMBLINE_ENGINE_MATMUL_H_
 #define PLUMBLINE_ENGINE_MATMUL_H_
 

@@ -126,10 +126,6 @@ absl::Status FromLibrary(const dnnl::error& error, absl::string_view what) {
   return absl::InternalError(message);
 }
 
-bool TakesColumns(const dnnl::engine& engine, const CallShape& shape) {
-  return IsInColumns(shape, LargestDescriptor(engine, shape, kMatmulCallRows).weights_desc());
-}
-
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,
                                      const CallThreads& threads, int64_t most_rows) {
   const OpenMpThreads compiled_for(threads.of_a_call);
@@ -194,17 +190,19 @@ dnnl_status_t CallSet::ExecuteOnce(Caller& caller, int64_t rows, const std::byte
 dnnl_status_t CallSet::ExecuteInHalves(Caller& caller, int64_t rows, const std::byte* x, int32_t* y,
                                        std::byte* scratch) {
   const HalvesScratch half(OwnScratch(*this, scratch), kSplitRows, shape.outputs, shape.inputs);
-  dnnl_status_t status = dnnl_success;
-  for (int64_t row = 0; row < rows && status == dnnl_success;) {
+  for (int64_t row = 0; row < rows;) {
     const int64_t count = NextMatmulCall(std::min(rows - row, kSplitRows));
+    int32_t* const sums = y + row * shape.outputs;
     SplitHalves(count * shape.inputs, x + row * shape.inputs, half.low, half.high);
-    status = ExecuteOnce(caller, count, half.low, y + row * shape.outputs, scratch);
+    dnnl_status_t status = ExecuteOnce(caller, count, half.low, sums, scratch);
+    if (status == dnnl_success) {
+      status = ExecuteOnce(caller, count, half.high, half.sums, scratch);
+    }
     if (status != dnnl_success) return status;
-    status = ExecuteOnce(caller, count, half.high, half.sums, scratch);
-    AddSums(count * shape.outputs, half.sums, y + row * shape.outputs);
+    AddSums(count * shape.outputs, half.sums, sums);
     row += count;
   }
-  return status;
+  return dnnl_success;
 }
 
 dnnl_status_t CallSet::Execute(int caller, const std::byte* w, int64_t rows, const std::byte* x,

@@ -77,9 +77,6 @@ struct CallSet {
                                 std::byte* scratch);
 };
 
-// Whether calls of this shape take weights in the layout of matmul_columns.h. Throws dnnl::error.
-bool TakesColumns(const dnnl::engine& engine, const CallShape& shape);
-
 // Compiles every size up to `most_rows` at once: nothing is compiled in a steady step. Throws
 // dnnl::error. REQUIRES: most_rows <= kMatmulCallRows.
 std::unique_ptr<CallSet> MakeCallSet(const dnnl::engine& engine, const CallShape& shape,

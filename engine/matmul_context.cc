@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/matmul_q4.h"
+#include "engine/matmul_sizes.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
 
@@ -50,12 +51,18 @@ CallSet& MatmulContext::Impl::SliceOf(const CallShape& shape, int64_t outputs) {
   return *set;
 }
 
-SliceCalls MatmulContext::Impl::Slices(const CallShape& shape, int64_t most_outputs) {
+SliceCalls MatmulContext::Impl::SlicesOf(const CallShape& shape, int64_t most_outputs) {
   const SliceCut cut = CutOutputs(shape.outputs, threads, most_outputs);
   SliceCalls of;
   of.slices = cut.slices;
   of.last = &SliceOf(shape, cut.last);
   of.each = cut.slices == 1 ? of.last : &SliceOf(shape, cut.each);
+  return of;
+}
+
+SliceCalls MatmulContext::Impl::Slices(const CallShape& shape) {
+  const SliceCalls of = SlicesOf(shape, MostSliceOutputs(shape.outputs));
+  if (!of.in_columns()) return {};
   MakeRoom(threads * of.scratch_bytes());
   return of;
 }
@@ -63,7 +70,7 @@ SliceCalls MatmulContext::Impl::Slices(const CallShape& shape, int64_t most_outp
 SliceCalls MatmulContext::Impl::SlicesForQ4(int64_t outputs, int64_t inputs) {
   SliceCalls of;
   if (!MultipliesInTiles(WeightDtype::kInt8)) {
-    of = Slices({outputs, inputs, WeightDtype::kInt8}, kQ4SliceOutputs);
+    of = SlicesOf({outputs, inputs, WeightDtype::kInt8}, kQ4SliceOutputs);
   }
   MakeRoom(Q4ScratchBytes(of, outputs, inputs, threads, kMatmulCallRows));
   return of;
@@ -101,8 +108,8 @@ absl::StatusOr<MatmulContext::Implementation> MatmulContext::Probe(int64_t outpu
       return Describe({calls.each, calls.last});
     }
     const CallShape shape = {outputs, inputs, dtype};
-    if (!TakesColumns(impl_->engine, shape)) return Describe({&impl_->Calls(shape)});
     const SliceCalls calls = impl_->Slices(shape);
+    if (calls.each == nullptr) return Describe({&impl_->Calls(shape)});
     return Describe({calls.each, calls.last});
   } catch (const dnnl::error& error) {
     return FromLibrary(error, absl::StrCat("multiply in ", WeightDtypeName(dtype)));

@@ -40,13 +40,14 @@ struct MatmulContext::Impl {
   }
   // The library's own product: compiles what is new of it, and makes room for it.
   CallSet& Calls(const CallShape& shape);
-  // The same in slices of so many outputs at most.
-  SliceCalls Slices(const CallShape& shape, int64_t most_outputs = kSliceOutputs);
-  // In slices of int8; none, where q4 runs in tiles. Makes room, too.
+  // The same in slices; none, where the layout is not that of matmul_columns.h.
+  SliceCalls Slices(const CallShape& shape);
+  // In slices of int8, in any layout; none, where q4 runs in tiles.
   SliceCalls SlicesForQ4(int64_t outputs, int64_t inputs);
   void MakeRoom(int64_t bytes);
 
  private:
+  SliceCalls SlicesOf(const CallShape& shape, int64_t most_outputs);
   CallSet& SliceOf(const CallShape& shape, int64_t outputs);
 };
 

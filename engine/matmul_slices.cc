@@ -72,14 +72,6 @@ Part PartOf(const SliceProduct& p, int64_t slice, int64_t part) {
 
 }  // namespace
 
-SliceCut CutOutputs(int64_t outputs, int threads, int64_t most) {
-  const int64_t wanted = RoundUp(CeilDiv(outputs, most), threads);
-  const int64_t each = RoundUp(CeilDiv(outputs, wanted), kResultOutputs);
-  int64_t slices = CeilDiv(outputs, each);
-  if (slices > 1 && outputs - (slices - 1) * each < kResultOutputs) --slices;
-  return {slices, each, outputs - (slices - 1) * each};
-}
-
 int64_t SliceCalls::rows() const {
   return std::clamp(kPartResults / outputs() / kMatmulRowStep * kMatmulRowStep,
                     int64_t{kMatmulRowStep}, int64_t{kMatmulCallRows});

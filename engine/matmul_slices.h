@@ -17,20 +17,6 @@
 
 namespace plumbline {
 
-// How a matrix's outputs are cut: all slices but the last have `each`, a multiple of
-// kResultOutputs.
-struct SliceCut {
-  int64_t slices = 1;
-  int64_t each = 0;
-  int64_t last = 0;
-};
-
-// As many slices for each thread as for any other, of `most` outputs or a little fewer. Too few
-// outputs for a block of results, for which the library has other calls, go to the slice before.
-SliceCut CutOutputs(int64_t outputs, int threads, int64_t most);
-inline constexpr int64_t kSliceOutputs = 512;    // a few rows take long beside what a call costs
-inline constexpr int64_t kQ4SliceOutputs = 128;  // unpacked, they stay in a core's own cache
-
 // The calls for the slices of one matrix; callers are the threads, and each call runs on one.
 struct SliceCalls {
   CallSet* each = nullptr;  // of all slices but the last
@@ -40,9 +26,8 @@ struct SliceCalls {
   // Of all but the last.
   int64_t outputs() const { return each->shape.outputs; }
   CallSet& Of(int64_t slice) const { return slice + 1 < slices ? *each : *last; }
-  // In which a slice's weights lie behind those of the slice before.
+  // Of a slice's weights behind the first one's.
   int64_t weight_offset(int64_t slice) const { return slice * each->weight_bytes(); }
-  int64_t weight_bytes() const { return weight_offset(slices - 1) + last->weight_bytes(); }
   // Whether the weights lie in the layout of matmul_columns.h, and MultiplyColumns can read them.
   bool in_columns() const { return each->in_columns && last->in_columns; }
   bool multiplies_columns() const {
@@ -53,6 +38,7 @@ struct SliceCalls {
   // Scratch of one thread.
   int64_t scratch_bytes() const;
 };
+
 struct SliceProduct {
   const SliceCalls& calls;
   int threads;

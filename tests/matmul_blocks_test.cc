@@ -105,7 +105,7 @@ class MatmulBlocksTest : public testing::TestWithParam<WeightDtype> {
 };
 
 TEST_P(MatmulBlocksTest, GivesTheBitsOfTheWholeProduct) {
-  // Slices of 128, 256 and 512 outputs, with a last one of as many, and of almost twice as many.
+  // Slices of many widths, with a last one of as many outputs, fewer and more.
   for (const int64_t outputs : {1, 64, 100, 130, 256, 383, 2304, 4607}) {
     const std::unique_ptr<PackedMatrix> matrix = Pack(outputs);
     const std::vector<int64_t> all_rows =
