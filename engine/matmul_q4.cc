@@ -30,8 +30,8 @@ int64_t SliceRoom(const SliceCalls& calls) {
 }
 int64_t PlainRoom(const SliceCalls& calls) {
   if (calls.in_columns()) return 0;
-  const CallShape& shape = calls.last->shape;  // no other slice is larger
-  return RoundUp(shape.outputs * shape.inputs, kPage);
+  const int64_t outputs = std::max(calls.each->shape.outputs, calls.last->shape.outputs);
+  return RoundUp(outputs * calls.each->shape.inputs, kPage);
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "engine/matmul_slices.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <dnnl.hpp>
