@@ -82,7 +82,8 @@ int64_t SpanSoftmaxPairs(const CostShape& shape, const SpanShape& span);
 // Bytes of one step of these spans by class (matmul calls: see MatmulCalls).
 ByteCounts StepBytes(const CostShape& shape, absl::Span<const SpanShape> spans);
 // How many of `rows` rows the next call on a weight matrix takes (matmul.h): all up to 512. In q4
-// all: weights are read once for a step, whatever its rows. REQUIRES: rows > 0.
+// all: weights are read once for a step, whatever its rows. What older CPUs read again within a
+// call (matmul.h) is not counted. REQUIRES: rows > 0.
 int64_t NextCallRows(const CostShape& shape, int64_t rows);
 // How many calls a step of `rows` rows makes for each weight matrix.
 int64_t MatmulCalls(const CostShape& shape, int64_t rows);

@@ -65,9 +65,8 @@ absl::StatusOr<std::unique_ptr<ReadProbe>> ReadProbe::Create(int threads, int64_
         absl::StrCat("no memory to read ", bytes, " bytes for a measurement: free some"));
   }
   // Each thread touches what it will read.
-  ParallelFor(probe->threads_, probe->threads_, [&](int64_t thread) {
-    std::fill(probe->data_.get() + words * thread / probe->threads_,
-              probe->data_.get() + words * (thread + 1) / probe->threads_, uint64_t{1});
+  ParallelRuns(probe->threads_, words, [&](int64_t begin, int64_t end, int64_t) {
+    std::fill(probe->data_.get() + begin, probe->data_.get() + end, uint64_t{1});
   });
   probe->sums_.resize(kLineWords * probe->threads_);
   return probe;
@@ -77,10 +76,9 @@ double ReadProbe::Rate(int threads, int64_t bytes) {
   const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
   const int used = std::min(threads, threads_);
   const double start = SteadySeconds();
-  ParallelFor(used, used, [&](int64_t thread) {
+  ParallelRuns(used, words, [&](int64_t begin, int64_t end, int64_t thread) {
     sums_[kLineWords * thread] +=
-        std::accumulate(data_.get() + words * thread / used,
-                        data_.get() + words * (thread + 1) / used, uint64_t{0});
+        std::accumulate(data_.get() + begin, data_.get() + end, uint64_t{0});
   });
   const double seconds = SteadySeconds() - start;
   return static_cast<double>(words * static_cast<int64_t>(sizeof(uint64_t))) / seconds;

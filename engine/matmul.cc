@@ -13,7 +13,6 @@
 #include "engine/matmul_columns.h"
 #include "engine/matmul_context.h"
 #include "engine/matmul_q4.h"
-#include "engine/matmul_sizes.h"
 #include "engine/matmul_slices.h"
 #include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
@@ -82,14 +81,9 @@ void PackedMatrix::Impl::Execute(int64_t rows, const std::byte* x, float* y, Res
 }
 
 void PackedMatrix::Impl::ExecuteWhole(int64_t rows, const std::byte* x, float* y, ResultSink sink) {
-  for (int64_t row = 0; row < rows;) {
-    const int64_t count = NextMatmulCall(rows - row);
-    auto* const to = reinterpret_cast<std::byte*>(y + row * shape.outputs);
-    const dnnl_status_t status = library->Execute(
-        0, packed.get(), count, x + row * shape.row_bytes(), to, context.scratch.get());
-    if (status != dnnl_success) throw dnnl::error(status, "execute");
-    row += count;
-  }
+  const dnnl_status_t status = library->Execute(
+      0, packed.get(), rows, x, reinterpret_cast<std::byte*>(y), context.scratch.get());
+  if (status != dnnl_success) throw dnnl::error(status, "execute");
   ParallelFor(context.threads, rows, [&](int64_t row) {
     sink({row, 1, 0, shape.outputs, y + row * shape.outputs, shape.outputs});
   });

@@ -210,7 +210,15 @@ dnnl_status_t CallSet::Execute(int caller, const std::byte* w, int64_t rows, con
   Caller& by = callers[static_cast<size_t>(caller)];
   by.w.set_data_handle(const_cast<std::byte*>(w));  // read only, too
   if (split) return ExecuteInHalves(by, rows, x, reinterpret_cast<int32_t*>(y), scratch);
-  return ExecuteOnce(by, rows, x, y, scratch);
+  const int64_t row_bytes = WeightRowBytes(shape.dtype, shape.inputs);
+  dnnl_status_t status = dnnl_success;
+  for (int64_t row = 0; row < rows && status == dnnl_success;) {
+    const int64_t count = NextMatmulCall(rows - row);
+    status = ExecuteOnce(by, count, x + row * row_bytes,
+                         y + row * shape.outputs * int64_t{sizeof(float)}, scratch);
+    row += count;
+  }
+  return status;
 }
 
 }  // namespace plumbline

@@ -65,8 +65,8 @@ struct CallSet {
   // Whether MultiplyColumns multiplies from the same weights, on the instructions that calls use.
   bool multiplies_columns() const;
   // w: as packed for the calls; x [rows, inputs], dense; y [rows, outputs]; scratch: the caller's
-  // own. Each caller runs one at a time. What the library says, dnnl_success unless it failed.
-  // REQUIRES: rows is a cached size.
+  // own. Rows run in cached sizes, one after the other. Each caller runs one at a time. What the
+  // library says, dnnl_success unless it failed. REQUIRES: rows <= the most that were compiled.
   dnnl_status_t Execute(int caller, const std::byte* w, int64_t rows, const std::byte* x,
                         std::byte* y, std::byte* scratch);
 

@@ -151,12 +151,13 @@ void MultiplyColumns(const ColumnProduct& p, ResultSink sink) {
                          p.weights + column * words * kColumnStepBytes);
     }
   };
-  ParallelRuns(p.threads, CeilDiv(p.outputs, kColumnOutputs), [&](int64_t begin, int64_t end) {
-    for (int64_t column = begin; column < end; ++column) multiply(column);
-    const int64_t first = begin * kColumnOutputs;
-    const int64_t outputs = std::min(end * kColumnOutputs, p.outputs) - first;
-    sink({0, p.rows, first, outputs, p.y + first, p.outputs});
-  });
+  ParallelRuns(p.threads, CeilDiv(p.outputs, kColumnOutputs),
+               [&](int64_t begin, int64_t end, int64_t) {
+                 for (int64_t column = begin; column < end; ++column) multiply(column);
+                 const int64_t first = begin * kColumnOutputs;
+                 const int64_t outputs = std::min(end * kColumnOutputs, p.outputs) - first;
+                 sink({0, p.rows, first, outputs, p.y + first, p.outputs});
+               });
 }
 
 #else  // other CPUs have no such vectors

@@ -20,18 +20,18 @@ constexpr int64_t kTilesOfBlock = kResultOutputs / kQ4TileOutputs;
 // Of the library's layout for blocked calls (matmul_columns.h).
 constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
 constexpr int64_t kTileRowBytes = kQ4TileOutputs * kColumnWordBytes;
-constexpr int64_t kPage = 4096;  // threads' rooms begin at one
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
 
 // Of a thread: a slice as calls take it, and row by row.
 int64_t SliceRoom(const SliceCalls& calls) {
-  return RoundUp(std::max(calls.each->weight_bytes(), calls.last->weight_bytes()), kPage);
+  return RoundUp(std::max(calls.each->weight_bytes(), calls.last->weight_bytes()),
+                 kThreadScratchStep);
 }
 int64_t PlainRoom(const SliceCalls& calls) {
   if (calls.in_columns()) return 0;
   const int64_t outputs = std::max(calls.each->shape.outputs, calls.last->shape.outputs);
-  return RoundUp(outputs * calls.each->shape.inputs, kPage);
+  return RoundUp(outputs * calls.each->shape.inputs, kThreadScratchStep);
 }
 
 }  // namespace
@@ -83,15 +83,16 @@ void Q4Product::RunDirect(const Q4Machine& machine, int64_t rows, const std::byt
     x = whole;
   }
   const int64_t tiles = Q4Tiles(outputs);
-  ParallelRuns(machine.threads, CeilDiv(tiles, kTilesOfBlock), [&](int64_t begin, int64_t end) {
-    for (int64_t tile = begin * kTilesOfBlock; tile < std::min(tiles, end * kTilesOfBlock);
-         ++tile) {
-      MultiplyQ4Tile(weights_, tile, rows, x, stride, y);
-    }
-    const int64_t first = begin * kResultOutputs;
-    sink({0, rows, first, std::min(end * kResultOutputs, outputs) - first,
-          reinterpret_cast<float*>(y) + first, outputs});
-  });
+  ParallelRuns(machine.threads, CeilDiv(tiles, kTilesOfBlock),
+               [&](int64_t begin, int64_t end, int64_t) {
+                 for (int64_t tile = begin * kTilesOfBlock;
+                      tile < std::min(tiles, end * kTilesOfBlock); ++tile) {
+                   MultiplyQ4Tile(weights_, tile, rows, x, stride, y);
+                 }
+                 const int64_t first = begin * kResultOutputs;
+                 sink({0, rows, first, std::min(end * kResultOutputs, outputs) - first,
+                       reinterpret_cast<float*>(y) + first, outputs});
+               });
 }
 
 void Q4Product::RunSlices(const Q4Machine& machine, int64_t rows, const std::byte* x,

@@ -11,13 +11,11 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kScratchStep = 4096;  // so that no two threads write to one line, or near it
-
 // Results that are passed on together, so that a core's own cache has them still.
 constexpr int64_t kPartResults = int64_t{64} << 10;
 
 int64_t LibraryBytes(const CallSet& calls) {
-  return RoundUp(static_cast<int64_t>(calls.scratch_bytes), kScratchStep);
+  return RoundUp(static_cast<int64_t>(calls.scratch_bytes), kThreadScratchStep);
 }
 
 // What went wrong first in a parallel loop, which no exception may leave.
@@ -50,14 +48,9 @@ dnnl_status_t MultiplyPart(const SliceProduct& p, const Part& part, int thread,
   std::byte* const results = scratch + LibraryBytes(calls);
   const int64_t outputs = calls.shape.outputs;
   const int64_t row_bytes = WeightRowBytes(calls.shape.dtype, calls.shape.inputs);
-  for (int64_t row = 0; row < part.rows;) {
-    const int64_t count = NextMatmulCall(part.rows - row);
-    const dnnl_status_t status =
-        calls.Execute(thread, weights, count, p.x + (part.row + row) * row_bytes,
-                      results + row * outputs * int64_t{sizeof(float)}, scratch);
-    if (status != dnnl_success) return status;
-    row += count;
-  }
+  const dnnl_status_t status =
+      calls.Execute(thread, weights, part.rows, p.x + part.row * row_bytes, results, scratch);
+  if (status != dnnl_success) return status;
   sink({part.row, part.rows, part.slice * p.calls.outputs(), outputs,
         reinterpret_cast<float*>(results), outputs});
   return dnnl_success;
@@ -78,18 +71,15 @@ int64_t SliceCalls::rows() const {
 int64_t SliceCalls::scratch_bytes() const {
   const int64_t results = rows() * std::max(each->shape.outputs, last->shape.outputs);
   return std::max(LibraryBytes(*each), LibraryBytes(*last)) +
-         RoundUp(results * int64_t{sizeof(float)}, kScratchStep);
+         RoundUp(results * int64_t{sizeof(float)}, kThreadScratchStep);
 }
 
 void MultiplySlices(const SliceProduct& p, const std::byte* weights, ResultSink sink) {
   const int64_t parts = CeilDiv(p.rows, p.calls.rows());
-  const int64_t tasks = p.calls.slices * parts;
-  const int64_t used = std::min<int64_t>(p.threads, tasks);
   FirstFailure failure;
   // Each thread takes neighbouring slices, whose weights follow each other.
-  ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
-    for (int64_t task = tasks * thread / used; task < tasks * (thread + 1) / used; ++task) {
-      if (!failure.none()) return;
+  ParallelRuns(p.threads, p.calls.slices * parts, [&](int64_t begin, int64_t end, int64_t thread) {
+    for (int64_t task = begin; task < end && failure.none(); ++task) {
       const int64_t slice = task / parts;
       failure.Note(MultiplyPart(p, PartOf(p, slice, task % parts), static_cast<int>(thread),
                                 weights + p.calls.weight_offset(slice), sink));

@@ -17,6 +17,9 @@
 
 namespace plumbline {
 
+// Threads' parts of a scratch begin so far apart, so that no two write to one line, or near it.
+inline constexpr int64_t kThreadScratchStep = 4096;
+
 // The calls for the slices of one matrix; callers are the threads, and each call runs on one.
 struct SliceCalls {
   CallSet* each = nullptr;  // of all slices but the last

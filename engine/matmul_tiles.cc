@@ -140,12 +140,10 @@ void OnThreads(const TileProduct& product, ResultSink sink, const Fn& fn) {
   std::byte* const packed = product.scratch + product.threads * kPairSums * kSumBytes;
   if (!direct) PackStrips(shape, product.threads, product.rows, product.x, packed);
   const Product p = {product, direct ? product.x : packed, direct, sink};
-  const int64_t pairs = shape.columns() / kPair;
-  const int64_t used = std::min<int64_t>(product.threads, pairs);
-  ParallelFor(static_cast<int>(used), used, [&](int64_t thread) {
-    fn(p, pairs * thread / used, pairs * (thread + 1) / used, thread,
-       reinterpret_cast<float*>(product.scratch) + thread * kPairSums);
-  });
+  ParallelRuns(
+      product.threads, shape.columns() / kPair, [&](int64_t first, int64_t last, int64_t thread) {
+        fn(p, first, last, thread, reinterpret_cast<float*>(product.scratch) + thread * kPairSums);
+      });
 }
 
 int64_t PairBytes(const TileShape& shape) { return kPair * shape.runs() * kRunWeightBytes; }

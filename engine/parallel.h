@@ -26,11 +26,13 @@ void ParallelFor(int threads, int64_t n, const Fn& fn) {
   for (int64_t i = 0; i < n; ++i) fn(i);
 }
 
-// Calls fn(begin, end) on each thread, for its run of neighbours among [0, n).
+// Calls fn(begin, end, thread) on each thread, for its run of neighbours among [0, n); thread <
+// threads.
 template <class Fn>
 void ParallelRuns(int threads, int64_t n, const Fn& fn) {
   const int64_t used = std::min<int64_t>(threads, n);
-  ParallelFor(threads, used, [&](int64_t i) { fn(n * i / used, n * (i + 1) / used); });
+  ParallelFor(threads, used,
+              [&](int64_t thread) { fn(n * thread / used, n * (thread + 1) / used, thread); });
 }
 
 // Calls fn(i, thread) for i in [0, n), the next free thread taking the next i; thread < threads.

@@ -179,10 +179,16 @@ TEST_P(MatmulTest, OneCallTakes512Rows) {
   ASSERT_TRUE(matrix.ok()) << matrix.status();
   const std::vector<std::pair<int64_t, Calls>> cases = {{0, {}},
                                                         {1, {{0, 1}}},
+                                                        {31, {{0, 31}}},
+                                                        {32, {{0, 32}}},
                                                         {33, {{0, 33}}},
+                                                        {63, {{0, 63}}},
+                                                        {64, {{0, 64}}},
                                                         {511, {{0, 511}}},
                                                         {512, {{0, 512}}},
                                                         {513, {{0, 512}, {512, 1}}},
+                                                        {545, {{0, 512}, {512, 33}}},
+                                                        {600, {{0, 512}, {512, 88}}},
                                                         {1100, {{0, 512}, {512, 512}, {1024, 76}}}};
   for (const auto& [rows, expected] : cases) {
     Calls calls;

@@ -161,6 +161,5 @@ TEST_F(MatmulTilesTest, TheLibrarysPathMultipliesTheSame) {
   }
 }
 
-// Weights are read once for up to 512 rows: no size need be compiled ahead.
 }  // namespace
 }  // namespace plumbline::matmul_tiles_test

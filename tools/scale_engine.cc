@@ -12,7 +12,6 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kLeastStepTokens = 16;
-constexpr double kWarmUpSeconds = 0.005;
 
 // Tokens of the largest step of a point.
 int64_t StepTokens(const ScalePoint& point) {
@@ -94,12 +93,11 @@ absl::StatusOr<std::unique_ptr<ScaleEngine>> ScaleEngine::Load(
   return std::unique_ptr<ScaleEngine>(new ScaleEngine(*std::move(rig), options));
 }
 
-// Points take turns, so that the caches hold what the last one left. A step of 0.2 ms takes twice
-// as long then as among its like, which a longer one has read past.
+// Points take turns: each finds the caches as another left them.
 absl::StatusOr<ScaleSample> ScaleEngine::Run(const ScalePoint& point) {
   double warm_up = 0;
   absl::StatusOr<ScaleSample> sample = RunSteps(point);
-  while (sample.ok() && std::max(warm_up, sample->seconds) < kWarmUpSeconds) {
+  while (sample.ok() && std::max(warm_up, sample->seconds) < kStepWarmUpSeconds) {
     warm_up += sample->seconds;
     sample = RunSteps(point);
   }

@@ -21,10 +21,8 @@ namespace {
 
 constexpr int kGridBlockTokens = 16;
 constexpr int kRepetitions = 5;
-// Steps of one sample: as many as take this long, after some that are not counted. The first one
-// finds the caches as the anchors left them, and short ones take several until these hold what a
-// step leaves (a step of 0.35 ms took 1.0, 0.5, 0.4 ms at first).
-constexpr double kWarmUpSeconds = 0.005;
+// Steps of one sample: as many as take this long, after some that are not counted, since the first
+// ones find the caches as the anchors left them.
 constexpr double kSampleSeconds = 0.03;
 constexpr int kMostSteps = 100;
 // A sample that takes longer than this is not repeated kRepetitions times.
@@ -95,7 +93,7 @@ absl::Status ModelRunner::Repeat(StepRig& rig, ValidatedPoint& point) {
   while (steps < kMostSteps && sample.seconds < kSampleSeconds) {
     const absl::StatusOr<StepSample> step = rig.Run(point.point.spans);
     if (!step.ok()) return step.status();
-    if (warm_up < kWarmUpSeconds && step->seconds < kLongSeconds) {
+    if (warm_up < kStepWarmUpSeconds && step->seconds < kLongSeconds) {
       warm_up += step->seconds;
       continue;
     }
