@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "engine/attention_partials.h"
 #include "engine/attention_tiles.h"
@@ -125,33 +126,45 @@ void PagedAttention::View(const Pass& pass, const Task& task, const Unit& unit, 
   }
 }
 
-void PagedAttention::AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const {
+PagedAttention::Task* PagedAttention::AttendSegments(const Pass& pass, Task& task, TaskQueue& queue,
+                                                     Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
   // Pairs know ahead what to fetch; who gathers has room for one segment.
   const bool ahead =
       shape_.form == AttentionForm::kPairs && GroupsInBlocks(pass.store.geometry().block_tokens);
-  std::array<SegmentView, 2> views;
+  // Few rows wait for memory in each task's first segment: so the next task is taken before this
+  // one ends. Many rows are taken when a thread is free.
+  const bool early = ahead && rows <= micro_rows_;
   const int units = task.segments * task.kv_heads;
+  Task* after = nullptr;
   for (int i = 0; i < units; ++i) {
-    SegmentView& view = views[i % 2];
-    SegmentView& next = views[(i + 1) % 2];
     const Unit unit = UnitAt(task, i);
+    SegmentView& view = scratch.views[scratch.view];
+    if (!scratch.viewed) View(pass, task, unit, scratch, view);
     const bool last = i + 1 == units;
-    if (!ahead || i == 0) View(pass, task, unit, scratch, view);
-    if (ahead && !last) {
-      View(pass, task, UnitAt(task, i + 1), scratch, next);
+    if (last && early) after = queue.Take();
+    const Task* const of = last ? after : &task;
+    scratch.viewed = ahead && of != nullptr;
+    if (scratch.viewed) {
+      scratch.view = 1 - scratch.view;
+      SegmentView& next = scratch.views[scratch.view];
+      View(pass, *of, UnitAt(*of, last ? 0 : i + 1), scratch, next);
       view.next = &next;
     }
+    const int keys = KeysOf(pass, task, unit.segment);
+    if (MultipliesBf16(shape_.form)) PadValues(keys, scratch, view);
     scratch.ticks.LapKeysAndValues();
-    task.keys_read += KeysOf(pass, task, unit.segment);
+    task.keys_read += keys;
     for (int row = 0; row < rows; row += micro_rows_) {
       RunMicroTile(pass, task, unit, view, row, scratch);
       view.next = nullptr;  // once is enough
     }
   }
+  return early ? after : queue.Take();
 }
 
-void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) const {
+PagedAttention::Task* PagedAttention::RunTask(const Pass& pass, Task& task, TaskQueue& queue,
+                                              Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
   const int all_rows = task.kv_heads * rows;
   task.counts = {};
@@ -166,13 +179,19 @@ void PagedAttention::RunTask(const Pass& pass, Task& task, Scratch& scratch) con
       scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
     }
   }
-  AttendSegments(pass, task, scratch);
-  if (task.partials != nullptr) return;
+  Task* const after = AttendSegments(pass, task, queue, scratch);
+  if (task.partials != nullptr) return after;
   for (int r = 0; r < all_rows; ++r) {
     WriteRow(pass, task, r / rows, r % rows,
              scratch.running.get() + int64_t{1} * r * partial_floats_, scratch);
   }
   scratch.ticks.LapValues();
+  return after;
+}
+
+void PagedAttention::RunTasks(const Pass& pass, TaskQueue& queue, Scratch& scratch) const {
+  scratch.viewed = false;
+  for (Task* task = queue.Take(); task != nullptr;) task = RunTask(pass, *task, queue, scratch);
 }
 
 void PagedAttention::WriteRow(const Pass& pass, const Task& task, int head, int row,
@@ -211,8 +230,9 @@ void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer
                          std::byte* out, StepWork* work) {
   const Pass pass = {batch, store, layer, queries, query_stride, out_dtype, out};
   for (Scratch& scratch : scratch_) scratch.ticks.Reset();
-  ParallelTasks(shape_.threads, static_cast<int64_t>(tasks_.size()),
-                [&](int64_t i, int thread) { RunTask(pass, tasks_[i], scratch_[thread]); });
+  TaskQueue queue(absl::MakeSpan(tasks_));
+  ParallelFor(shape_.threads, std::min<int64_t>(shape_.threads, std::ssize(tasks_)),
+              [&](int64_t thread) { RunTasks(pass, queue, scratch_[thread]); });
   ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
                 [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
   CountWork(store, work);

@@ -14,6 +14,8 @@
 #ifndef PLUMBLINE_ENGINE_ATTENTION_H_
 #define PLUMBLINE_ENGINE_ATTENTION_H_
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -120,9 +122,21 @@ class PagedAttention {
   // One segment of one of a task's heads. A task goes through all heads of a segment before the
   // next: their keys and values lie side by side in a block.
   struct Unit {
-    int index;  // of the task's
-    int head;   // of the task's
+    int head;  // of the task's
     int segment;
+  };
+  // The tasks that no thread has taken yet. Any thread may take.
+  class TaskQueue {
+   public:
+    explicit TaskQueue(absl::Span<Task> tasks) : tasks_(tasks) {}
+    Task* Take() {  // null: none is left
+      const size_t i = next_.fetch_add(1, std::memory_order_relaxed);
+      return i < tasks_.size() ? &tasks_[i] : nullptr;
+    }
+
+   private:
+    absl::Span<Task> tasks_;
+    std::atomic<size_t> next_ = 0;
   };
   // Where a head's partials of a split tile are merged.
   struct Merge {
@@ -138,6 +152,9 @@ class PagedAttention {
     UntouchedArray<float> partial;  // one micro-tile's
     UntouchedArray<float> running;  // one task's
     UntouchedArray<float> row;      // one row of output
+    std::array<SegmentView, 2> views;
+    int view = 0;         // that of the unit at hand
+    bool viewed = false;  // whether it is set already
     AttentionTicks ticks;
   };
   // What Run hands to its parts.
@@ -158,10 +175,10 @@ class PagedAttention {
                         std::byte* panel) const;
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int64_t tiles);
-  // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` where there is room.
+  // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` of its segments.
   void AddTasks(Task task, int segments, int64_t parts);
   static Unit UnitAt(const Task& task, int index) {
-    return {index, index % task.kv_heads, task.first_segment + index / task.kv_heads};
+    return {index % task.kv_heads, task.first_segment + index / task.kv_heads};
   }
   // Keys of a segment that the task's last token sees.
   int KeysOf(const Pass& pass, const Task& task, int segment) const;
@@ -176,14 +193,19 @@ class PagedAttention {
                           Scratch& scratch, SegmentView& view) const;
   void GatherKeysInTiles(const Pass& pass, const Task& task, const Unit& unit, int keys,
                          std::byte* gathered) const;
-  void GatherValuesInTiles(const Pass& pass, const Task& task, const Unit& unit, int first,
-                           int keys, std::byte* gathered) const;
+  void GatherValuesInTiles(const Pass& pass, const Task& task, const Unit& unit, int keys,
+                           std::byte* gathered) const;
   // One KV head's part of the block that holds a position.
   KvPanel HeadPanelAt(const Pass& pass, const Task& task, const Unit& unit, int position) const;
   void CopyScales(const Pass& pass, const Task& task, const Unit& unit, int keys,
                   SegmentView& view) const;
-  void RunTask(const Pass& pass, Task& task, Scratch& scratch) const;
-  void AttendSegments(const Pass& pass, Task& task, Scratch& scratch) const;
+  // Until no task is left.
+  void RunTasks(const Pass& pass, TaskQueue& queue, Scratch& scratch) const;
+  // Both return the thread's next task.
+  Task* RunTask(const Pass& pass, Task& task, TaskQueue& queue, Scratch& scratch) const;
+  Task* AttendSegments(const Pass& pass, Task& task, TaskQueue& queue, Scratch& scratch) const;
+  // In tiles, whose products are of whole groups: zeros behind the last key's values.
+  void PadValues(int keys, Scratch& scratch, SegmentView& view) const;
   // Of a tile, of one of the task's heads: [head_dim].
   const float* QueryRow(const Pass& pass, const Task& task, int head, int row) const;
   void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;

@@ -112,8 +112,13 @@ PLUMBLINE_PAIRS inline void StoreBlock(const Sums<kRows, kVectors>& sums, float*
   }
 }
 
-// What a call fetches of a segment that comes next: two groups after two, its first half while
-// scores are computed, its second while values are added.
+// Blocks of 4, 2 and 1 that so many vectors are cut into (RunBlocks).
+constexpr int BlocksOf(int vectors) {
+  return vectors / kMostBlockVectors + vectors % kMostBlockVectors / 2 + vectors % 2;
+}
+
+// What a call fetches of a segment that comes next: two groups after two, one pair of them with
+// each block of scores, the others while values are added.
 class Fetcher {
  public:
   // `next` null: nothing.
@@ -124,10 +129,11 @@ class Fetcher {
     if (next_ == nullptr) return nullptr;
     const int64_t pairs = next_->head_dim / 2;  // that bring two groups
     const int64_t group = group_ + done / pairs * 2;
-    if (group + 1 >= next_->groups) return nullptr;
+    if (group >= next_->groups) return nullptr;
+    const int64_t other = std::min<int64_t>(group + 1, next_->groups - 1);
     const int64_t from = done % pairs / 2 * kLine;
     const auto side = [&](const auto& panels) {
-      return std::array{panels[group] + from, panels[group + 1] + from};
+      return std::array{panels[group] + from, panels[other] + from};
     };
     *runs = {side(next_->keys), side(next_->values), int64_t{kKeyGroup} * next_->head_dim};
     return runs;
@@ -152,9 +158,7 @@ struct ScoreBlock {
     for (int v = 0; v < kVectors; ++v) right.first[v] = segment.keys[group + v];
     FetchRuns room;
     const FetchRuns* fetch =
-        kVectors == kMostBlockVectors && row == 0
-            ? Fetcher(segment.next, 0).Runs(int64_t{group} / kVectors * pairs, &room)
-            : nullptr;
+        row == 0 ? Fetcher(segment.next, 0).Runs(int64_t{BlocksOf(group)} * pairs, &room) : nullptr;
     Sums<kRows, kVectors> sums = {};
     AddPairs<kRows, kVectors>({queries + row * query_bytes, query_bytes}, right, pairs, fetch,
                               sums);
@@ -175,7 +179,7 @@ struct ValueBlock {
     constexpr int kPairs = kKeyGroup / 2;
     const std::byte* left = weights + row * kScoreBytes;
     const bool fetches = kVectors == kMostBlockVectors && row == 0;
-    const Fetcher fetcher(fetches ? segment.next : nullptr, kSegmentGroups / 2);
+    const Fetcher fetcher(fetches ? segment.next : nullptr, 2 * BlocksOf(groups));
     int64_t done = int64_t{vector} / kMostBlockVectors * groups * kPairs;
     Sums<kRows, kVectors> block = {};
     for (int group = 0; group < groups; ++group, left += kGroupWeightBytes, done += kPairs) {

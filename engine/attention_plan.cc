@@ -10,7 +10,8 @@ namespace {
 
 // Tiles are split over segments while there are fewer than this many tasks for each thread.
 constexpr int kSplitTasksPerThread = 4;
-// Heads stay together where there are as many tasks without them.
+// The same of spans so short that a tile has room for all heads' rows: a task takes neighbouring
+// heads, of some segments.
 constexpr int kTogetherTasksPerThread = 16;
 
 }  // namespace
@@ -47,33 +48,36 @@ void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, 
   const int segments = CountSegments(span.first_position + token + task.tokens);
   const int rows = task.tokens * shape_.group();
   task.head_floats = int64_t{1} * segments * rows * partial_floats_;
-  const auto parts = [&](int per_thread, int64_t tasks) {
-    const int64_t wanted = shape_.threads > 1 ? int64_t{1} * per_thread * shape_.threads : 1;
-    return CeilDiv(wanted, tasks);
+  const bool room = split_used_ + shape_.kv_heads * task.head_floats <= split_floats_;
+  // As many tasks as are wanted of each tile.
+  const auto wanted = [&](int per_thread, int64_t of) {
+    return CeilDiv(shape_.threads > 1 ? int64_t{1} * per_thread * shape_.threads : 1, of);
   };
-  const int64_t together = parts(kTogetherTasksPerThread, tiles);
-  const bool fits = int64_t{1} * rows * shape_.kv_heads <= shape_.tile_rows() &&
-                    split_used_ + task.head_floats * shape_.kv_heads <= split_floats_;
-  if (fits && together <= segments) {
-    task.kv_heads = shape_.kv_heads;
-    return AddTasks(task, segments, together);
+  const bool short_span = int64_t{1} * span.count * shape_.heads <= shape_.tile_rows();
+  int64_t parts = wanted(kSplitTasksPerThread, tiles * shape_.kv_heads);
+  int64_t runs = shape_.kv_heads;
+  if (short_span) {
+    const int64_t together = wanted(kTogetherTasksPerThread, tiles);
+    parts = std::min<int64_t>(segments, together);
+    if (!room) parts = 1;
+    runs = std::min<int64_t>(shape_.kv_heads, CeilDiv(together, parts));
   }
-  for (int head = 0; head < shape_.kv_heads; ++head) {
-    task.kv_head = head;
-    AddTasks(task, segments, parts(kSplitTasksPerThread, tiles * shape_.kv_heads));
+  const auto heads = static_cast<int>(CeilDiv(shape_.kv_heads, runs));
+  for (; task.kv_head < shape_.kv_heads; task.kv_head += heads) {
+    task.kv_heads = std::min(heads, shape_.kv_heads - task.kv_head);
+    AddTasks(task, segments, room ? parts : 1);
   }
 }
 
 void PagedAttention::AddTasks(Task task, int segments, int64_t parts) {
   const auto per_part = static_cast<int>(CeilDiv(segments, parts));
-  const int64_t floats = task.kv_heads * task.head_floats;
-  if (per_part == segments || split_used_ + floats > split_floats_) {
+  if (per_part == segments) {
     task.segments = segments;
     tasks_.push_back(task);
     return;
   }
   task.partials = split_.get() + split_used_;
-  split_used_ += floats;
+  split_used_ += task.kv_heads * task.head_floats;
   for (int head = 0; head < task.kv_heads; ++head) {
     merges_.push_back({static_cast<int>(tasks_.size()), head, segments});
   }

@@ -82,10 +82,10 @@ void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, const
 }
 
 void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, const Unit& unit,
-                                         int first, int keys, std::byte* gathered) const {
+                                         int keys, std::byte* gathered) const {
   const int block_tokens = pass.store.geometry().block_tokens;
   const int head_dim = shape_.head_dim;
-  for (int key = first; key < keys;) {
+  for (int key = 0; key < keys;) {
     const int position = unit.segment * kSegmentKeys + key;
     const int slot = position % block_tokens;
     const std::byte* panel = HeadPanelAt(pass, task, unit, position).values;
@@ -96,31 +96,24 @@ void PagedAttention::GatherValuesInTiles(const Pass& pass, const Task& task, con
       ++key;
       continue;
     }
-    // Whole pairs; what lies beside an odd last key is overwritten below.
+    // Whole pairs, with what lies beside an odd last key.
     const int run = std::min(keys - key, block_tokens - slot);
     std::memcpy(gathered + to.first, panel + from.first,
                 static_cast<size_t>(run + run % 2) * head_dim * kBytes);
     key += run;
   }
-  ZeroValues(keys, (keys + kKeyGroup - 1) / kKeyGroup * kKeyGroup, head_dim, gathered);
 }
 
 void PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, const Unit& unit,
                                         int keys, Scratch& scratch, SegmentView& view) const {
   const int block_tokens = pass.store.geometry().block_tokens;
-  const int64_t group_bytes = int64_t{kKeyGroup} * shape_.head_dim * kBytes;
   view.dtype = KvDtype::kBf16;
-  // Values of whole groups are read where they lie; a last one that is not full is gathered.
-  const bool gather = !GroupsInBlocks(block_tokens);
-  const int whole = gather ? 0 : keys / kKeyGroup * kKeyGroup;
-  // Without gathered keys there is room for the values of this segment and of the next.
-  auto* const gathered_keys = reinterpret_cast<std::byte*>(scratch.keys.get());
-  auto* const gathered_values = gather || unit.index % 2 == 0
-                                    ? reinterpret_cast<std::byte*>(scratch.values.get())
-                                    : gathered_keys;
-  if (gather) GatherKeysInTiles(pass, task, unit, keys, gathered_keys);
-  if (whole < keys) GatherValuesInTiles(pass, task, unit, whole, keys, gathered_values);
-  if (gather) {
+  if (!GroupsInBlocks(block_tokens)) {
+    auto* const gathered_keys = reinterpret_cast<std::byte*>(scratch.keys.get());
+    auto* const gathered_values = reinterpret_cast<std::byte*>(scratch.values.get());
+    GatherKeysInTiles(pass, task, unit, keys, gathered_keys);
+    GatherValuesInTiles(pass, task, unit, keys, gathered_values);
+    const int64_t group_bytes = int64_t{kKeyGroup} * shape_.head_dim * kBytes;
     for (int i = 0; i < view.groups; ++i) {
       view.keys[i] = gathered_keys + i * group_bytes;
       view.values[i] = gathered_values + i * group_bytes;
@@ -138,8 +131,23 @@ void PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, cons
     }
     const int64_t in_block = int64_t{1} * (position - block_start) * shape_.head_dim * kBytes;
     view.keys[i] = panel.keys + in_block;
-    view.values[i] = key < whole ? panel.values + in_block : gathered_values + i * group_bytes;
+    view.values[i] = panel.values + in_block;
   }
+}
+
+void PagedAttention::PadValues(int keys, Scratch& scratch, SegmentView& view) const {
+  const int in_group = keys % kKeyGroup;
+  if (in_group == 0) return;
+  const std::byte*& values = view.values[view.groups - 1];
+  auto* const padded = reinterpret_cast<std::byte*>(scratch.values.get()) +
+                       int64_t{kKeyGroup} * (view.groups - 1) * shape_.head_dim * kBytes;
+  // Whole pairs, with what lies beside an odd last key.
+  if (values != padded) {
+    std::memcpy(padded, values,
+                static_cast<size_t>(in_group + in_group % 2) * shape_.head_dim * kBytes);
+  }
+  ZeroValues(in_group, kKeyGroup, shape_.head_dim, padded);
+  values = padded;
 }
 
 }  // namespace plumbline

@@ -22,7 +22,7 @@ inline constexpr int64_t kTiledTileRows = 384;
 inline constexpr int64_t kTiledScorePadding = 16;  // floats behind a row of scores
 inline constexpr int64_t kTileRows = 96;           // query rows that share one read of K and V
 inline constexpr int64_t kTasksPerThread = 4;      // of attention: below them tiles are split
-inline constexpr int64_t kTogetherPerThread = 16;  // the same where tasks hold all KV heads
+inline constexpr int64_t kTogetherPerThread = 16;  // the same of short spans
 inline constexpr int64_t kPanelRows = 128;         // query rows of a panel of stored scores
 inline constexpr int64_t kFloatBytes = 4;
 

@@ -58,24 +58,27 @@ int64_t CountTiles(const Step& step) {
 
 // How a span's tiles are cut into tasks (attention_plan.cc).
 struct Cut {
-  int64_t heads;  // tiles of so many KV heads are one
-  int64_t parts;
+  int64_t runs;   // of neighbouring KV heads
+  int64_t parts;  // of segments
 };
 Cut CutOf(const Step& step, const SpanShape& span, int64_t tiles) {
   const CostShape& s = step.shape;
   const int64_t threads = step.profile.threads;
-  const auto parts = [&](int64_t per_thread, int64_t tasks) {
-    return CeilDiv(threads > 1 ? per_thread * threads : 1, tasks);
+  const auto wanted = [&](int64_t per_thread, int64_t of) {
+    return CeilDiv(threads > 1 ? per_thread * threads : 1, of);
   };
-  const int64_t together = parts(cutting::kTogetherPerThread, tiles);
-  const int64_t rows = std::min(span.count, cutting::TileTokens(s)) * s.h;
-  if (rows <= cutting::TileRows(s) && together <= Segments(span)) return {s.g, together};
-  return {1, parts(cutting::kTasksPerThread, tiles * s.g)};
+  if (span.count * s.h > cutting::TileRows(s)) {
+    return {s.g, wanted(cutting::kTasksPerThread, tiles * s.g)};
+  }
+  const int64_t together = wanted(cutting::kTogetherPerThread, tiles);
+  const int64_t parts = std::min(Segments(span), together);
+  const int64_t heads = CeilDiv(s.g, std::min(s.g, CeilDiv(together, parts)));
+  return {CeilDiv(s.g, heads), parts};
 }
 
 void AddSpan(const Step& step, const SpanShape& span, const Cut& cut, AttentionLoad& load) {
   const CostShape& s = step.shape;
-  const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * s.g / cut.heads;
+  const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * cut.runs;
   const int64_t end = span.first + span.count;
   const int64_t segments = Segments(span);
   const int64_t per_part = CeilDiv(segments, cut.parts);

@@ -98,9 +98,9 @@ TEST(PredictStepTest, ASecondThreadHelpsOnlyWhereThereIsASecondTask) {
   ExpectClose(Of(one, WorkClass::kScores).seconds(), Of(two, WorkClass::kScores).seconds());
 }
 
-// Tasks hold all KV heads of a tile where there are 16 for each thread without cutting heads apart:
-// 16 streams are 32 tasks by their two segments, which are merged in a second region.
-TEST(PredictStepTest, HeadsStayTogetherWhereSegmentsMakeTasksEnough) {
+// Sixteen tasks for each thread: 16 streams are 32 by their two segments, which are merged in a
+// second region; those of one segment by runs of their heads.
+TEST(PredictStepTest, SegmentsAreSplitBeforeHeads) {
   constexpr double kRate = 1e6;
   const MachineProfile profile = MadeProfile(1e9, kNoLimit, kRate);
   const CostShape shape = StepTimeShape();
