@@ -8,6 +8,8 @@
 #include "engine/machine.h"
 #include "engine/machine_measure.h"
 #include "engine/matmul.h"
+#include "engine/matmul_columns.h"
+#include "engine/matmul_tiles.h"
 #include "engine/parallel.h"
 #include "engine/rate_tables.h"
 #include "engine/step_clock.h"
@@ -15,9 +17,16 @@
 namespace plumbline {
 namespace {
 
-// 17: where matrix units take 16 rows at a time, a second turn that is nearly empty.
-constexpr std::array<int64_t, 10> kMatmulRows = {1, 2, 4, 8, 16, 17, 32, 64, 128, 512};
-constexpr int64_t kMostRows = kMatmulRows.back();
+constexpr int64_t kMostRows = 512;
+// Powers of two, and where the cost of a row jumps: of matrix units, which take 16 rows at a time,
+// at a second turn that is nearly empty; otherwise where few rows no longer go around the library.
+std::array<int64_t, 10> MatmulRows(WeightDtype dtype) {
+  // 4 bits are unpacked to 8.
+  if (MultipliesInTiles(dtype == WeightDtype::kQ4 ? WeightDtype::kInt8 : dtype)) {
+    return {1, 2, 4, 8, 16, 17, 32, 64, 128, kMostRows};
+  }
+  return {1, 2, 4, 8, kMostColumnRows + 1, 16, 32, 64, 128, kMostRows};
+}
 // Streamed weights (their values do not matter): many matrices, together several times as large as
 // the last-level cache, and one sample some of them. A large server's (480 MiB) kept 160 MiB, and
 // gave them half as fast again as memory gives a model's weights; as much as it has was enough.
@@ -123,8 +132,9 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
                          [&](const MatmulRates& m) { return m.dtype == dtype && m.rows == rows; });
   };
   // One after another, from those that memory bounds on: it comes up to speed once.
-  for (const int64_t rows : kMatmulRows) {
-    const double ramp = rows == kMatmulRows[0] ? kMemoryRampSeconds : kUnitsRampSeconds;
+  const std::array<int64_t, 10> all_rows = MatmulRows(dtype);
+  for (const int64_t rows : all_rows) {
+    const double ramp = rows == all_rows[0] ? kMemoryRampSeconds : kUnitsRampSeconds;
     measurements->push_back(
         {{&rates_of(rows).streamed_bytes}, [stream = *stream, rows, ramp](absl::Span<double> out) {
            stream->Run(ramp, rows);
@@ -132,7 +142,7 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
            return absl::OkStatus();
          }});
   }
-  for (const int64_t rows : kMatmulRows) {
+  for (const int64_t rows : all_rows) {
     MatmulRates& rates = rates_of(rows);
     for (size_t i = 0; i < hot.size(); ++i) {
       const auto& [size, rate] = hot[i];
@@ -166,8 +176,9 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   dtypes.push_back(WeightDtype::kInt8);
   dtypes.push_back(WeightDtype::kQ4);
   for (const WeightDtype dtype : dtypes) {
-    for (const int64_t rows : kMatmulRows)
+    for (const int64_t rows : MatmulRows(dtype)) {
       profile->matmuls.push_back({dtype, rows, {}, {}, {}, {}});
+    }
   }
   for (const WeightDtype dtype : dtypes) {
     absl::Status status = AddDtype(threads, dtype, profile, measurements);
