@@ -32,7 +32,7 @@ class LoadClock final : public Clock {
 
 // How often anchors are taken through a run, and by what.
 struct AnchorPlan {
-  double every_seconds = 2;
+  double every_seconds = 1;
   std::function<Anchors()> measure;  // empty: none are taken
 };
 
