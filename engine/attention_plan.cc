@@ -54,18 +54,15 @@ void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, 
     return CeilDiv(shape_.threads > 1 ? int64_t{1} * per_thread * shape_.threads : 1, of);
   };
   const bool short_span = int64_t{1} * span.count * shape_.heads <= shape_.tile_rows();
-  int64_t parts = wanted(kSplitTasksPerThread, tiles * shape_.kv_heads);
-  int64_t runs = shape_.kv_heads;
-  if (short_span) {
-    const int64_t together = wanted(kTogetherTasksPerThread, tiles);
-    parts = std::min<int64_t>(segments, together);
-    if (!room) parts = 1;
-    runs = std::min<int64_t>(shape_.kv_heads, CeilDiv(together, parts));
-  }
+  const int64_t of_tile = short_span ? wanted(kTogetherTasksPerThread, tiles)
+                                     : wanted(kSplitTasksPerThread, tiles * shape_.kv_heads);
+  const int64_t parts = room ? std::min<int64_t>(segments, of_tile) : 1;
+  const int64_t runs =
+      short_span ? std::min<int64_t>(shape_.kv_heads, CeilDiv(of_tile, parts)) : shape_.kv_heads;
   const auto heads = static_cast<int>(CeilDiv(shape_.kv_heads, runs));
   for (; task.kv_head < shape_.kv_heads; task.kv_head += heads) {
     task.kv_heads = std::min(heads, shape_.kv_heads - task.kv_head);
-    AddTasks(task, segments, room ? parts : 1);
+    AddTasks(task, segments, parts);
   }
 }
 

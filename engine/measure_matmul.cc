@@ -17,15 +17,14 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kMostRows = 512;
 // Powers of two, and where the cost of a row jumps: of matrix units, which take 16 rows at a time,
 // at a second turn that is nearly empty; otherwise where few rows no longer go around the library.
 std::array<int64_t, 10> MatmulRows(WeightDtype dtype) {
   // 4 bits are unpacked to 8.
   if (MultipliesInTiles(dtype == WeightDtype::kQ4 ? WeightDtype::kInt8 : dtype)) {
-    return {1, 2, 4, 8, 16, 17, 32, 64, 128, kMostRows};
+    return {1, 2, 4, 8, 16, 17, 32, 64, 128, kMatmulCallRows};
   }
-  return {1, 2, 4, 8, kMostColumnRows + 1, 16, 32, 64, 128, kMostRows};
+  return {1, 2, 4, 8, kMostColumnRows + 1, 16, 32, 64, 128, kMatmulCallRows};
 }
 // Streamed weights (their values do not matter): many matrices, together several times as large as
 // the last-level cache, and one sample some of them. A large server's (480 MiB) kept 160 MiB, and
@@ -96,8 +95,8 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
     if (!matrix.ok()) return matrix.status();
     stream->matrices.push_back(*std::move(matrix));
   }
-  stream->x.resize(kMostRows * kStreamInputs * WeightDtypeBytes(dtype));
-  stream->y.resize(kMostRows * kStreamOutputs);
+  stream->x.resize(kMatmulCallRows * kStreamInputs * WeightDtypeBytes(dtype));
+  stream->y.resize(kMatmulCallRows * kStreamOutputs);
   return stream;
 }
 
@@ -121,7 +120,7 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
        {kWideMatrix, &MatmulRates::wide_macs}}};
   std::vector<std::shared_ptr<MatmulProbe>> probes;
   for (const auto& [size, rate] : hot) {
-    auto probe = MatmulProbe::Create(threads, dtype, size.outputs, size.inputs, kMostRows);
+    auto probe = MatmulProbe::Create(threads, dtype, size.outputs, size.inputs, kMatmulCallRows);
     if (!probe.ok()) return probe.status();
     probes.emplace_back(std::move(*probe));
   }
