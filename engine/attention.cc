@@ -212,7 +212,7 @@ void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& sc
   const int rows = task.tokens * shape_.group();
   const float* const partials = task.partials + merge.head * task.head_floats;
   scratch.ticks.Start();
-  for (int r = 0; r < rows; ++r) {
+  for (int r = merge.row; r < merge.row + merge.rows; ++r) {
     const int keys = span.first_position + task.token + r / shape_.group() + 1;
     float* running = scratch.running.get();
     running[shape_.head_dim + 1] = 0.0f;

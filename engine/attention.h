@@ -138,10 +138,12 @@ class PagedAttention {
     absl::Span<Task> tasks_;
     std::atomic<size_t> next_ = 0;
   };
-  // Where a head's partials of a split tile are merged.
+  // Where partials of a split tile are merged: some rows of a head.
   struct Merge {
-    int task = 0;      // any task of the tile: its rows
-    int head = 0;      // of the task's
+    int task = 0;  // any task of the tile
+    int head = 0;  // of the task's
+    int row = 0;   // of the tile, the first one
+    int rows = 0;
     int segments = 0;  // of the whole tile
   };
   struct alignas(64) Scratch {     // a cache line: threads bump the ticks beside each other

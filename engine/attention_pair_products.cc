@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/attention_products.h"
+#include "engine/rounding.h"
 #include "engine/tile_registers.h"
 
 #if defined(__x86_64__)
@@ -41,13 +42,25 @@ struct RightVectors {
   int64_t pair_bytes;                                     // from a pair to the next
 };
 
+// One of the blocks that a product is cut into (RunBlocks).
+struct Place {
+  int row;     // the first one
+  int vector;  // the first one
+  int column;  // as many columns of blocks stand before it
+  int strip;   // of the column's strips of rows, of `strips`
+  int strips;
+};
+
 // Lines to bring in meanwhile: of two groups eight runs side by side, the halves of their keys and
-// of their values; with each pair the next line of one group's. Run after run they come slower
-// (bench/README.md).
+// of their values; each pair stands for the next line of one group's. Run after run they come
+// slower (bench/README.md). Strips share the pairs among them, as a core has few requests for lines
+// and waits for them if it makes them all in its first strip.
 struct FetchRuns {
   std::array<const std::byte*, 2> keys;
   std::array<const std::byte*, 2> values;
   int64_t half;  // bytes from the first run of a side to its second
+  int first;     // the pair that this strip fetches for first
+  int every;     // from one such pair to the next
 
   PLUMBLINE_PAIRS void Fetch(int group, int64_t at) const {
     _mm_prefetch(keys[group] + at, _MM_HINT_T1);
@@ -86,11 +99,14 @@ PLUMBLINE_PAIRS inline void AddPairs(const LeftRows& left, const RightVectors& r
   int64_t at = 0;
   if (fetch != nullptr) {
     const FetchRuns runs = *fetch;
+    int due = runs.first;
     for (int64_t line = 0; line < int64_t{pairs} / 2 * kLine; line += kLine) {
 #pragma GCC unroll 2
       for (int group = 0; group < 2; ++group, pair += kPairBytes, at += right.pair_bytes) {
         AddPair<kRows, kVectors>(pair, left.row_bytes, right, at, sums);
+        if (due-- > 0) continue;
         runs.Fetch(group, line);
+        due = runs.every - 1;
       }
     }
     return;
@@ -112,8 +128,8 @@ PLUMBLINE_PAIRS inline void StoreBlock(const Sums<kRows, kVectors>& sums, float*
   }
 }
 
-// Blocks of 4, 2 and 1 that so many vectors are cut into (RunBlocks).
-constexpr int BlocksOf(int vectors) {
+// Columns of 4, 2 and 1 that so many vectors are cut into (RunBlocks).
+constexpr int ColumnsOf(int vectors) {
   return vectors / kMostBlockVectors + vectors % kMostBlockVectors / 2 + vectors % 2;
 }
 
@@ -124,8 +140,8 @@ class Fetcher {
   // `next` null: nothing.
   Fetcher(const SegmentView* next, int first_group) : next_(next), group_(first_group) {}
 
-  // For the pairs that follow `done` ones of this half. Null: nothing.
-  const FetchRuns* Runs(int64_t done, FetchRuns* runs) const {
+  // For the pairs of a block that follow `done` ones of this half. Null: nothing.
+  const FetchRuns* Runs(const Place& place, int64_t done, FetchRuns* runs) const {
     if (next_ == nullptr) return nullptr;
     const int64_t pairs = next_->head_dim / 2;  // that bring two groups
     const int64_t group = group_ + done / pairs * 2;
@@ -135,7 +151,8 @@ class Fetcher {
     const auto side = [&](const auto& panels) {
       return std::array{panels[group] + from, panels[other] + from};
     };
-    *runs = {side(next_->keys), side(next_->values), int64_t{kKeyGroup} * next_->head_dim};
+    *runs = {side(next_->keys), side(next_->values), int64_t{kKeyGroup} * next_->head_dim,
+             place.strip, place.strips};
     return runs;
   }
 
@@ -151,19 +168,20 @@ struct ScoreBlock {
   float* scores;
 
   template <int kRows, int kVectors>
-  PLUMBLINE_PAIRS void Run(int row, int group) const {
+  PLUMBLINE_PAIRS void Run(const Place& place) const {
+    const int group = place.vector;
     const int64_t query_bytes = int64_t{2} * segment.head_dim;
     const int pairs = segment.head_dim / 2;
     RightVectors right = {{}, kTileBytes};
     for (int v = 0; v < kVectors; ++v) right.first[v] = segment.keys[group + v];
     FetchRuns room;
     const FetchRuns* fetch =
-        row == 0 ? Fetcher(segment.next, 0).Runs(int64_t{BlocksOf(group)} * pairs, &room) : nullptr;
+        Fetcher(segment.next, 0).Runs(place, int64_t{place.column} * pairs, &room);
     Sums<kRows, kVectors> sums = {};
-    AddPairs<kRows, kVectors>({queries + row * query_bytes, query_bytes}, right, pairs, fetch,
+    AddPairs<kRows, kVectors>({queries + place.row * query_bytes, query_bytes}, right, pairs, fetch,
                               sums);
-    StoreBlock<kRows, kVectors>(sums, scores + int64_t{row} * kScoreFloats + group * kKeyGroup,
-                                kScoreFloats);
+    StoreBlock<kRows, kVectors>(
+        sums, scores + int64_t{place.row} * kScoreFloats + group * kKeyGroup, kScoreFloats);
   }
 };
 
@@ -175,12 +193,13 @@ struct ValueBlock {
   float* sums;
 
   template <int kRows, int kVectors>
-  PLUMBLINE_PAIRS void Run(int row, int vector) const {
+  PLUMBLINE_PAIRS void Run(const Place& place) const {
     constexpr int kPairs = kKeyGroup / 2;
-    const std::byte* left = weights + row * kScoreBytes;
-    const bool fetches = kVectors == kMostBlockVectors && row == 0;
-    const Fetcher fetcher(fetches ? segment.next : nullptr, 2 * BlocksOf(groups));
-    int64_t done = int64_t{vector} / kMostBlockVectors * groups * kPairs;
+    const int vector = place.vector;
+    const std::byte* left = weights + place.row * kScoreBytes;
+    const bool fetches = kVectors == kMostBlockVectors;
+    const Fetcher fetcher(fetches ? segment.next : nullptr, 2 * ColumnsOf(groups));
+    int64_t done = int64_t{place.column} * groups * kPairs;
     Sums<kRows, kVectors> block = {};
     for (int group = 0; group < groups; ++group, left += kGroupWeightBytes, done += kPairs) {
       RightVectors right = {{}, int64_t{kPairBytes} * segment.head_dim};
@@ -188,31 +207,33 @@ struct ValueBlock {
         right.first[v] = segment.values[group] + int64_t{vector + v} * kTileBytes;
       }
       FetchRuns room;
-      AddPairs<kRows, kVectors>({left, kScoreBytes}, right, kPairs, fetcher.Runs(done, &room),
-                                block);
+      AddPairs<kRows, kVectors>({left, kScoreBytes}, right, kPairs,
+                                fetcher.Runs(place, done, &room), block);
     }
     StoreBlock<kRows, kVectors>(
-        block, sums + int64_t{row} * segment.head_dim + int64_t{vector} * kLanes, segment.head_dim);
+        block, sums + int64_t{place.row} * segment.head_dim + int64_t{vector} * kLanes,
+        segment.head_dim);
   }
 };
 
 template <int kVectors, class Block>
-void RunRows(const Block& block, int rows, int vector) {
-  int row = 0;
-  for (; row + kMostBlockRows <= rows; row += kMostBlockRows) {
-    block.template Run<kMostBlockRows, kVectors>(row, vector);
+void RunColumn(const Block& block, int rows, int vector, int column) {
+  const auto strips = static_cast<int>(CeilDiv(rows, kMostBlockRows));
+  Place place = {0, vector, column, 0, strips};
+  for (; place.row + kMostBlockRows <= rows; place.row += kMostBlockRows, ++place.strip) {
+    block.template Run<kMostBlockRows, kVectors>(place);
   }
-  switch (rows - row) {
+  switch (rows - place.row) {
     case 1:
-      return block.template Run<1, kVectors>(row, vector);
+      return block.template Run<1, kVectors>(place);
     case 2:
-      return block.template Run<2, kVectors>(row, vector);
+      return block.template Run<2, kVectors>(place);
     case 3:
-      return block.template Run<3, kVectors>(row, vector);
+      return block.template Run<3, kVectors>(place);
     case 4:
-      return block.template Run<4, kVectors>(row, vector);
+      return block.template Run<4, kVectors>(place);
     case 5:
-      return block.template Run<5, kVectors>(row, vector);
+      return block.template Run<5, kVectors>(place);
     default:
       return;
   }
@@ -222,9 +243,10 @@ void RunRows(const Block& block, int rows, int vector) {
 template <class Block>
 void RunBlocks(const Block& block, int rows, int vectors) {
   int vector = 0;
-  for (; vector + 4 <= vectors; vector += 4) RunRows<4>(block, rows, vector);
-  for (; vector + 2 <= vectors; vector += 2) RunRows<2>(block, rows, vector);
-  if (vector < vectors) RunRows<1>(block, rows, vector);
+  int column = 0;
+  for (; vector + 4 <= vectors; vector += 4) RunColumn<4>(block, rows, vector, column++);
+  for (; vector + 2 <= vectors; vector += 2) RunColumn<2>(block, rows, vector, column++);
+  if (vector < vectors) RunColumn<1>(block, rows, vector, column);
 }
 
 #undef PLUMBLINE_PAIRS

@@ -13,6 +13,9 @@ constexpr int kSplitTasksPerThread = 4;
 // The same of spans so short that a tile has room for all heads' rows: a task takes neighbouring
 // heads, of some segments.
 constexpr int kTogetherTasksPerThread = 16;
+// Rows whose partials one thread merges in one go: behind 16k one of them takes as long as the
+// start of a parallel loop.
+constexpr int kMergedRows = 3;
 
 }  // namespace
 
@@ -75,8 +78,12 @@ void PagedAttention::AddTasks(Task task, int segments, int64_t parts) {
   }
   task.partials = split_.get() + split_used_;
   split_used_ += task.kv_heads * task.head_floats;
+  const int rows = task.tokens * shape_.group();
   for (int head = 0; head < task.kv_heads; ++head) {
-    merges_.push_back({static_cast<int>(tasks_.size()), head, segments});
+    for (int row = 0; row < rows; row += kMergedRows) {
+      merges_.push_back({static_cast<int>(tasks_.size()), head, row,
+                         std::min(kMergedRows, rows - row), segments});
+    }
   }
   for (int first = 0; first < segments; first += per_part) {
     task.first_segment = first;
