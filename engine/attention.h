@@ -189,6 +189,9 @@ class PagedAttention {
             SegmentView& view) const;
   void ViewSegment(const Pass& pass, const Task& task, const Unit& unit, int keys, Scratch& scratch,
                    SegmentView& view) const;
+  // Where a block that is gathered starts at `key` of the segment: brings in one that is due a
+  // little later, keys and values. Small blocks lie too far apart for the CPU to see a stream.
+  void FetchAhead(const Pass& pass, const Task& task, const Unit& unit, int keys, int key) const;
   void GatherSegment(const Pass& pass, const Task& task, const Unit& unit, int keys,
                      Scratch& scratch) const;
   void ViewSegmentInTiles(const Pass& pass, const Task& task, const Unit& unit, int keys,

@@ -72,6 +72,17 @@ KvPanel PagedAttention::HeadPanelAt(const Pass& pass, const Task& task, const Un
                    geometry.groups[0].dtype);
 }
 
+void PagedAttention::FetchAhead(const Pass& pass, const Task& task, const Unit& unit, int keys,
+                                int key) const {
+  constexpr int kKeysAhead = 32;
+  constexpr int64_t kLine = 64;
+  const int position = unit.segment * kSegmentKeys + key;
+  if (position % pass.store.geometry().block_tokens != 0 || key + kKeysAhead >= keys) return;
+  const KvPanel panel = HeadPanelAt(pass, task, unit, position + kKeysAhead);
+  const int64_t bytes = 2 * (panel.values - panel.keys);
+  for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(panel.keys + at);
+}
+
 void PagedAttention::GatherSegment(const Pass& pass, const Task& task, const Unit& unit, int keys,
                                    Scratch& scratch) const {
   const KvGeometry& geometry = pass.store.geometry();
@@ -87,6 +98,7 @@ void PagedAttention::GatherSegment(const Pass& pass, const Task& task, const Uni
     const int run =
         std::min({keys - key, place.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
     const KvPanel panel = HeadPanelAt(pass, task, unit, position);
+    FetchAhead(pass, task, unit, keys, key);
     const std::byte* from = panel.keys + place.first * bytes;
     float* to = scratch.keys.get() + PlaceKey(key, head_dim, kSegmentKeys).first;
     if (run == kKeyGroup) {

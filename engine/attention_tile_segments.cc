@@ -21,6 +21,35 @@ void CopyElements(const std::byte* from, int from_step, int count, std::byte* to
   }
 }
 
+// `count` runs of kRun pairs, so far apart there and here. A size that is known makes a copy no
+// call.
+struct Steps {
+  int64_t from;
+  int64_t to;
+};
+template <int kRun>
+void CopyRuns(const std::byte* from, std::byte* to, Steps steps, int count) {
+  for (int i = 0; i < count; ++i, from += steps.from, to += steps.to) {
+    std::memcpy(to, from, static_cast<size_t>(kRun) * kPairBytes);
+  }
+}
+void CopyRuns(int run, const std::byte* from, std::byte* to, Steps steps, int count) {
+  switch (run) {
+    case 1:
+      return CopyRuns<1>(from, to, steps, count);
+    case 2:
+      return CopyRuns<2>(from, to, steps, count);
+    case 4:
+      return CopyRuns<4>(from, to, steps, count);
+    case 8:
+      return CopyRuns<8>(from, to, steps, count);
+    default:
+      for (int i = 0; i < count; ++i, from += steps.from, to += steps.to) {
+        std::memcpy(to, from, static_cast<size_t>(run) * kPairBytes);
+      }
+  }
+}
+
 // Zeros for the keys from `first` to `end`, in pairs.
 void ZeroValues(int first, int end, int head_dim, std::byte* values) {
   if (first % 2 == 1) {
@@ -72,11 +101,9 @@ void PagedAttention::GatherKeysInTiles(const Pass& pass, const Task& task, const
     const int run =
         std::min({keys - key, from.width - slot % kKeyGroup, kKeyGroup - key % kKeyGroup});
     const std::byte* panel = HeadPanelAt(pass, task, unit, position).keys;
-    for (int64_t pair = 0; pair < pairs; ++pair) {
-      std::memcpy(gathered + (to.first + pair * to.width) * kPairBytes,
-                  panel + (from.first + pair * from.width) * kPairBytes,
-                  static_cast<size_t>(run) * kPairBytes);
-    }
+    FetchAhead(pass, task, unit, keys, key);
+    CopyRuns(run, panel + from.first * kPairBytes, gathered + to.first * kPairBytes,
+             {int64_t{kPairBytes} * from.width, int64_t{kPairBytes} * to.width}, pairs);
     key += run;
   }
 }
