@@ -80,33 +80,74 @@ TEST(LoadFidelity, RunsOfTwoWorkloadsAreNotCompared) {
   EXPECT_THAT(report, Not(HasSubstr("met")));
 }
 
-// A run in virtual time stands for the real one, and is simulated once more at its own anchors.
+// A run in virtual time that stands for a real one. Its anchors are those of its profile.
+struct StandIn {
+  LoadOptions options;
+  MachineProfile profile = MadeProfile(1e8, 1e12, 1e9);
+  LoadRecord record;
+
+  explicit StandIn(int repetitions) : options(TinyModelLoad()) {
+    options.requests = 40;
+    options.arrivals = "poisson:40";
+    options.salt = 7;
+    options.repetitions = repetitions;
+    options.simulate = true;
+    options.json = true;
+    options.machine = testing::TempDir() + "/load-fidelity-profile.json";
+    EXPECT_TRUE(SaveMachineProfile(profile, options.machine).ok());
+    record = Run();
+    for (RepetitionRecord& repetition : record.repetitions) {
+      repetition.anchors_before = repetition.anchors_after = profile.anchors;
+    }
+  }
+
+  LoadRecord Run() const {
+    std::ostringstream json;
+    EXPECT_TRUE(RunLoad(options, json).ok());
+    auto file = ParseLoadJson(json.str());
+    EXPECT_TRUE(file.ok()) << file.status();
+    return std::move(file->record);
+  }
+  // Simulates it once more, at its anchors.
+  void SimulateBeside() {
+    options.anchors_of = testing::TempDir() + "/load-fidelity-run.json";
+    const std::string text = LoadJson(record, {}, ComputeMetrics(record, {}), nullptr);
+    EXPECT_TRUE(ReplaceFile(options.anchors_of, text).ok());
+    options.repetitions = 1;
+  }
+  std::string Report() {
+    options.json = false;
+    std::ostringstream report;
+    EXPECT_TRUE(RunLoad(options, report).ok());
+    return report.str();
+  }
+};
+
 TEST(LoadFidelity, ASimulationAtTheAnchorsOfARunIsHeldAgainstIt) {
-  LoadOptions options = TinyModelLoad();
-  options.requests = 40;
-  options.arrivals = "poisson:40";
-  options.salt = 7;
-  options.simulate = true;
-  options.json = true;
-  options.machine = testing::TempDir() + "/load-fidelity-profile.json";
-  const MachineProfile profile = MadeProfile(1e8, 1e12, 1e9);
-  ASSERT_TRUE(SaveMachineProfile(profile, options.machine).ok());
-  std::ostringstream json;
-  ASSERT_TRUE(RunLoad(options, json).ok());
-  auto file = ParseLoadJson(json.str());
-  ASSERT_TRUE(file.ok()) << file.status();
-  LoadRecord& record = file->record;
-  record.repetitions[0].anchors_before = record.repetitions[0].anchors_after = profile.anchors;
-  const std::string path = testing::TempDir() + "/load-fidelity-run.json";
-  const std::string text = LoadJson(record, {}, ComputeMetrics(record, {}), nullptr);
-  ASSERT_TRUE(ReplaceFile(path, text).ok());
-  options.json = false;
-  options.anchors_of = path;
-  std::ostringstream report;
-  ASSERT_TRUE(RunLoad(options, report).ok());
-  EXPECT_THAT(report.str(), HasSubstr("Beside the real run"));
-  EXPECT_THAT(report.str(), HasSubstr("+0.0%"));
-  EXPECT_THAT(report.str(), Not(HasSubstr("missed")));
+  StandIn run(1);
+  run.SimulateBeside();
+  const std::string report = run.Report();
+  EXPECT_THAT(report, HasSubstr("Beside the real run"));
+  EXPECT_THAT(report, HasSubstr("+0.0%"));
+  EXPECT_THAT(report, Not(HasSubstr("missed")));
+}
+
+// Each repetition sends requests of its own, so that only the same ones can be compared.
+TEST(LoadFidelity, RepetitionsThatDriftedAreNotSimulated) {
+  StandIn run(3);
+  const std::vector<RepetitionRecord> real = run.record.repetitions;
+  ASSERT_EQ(real.size(), 3);
+  ASSERT_NE(real[0].end_seconds, real[1].end_seconds);
+  run.record.repetitions[0].anchors_after->read_bytes_per_second *= 1.2;
+  run.SimulateBeside();
+  const LoadRecord simulated = run.Run();
+  ASSERT_EQ(simulated.repetitions.size(), 2);
+  for (const size_t i : {0, 1}) {
+    EXPECT_DOUBLE_EQ(simulated.repetitions[i].end_seconds, real[i + 1].end_seconds) << i;
+  }
+  const std::string report = run.Report();
+  EXPECT_THAT(report, HasSubstr("+0.0%"));
+  EXPECT_THAT(report, Not(HasSubstr("missed")));
 }
 
 }  // namespace

@@ -103,9 +103,14 @@ absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptSc
                        : MakeEngineBackend(options, *setup);
   if (!backend.ok()) return backend.status();
   LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt, std::nullopt};
-  const LoadRunOptions run = {options.repetitions, options.warm_up_seconds,
-                              [&interrupt] { return interrupt.interrupted(); },
-                              options.priority_levels, options.deadline_seconds};
+  LoadRunOptions run;
+  run.repetitions = options.repetitions;
+  // Beside a real run: what counts of it, and nothing else.
+  if (setup->real.has_value()) run.numbers = SteadyRepetitions(setup->real->record);
+  run.warm_up_seconds = options.warm_up_seconds;
+  run.interrupted = [&interrupt] { return interrupt.interrupted(); };
+  run.priority_levels = options.priority_levels;
+  run.deadline_seconds = options.deadline_seconds;
   if (options.find_max_rate) {
     absl::StatusOr<RateSearch> found = SearchRate(options, run, *setup, **backend, &result.record);
     if (!found.ok()) return found.status();

@@ -35,7 +35,8 @@ class EngineBackend final : public LoadBackend {
         mover_(*store_, host_.get()),
         profile_(std::move(profile)) {}
 
-  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(int64_t /*repetition*/,
+                                                         LoadSink& sink) override {
     SessionOptions session;
     session.scheduler = setup_.scheduler;
     session.profile = now_.has_value() ? &*now_ : nullptr;
@@ -85,14 +86,13 @@ class SimulationBackend final : public LoadBackend {
              PredictSampling(now, options_.shape, spans);
     };
   }
-  // The n-th repetition sends what the real one's n-th sent, at the anchors that this had.
-  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+  // A repetition sends what the real one of its number sent, at the anchors that this had.
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(int64_t repetition,
+                                                         LoadSink& sink) override {
     absl::Span<const AnchorMark> marks;
-    if (real_ != nullptr && next_ < real_->repetitions.size()) {
-      const RepetitionRecord& repetition = real_->repetitions[next_];
-      if (AnchorDrift(repetition) <= kMostDrift) marks = repetition.anchor_marks;
+    if (real_ != nullptr && repetition < std::ssize(real_->repetitions)) {
+      marks = real_->repetitions[repetition].anchor_marks;
     }
-    ++next_;
     anchored_.emplace(profile_, marks);
     return std::make_unique<SimulationTarget>(options_, sink);
   }
@@ -103,18 +103,18 @@ class SimulationBackend final : public LoadBackend {
   SimulationOptions options_;
   const MachineProfile profile_;  // at the real run's mean anchors
   const LoadRecord* real_;
-  size_t next_ = 0;
   std::optional<AnchoredProfile> anchored_;  // of the target that lives
 };
 
-// Repeats the recorded repetitions one after the other, as RunRepetitions asks for targets.
+// Repeats the recorded repetitions one after the other.
 class ReplayBackend final : public LoadBackend {
  public:
   ReplayBackend(SimulationOptions options, const LoadRecord& recorded)
       : options_(std::move(options)), recorded_(recorded) {}
-  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) override {
+  absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(int64_t repetition,
+                                                         LoadSink& sink) override {
     const auto& repetitions = recorded_.repetitions;
-    ReplayTimes(TimesOf(repetitions[next_++ % repetitions.size()]), &options_);
+    ReplayTimes(TimesOf(repetitions[repetition % std::ssize(repetitions)]), &options_);
     return std::make_unique<SimulationTarget>(options_, sink);
   }
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
@@ -123,7 +123,6 @@ class ReplayBackend final : public LoadBackend {
  private:
   SimulationOptions options_;
   const LoadRecord& recorded_;
-  size_t next_ = 0;
 };
 
 // A machine that this process does not run on will do.

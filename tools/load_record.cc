@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 
 namespace plumbline {
 
@@ -43,6 +44,14 @@ double AnchorDrift(const RepetitionRecord& repetition) {
     drift = std::max(drift, most->anchors.*figure / (least->anchors.*figure) - 1);
   }
   return drift;
+}
+
+std::vector<int64_t> SteadyRepetitions(const LoadRecord& record) {
+  std::vector<int64_t> steady;
+  for (int64_t i = 0; i < std::ssize(record.repetitions); ++i) {
+    if (AnchorDrift(record.repetitions[i]) <= kMostDrift) steady.push_back(i);
+  }
+  return steady;
 }
 
 absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record) {

@@ -145,6 +145,9 @@ struct LoadRecord {
   bool operator==(const LoadRecord&) const = default;
 };
 
+// The numbers of the repetitions that are not discarded.
+std::vector<int64_t> SteadyRepetitions(const LoadRecord& record);
+
 // The mean of the anchors around the repetitions that are not discarded. FailedPrecondition where
 // there is none: no anchors were taken, or all drifted too far.
 absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record);

@@ -1,6 +1,8 @@
 #include "tools/load_run.h"
 
 #include <cmath>
+#include <cstddef>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -50,7 +52,7 @@ class RepetitionRun {
     few.workload.output = *std::move(output);
     const absl::StatusOr<LoadWorkload> workload = WorkloadOf(few, 0);
     if (!workload.ok()) return workload.status();
-    return RunOne(*workload, "warming up").status();
+    return RunOne(*workload, 0, "warming up").status();
   }
 
   absl::StatusOr<RepetitionRecord> Run(int64_t number) {
@@ -60,7 +62,7 @@ class RepetitionRun {
     if (!before.ok()) return before.status();
     spdlog::debug("load: sending {} requests", workload->requests().size());
     absl::StatusOr<RepetitionRecord> repetition =
-        RunOne(*workload, number == 0 ? "load" : absl::StrCat("load ", number + 1));
+        RunOne(*workload, number, number == 0 ? "load" : absl::StrCat("load ", number + 1));
     if (!repetition.ok()) return repetition;
     const auto after = backend_.MeasureNow();
     if (!after.ok()) return after.status();
@@ -74,7 +76,8 @@ class RepetitionRun {
  private:
   static constexpr int64_t kWarmUpRequests = 8;
 
-  absl::StatusOr<RepetitionRecord> RunOne(const LoadWorkload& workload, const std::string& what) {
+  absl::StatusOr<RepetitionRecord> RunOne(const LoadWorkload& workload, int64_t number,
+                                          const std::string& what) {
     const auto total = static_cast<int64_t>(workload.requests().size());
     Progress progress(what, total);
     DriveOptions drive;
@@ -88,7 +91,7 @@ class RepetitionRun {
       progress.SetNote(LoadProgressText(recorder, total, now));
     };
     return Drive(
-        workload, [this](LoadSink& sink) { return backend_.MakeTarget(sink); }, drive);
+        workload, [&](LoadSink& sink) { return backend_.MakeTarget(number, sink); }, drive);
   }
 
   static constexpr double kProgressSeconds = 0.2;
@@ -107,12 +110,17 @@ absl::StatusOr<std::vector<RepetitionRecord>> RunRepetitions(const LoadRunOption
   if (backend.needs_warm_up()) {
     if (absl::Status status = run.WarmUp(); !status.ok()) return status;
   }
+  std::vector<int64_t> numbers = options.numbers;
+  const bool until_steady = numbers.empty();
+  if (until_steady) {
+    numbers.resize(2 * static_cast<size_t>(options.repetitions));
+    std::iota(numbers.begin(), numbers.end(), 0);
+  }
   std::vector<RepetitionRecord> repetitions;
   int steady = 0;
-  const auto interrupted = [&] { return options.interrupted && options.interrupted(); };
-  for (int64_t number = 0; steady < options.repetitions && number < 2 * options.repetitions;
-       ++number) {
-    if (number > 0 && interrupted()) break;
+  for (const int64_t number : numbers) {
+    if (until_steady && steady >= options.repetitions) break;
+    if (!repetitions.empty() && options.interrupted && options.interrupted()) break;
     absl::StatusOr<RepetitionRecord> repetition = run.Run(number);
     if (!repetition.ok()) return repetition.status();
     if (AnchorDrift(*repetition) <= kMostDrift) ++steady;

@@ -2,6 +2,7 @@
 #ifndef PLUMBLINE_TOOLS_LOAD_RUN_H_
 #define PLUMBLINE_TOOLS_LOAD_RUN_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,8 +22,9 @@ namespace plumbline {
 class LoadBackend {
  public:
   virtual ~LoadBackend() = default;
-  // A fresh one, for one repetition; only one lives at a time.
-  virtual absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(LoadSink& sink) = 0;
+  // A fresh one, for one repetition (by its number); only one lives at a time.
+  virtual absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(int64_t repetition,
+                                                                 LoadSink& sink) = 0;
   // What the machine does right now; none in virtual time.
   virtual absl::StatusOr<std::optional<Anchors>> MeasureNow() = 0;
   // Whether its first requests are slower than later ones.
@@ -39,6 +41,7 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOpt
 
 struct LoadRunOptions {
   int repetitions = 1;
+  std::vector<int64_t> numbers;  // not empty: these repetitions instead, once each
   std::optional<double> warm_up_seconds;
   std::function<bool()> interrupted;
   int64_t priority_levels = 1;  // DriveOptions
