@@ -1,6 +1,8 @@
 // Norms, activations, rotary positions and conversions, and what a parallel region costs.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "engine/machine_measure.h"
 #include "engine/ops.h"
 #include "engine/parallel.h"
+#include "engine/step_clock.h"
 
 namespace plumbline {
 namespace {
@@ -25,6 +28,8 @@ constexpr int kPasses = 32;
 // Of a step with many streams: more than a core's own cache holds, as after the head's matmul.
 constexpr int kLogitRows = 16;
 constexpr int kVocab = 32768;
+constexpr int kNormRowsPerThread = 128;
+constexpr double kNormSampleSeconds = 0.001;
 
 // Rows of every thread, side by side; all small enough for a core's own cache.
 struct RowBuffers {
@@ -68,10 +73,57 @@ Measurement RowMeasurement(const std::shared_ptr<RowBuffers>& buffers, int eleme
           }};
 }
 
-void Norm(RowBuffers& b, size_t row, NormKind kind) {
-  const float* bias = kind == NormKind::kLayer ? b.gain.data() : nullptr;
-  NormRow({kind, 1e-5f, b.gain.data(), bias}, kWidth, b.in.data() + row * kWidth, b.dtype,
-          b.out.data() + row * kWidth * sizeof(float));
+// Norms read whole rows, of which each thread that multiplied has just written some columns: lines
+// come from the other cores' caches. As many rows as a large step has.
+struct NormBuffers {
+  explicit NormBuffers(int num_threads)
+      : threads(num_threads),
+        in(rows() * kWidth),
+        out(rows() * kWidth * sizeof(float)),
+        gain(kWidth, 1.0f),
+        dtype(HasFastBf16() ? WeightDtype::kBf16 : WeightDtype::kF32) {}
+
+  size_t rows() const { return size_t{kNormRowsPerThread} * static_cast<size_t>(threads); }
+  void Write() {
+    ParallelRuns(threads, kWidth, [&](int64_t begin, int64_t end, int64_t) {
+      for (size_t row = 0; row < rows(); ++row) {
+        std::fill(in.begin() + static_cast<int64_t>(row) * kWidth + begin,
+                  in.begin() + static_cast<int64_t>(row) * kWidth + end, 0.25f);
+      }
+    });
+  }
+  void Read(NormKind kind) {
+    const float* bias = kind == NormKind::kLayer ? gain.data() : nullptr;
+    ParallelRuns(threads, static_cast<int64_t>(rows()), [&](int64_t begin, int64_t end, int64_t) {
+      for (int64_t row = begin; row < end; ++row) {
+        NormRow({kind, 1e-5f, gain.data(), bias}, kWidth, in.data() + row * kWidth, dtype,
+                out.data() + row * kWidth * static_cast<int64_t>(sizeof(float)));
+      }
+    });
+  }
+
+  int threads;
+  std::vector<float> in;
+  std::vector<std::byte> out;
+  std::vector<float> gain;
+  WeightDtype dtype;
+};
+
+Measurement NormMeasurement(const std::shared_ptr<NormBuffers>& buffers, NormKind kind,
+                            Rate* target) {
+  return {{target}, [=](absl::Span<double> rates) {
+            double seconds = 0;
+            double elements = 0;  // of a thread
+            do {
+              buffers->Write();
+              const double start = SteadySeconds();
+              buffers->Read(kind);
+              seconds += SteadySeconds() - start;
+              elements += double{kNormRowsPerThread} * kWidth;
+            } while (seconds < kNormSampleSeconds);
+            rates[0] = elements / seconds;
+            return absl::OkStatus();
+          }};
 }
 
 void Activation(RowBuffers& b, size_t row, FeedForwardKind kind) {
@@ -118,8 +170,9 @@ void AddRowMeasurements(int threads, MachineProfile* profile,
   const auto add = [&](int elements, Rate* target, const auto& work) {
     measurements->push_back(RowMeasurement(buffers, elements, target, work));
   };
-  add(kWidth, &rates.rms_norm, [](RowBuffers& b, size_t row) { Norm(b, row, NormKind::kRms); });
-  add(kWidth, &rates.layer_norm, [](RowBuffers& b, size_t row) { Norm(b, row, NormKind::kLayer); });
+  const auto norms = std::make_shared<NormBuffers>(threads);
+  measurements->push_back(NormMeasurement(norms, NormKind::kRms, &rates.rms_norm));
+  measurements->push_back(NormMeasurement(norms, NormKind::kLayer, &rates.layer_norm));
   add(kFfn, &rates.swiglu,
       [](RowBuffers& b, size_t row) { Activation(b, row, FeedForwardKind::kSwiGlu); });
   add(kFfn, &rates.gelu,
