@@ -76,8 +76,10 @@ void PagedAttention::FetchAhead(const Pass& pass, const Task& task, const Unit& 
                                 int key) const {
   constexpr int kKeysAhead = 32;
   constexpr int64_t kLine = 64;
+  const int block_tokens = pass.store.geometry().block_tokens;
   const int position = unit.segment * kSegmentKeys + key;
-  if (position % pass.store.geometry().block_tokens != 0 || key + kKeysAhead >= keys) return;
+  if (block_tokens > kKeysAhead) return;  // long enough to be a stream
+  if (position % block_tokens != 0 || key + kKeysAhead >= keys) return;
   const KvPanel panel = HeadPanelAt(pass, task, unit, position + kKeysAhead);
   const int64_t bytes = 2 * (panel.values - panel.keys);
   for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(panel.keys + at);
