@@ -57,11 +57,9 @@ std::vector<int64_t> SteadyRepetitions(const LoadRecord& record) {
 absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record) {
   Anchors sum;
   int taken = 0;
-  bool discarded = false;
-  for (const RepetitionRecord& repetition : record.repetitions) {
-    const bool drifted = AnchorDrift(repetition) > kMostDrift;
-    discarded = discarded || drifted;
-    if (drifted) continue;
+  const std::vector<int64_t> steady = SteadyRepetitions(record);
+  for (const int64_t i : steady) {
+    const RepetitionRecord& repetition = record.repetitions[i];
     for (const auto& anchors : {repetition.anchors_before, repetition.anchors_after}) {
       if (!anchors.has_value()) continue;
       sum.matmul_flops_per_second += anchors->matmul_flops_per_second;
@@ -71,9 +69,10 @@ absl::StatusOr<Anchors> MeanAnchors(const LoadRecord& record) {
   }
   if (taken == 0) {
     return absl::FailedPreconditionError(
-        discarded ? "the run is discarded, as the machine's anchors drifted by more than 10% in "
-                    "it: repeat it while nothing else runs"
-                  : "the run has no anchors: repeat it on the engine, without --no-predict");
+        steady.size() < record.repetitions.size()
+            ? "the run is discarded, as the machine's anchors drifted by more than 10% in "
+              "it: repeat it while nothing else runs"
+            : "the run has no anchors: repeat it on the engine, without --no-predict");
   }
   return Anchors{sum.matmul_flops_per_second / taken, sum.read_bytes_per_second / taken};
 }

@@ -210,9 +210,7 @@ class RoundCollector {
 
 std::vector<const RepetitionRecord*> CountedRepetitions(const LoadRecord& record) {
   std::vector<const RepetitionRecord*> counted;
-  for (const RepetitionRecord& repetition : record.repetitions) {
-    if (AnchorDrift(repetition) <= kMostDrift) counted.push_back(&repetition);
-  }
+  for (const int64_t i : SteadyRepetitions(record)) counted.push_back(&record.repetitions[i]);
   // Where all drifted, none is better than another.
   if (counted.empty()) {
     for (const RepetitionRecord& repetition : record.repetitions) counted.push_back(&repetition);
