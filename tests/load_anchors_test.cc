@@ -119,14 +119,15 @@ TEST(LoadAnchors, AreTakenBetweenStepsWhileTheRunsClockStandsStill) {
   AnchorPlan plan;
   plan.every_seconds = 2;
   int taken = 0;
-  plan.measure = [&] {
+  plan.measure = [&](AnchorMark& mark) {
     wall.Advance(0.25);
-    return Times(++taken);
+    mark.anchors = Times(++taken);
+    return absl::OkStatus();
   };
   AnchorWatch watch(plan, clock, recorder);
   for (int step = 0; step < 10; ++step) {
     wall.Advance(0.75);
-    watch.BetweenSteps();
+    ASSERT_TRUE(watch.BetweenSteps().ok());
   }
   EXPECT_DOUBLE_EQ(clock.NowSeconds(), 7.5);
   const std::vector<AnchorMark> marks = recorder.Take().anchor_marks;
@@ -141,7 +142,19 @@ TEST(LoadAnchors, AreNotTakenWhereNothingMeasures) {
   LoadRecorder recorder(nullptr);
   AnchorWatch watch({}, clock, recorder);
   wall.Advance(10);
-  watch.BetweenSteps();
+  EXPECT_TRUE(watch.BetweenSteps().ok());
+  EXPECT_TRUE(recorder.Take().anchor_marks.empty());
+}
+
+TEST(LoadAnchors, WhatCannotBeMeasuredIsSaidAndNotRecorded) {
+  ManualClock wall;
+  LoadClock clock(wall);
+  LoadRecorder recorder(nullptr);
+  AnchorPlan plan;
+  plan.measure = [](AnchorMark&) { return absl::ResourceExhaustedError("no room"); };
+  AnchorWatch watch(plan, clock, recorder);
+  wall.Advance(10);
+  EXPECT_EQ(watch.BetweenSteps().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(recorder.Take().anchor_marks.empty());
 }
 

@@ -37,6 +37,7 @@ LoadRecord FullRecord() {
       record.*(*member) = count++;
     }
   }
+  record.reference_steps = {{2, 5, 1}, {1, 3, 6}};
   for (int r = 0; r < 2; ++r) {
     RepetitionRecord& repetition = record.repetitions.emplace_back();
     repetition.warm_up_seconds = 0.1;
@@ -44,7 +45,10 @@ LoadRecord FullRecord() {
     repetition.interrupted = r == 1;
     if (r == 0) repetition.anchors_before = Anchors{1.1e11, 3e10};
     if (r == 0) repetition.anchors_after = Anchors{1.2e11, 3.1e10};
-    if (r == 0) repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}}, {0.2, 0.04, {1e11, 2e10}}};
+    if (r == 0) {
+      repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}, {0.01, 0.3}},
+                                 {0.2, 0.04, {1e11, 2e10}, {1.0 / 3, 0.02}}};
+    }
     for (int i = 0; i < 2; ++i) {
       StepRecord& step = repetition.steps.emplace_back();
       for (const auto& field : kStepFields) {
@@ -125,6 +129,13 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {R"("token_seconds":[0.1)", R"("token_seconds":[null)"},
       {R"("requests":[{"id")", R"("requests":[3,{"id")"},
       {R"("matmul_flops_per_second":110000000000.0)", R"("matmul_flops_per_second":0)"},
+      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,5])"},
+      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[7,5,1])"},
+      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,-1,1])"},
+      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,9223372036854775807,1])"},
+      {R"("reference_steps":[[2,5,1],)", R"("reference_steps":[)"},
+      {R"("anchor_marks":[[0.1,0.03,)", R"("anchor_marks":[[0.1,)"},
+      {R"(30000000000.0,0.01,0.3])", R"(30000000000.0,0.01,0])"},
       {R"("policy":{"max_running":"7")", R"("policy":{"max_running":7)"},
       {R"("slo":"")", R"("slo":"speed=1")"},
       {R"("steps":[[)", R"("steps":[7,[)"}};

@@ -18,6 +18,7 @@
 #include "tools/load_search.h"
 #include "tools/load_setup.h"
 #include "tools/output.h"
+#include "tools/table.h"
 
 namespace plumbline {
 namespace {
@@ -83,14 +84,17 @@ struct LoadResult {
   LoadSlo slo;
   std::optional<RateSearch> search;
   std::optional<LoadFile> real;  // whose anchors a simulation has
+  std::string note;              // of what ran it
 };
 
 // The run whose anchors a simulation has, beside it. Empty where there is none.
 std::string BesideRealRun(const LoadResult& result, const LoadMetrics& metrics) {
   if (!result.real.has_value()) return "";
   const LoadFile& real = *result.real;
-  return absl::StrCat("\n", FidelityReport(real.record, ComputeMetrics(real.record, real.slo),
-                                           result.record, metrics));
+  return absl::StrCat(
+      "\n",
+      FidelityReport(real.record, ComputeMetrics(real.record, real.slo), result.record, metrics),
+      result.note.empty() ? "" : WrapText(result.note));
 }
 
 absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptScope& interrupt) {
@@ -102,7 +106,7 @@ absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptSc
       options.simulate ? MakeSimulationBackend(options, *setup)
                        : MakeEngineBackend(options, *setup);
   if (!backend.ok()) return backend.status();
-  LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt, std::nullopt};
+  LoadResult result = {DescribeLoad(options, *setup), setup->slo, std::nullopt, std::nullopt, ""};
   LoadRunOptions run;
   run.repetitions = options.repetitions;
   // Beside a real run: what counts of it, and nothing else.
@@ -121,13 +125,15 @@ absl::StatusOr<LoadResult> RunAnew(const LoadOptions& options, const InterruptSc
     result.record.repetitions = *std::move(repetitions);
   }
   result.real = std::move(setup->real);
+  result.note = (*backend)->note();
   return result;
 }
 
 absl::StatusOr<LoadResult> ReadSavedRun(const LoadOptions& options) {
   absl::StatusOr<LoadFile> file = ReadLoadFile(options.from);
   if (!file.ok()) return file.status();
-  LoadResult result = {std::move(file->record), std::move(file->slo), std::nullopt, std::nullopt};
+  LoadResult result = {std::move(file->record), std::move(file->slo), std::nullopt, std::nullopt,
+                       ""};
   if (!options.slo.empty()) {
     absl::StatusOr<LoadSlo> slo = ParseSlo(options.slo);
     if (!slo.ok()) return slo.status();

@@ -13,14 +13,17 @@ double LoadClock::StandStill(const std::function<void()>& work) {
   return took;
 }
 
-void AnchorWatch::BetweenSteps() {
-  if (!plan_.measure) return;
+absl::Status AnchorWatch::BetweenSteps() {
+  if (!plan_.measure) return absl::OkStatus();
   AnchorMark mark;
   mark.seconds = clock_.NowSeconds();
-  if (mark.seconds - last_seconds_ < plan_.every_seconds) return;
-  mark.cost_seconds = clock_.StandStill([&] { mark.anchors = plan_.measure(); });
+  if (mark.seconds - last_seconds_ < plan_.every_seconds) return absl::OkStatus();
+  absl::Status status;
+  mark.cost_seconds = clock_.StandStill([&] { status = plan_.measure(mark); });
+  if (!status.ok()) return status;
   last_seconds_ = mark.seconds;
   sink_.OnAnchors(mark);
+  return absl::OkStatus();
 }
 
 AnchoredProfile::AnchoredProfile(const MachineProfile& profile,

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "engine/machine_profile.h"
 #include "scheduler/clock.h"
@@ -33,7 +34,8 @@ class LoadClock final : public Clock {
 // How often anchors are taken through a run, and by what.
 struct AnchorPlan {
   double every_seconds = 1;
-  std::function<Anchors()> measure;  // empty: none are taken
+  // Fills in what was measured; its times are not its own. Empty: none are taken.
+  std::function<absl::Status(AnchorMark&)> measure;
 };
 
 // Takes them. One thread.
@@ -43,8 +45,9 @@ class AnchorWatch {
   AnchorWatch(AnchorPlan plan, LoadClock& clock, LoadSink& sink)
       : plan_(std::move(plan)), clock_(clock), sink_(sink) {}
 
-  // To be called between steps: measures where the last time lies far enough back.
-  void BetweenSteps();
+  // To be called between steps: measures where the last time lies far enough back. Errors of the
+  // plan's measure.
+  absl::Status BetweenSteps();
 
  private:
   const AnchorPlan plan_;

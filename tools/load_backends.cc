@@ -1,7 +1,9 @@
 // What a load can drive: this process's engine, and a simulation.
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "cache/block_mover.h"
@@ -12,6 +14,7 @@
 #include "tools/load_anchors.h"
 #include "tools/load_engine.h"
 #include "tools/load_json.h"
+#include "tools/load_reference.h"
 #include "tools/load_replay.h"
 #include "tools/load_run.h"
 #include "tools/load_simulation.h"
@@ -43,7 +46,7 @@ class EngineBackend final : public LoadBackend {
     session.keep_steps = session.profile != nullptr;
     session.scheduler.mover = &mover_;
     AnchorPlan anchors;
-    if (probe_ != nullptr) anchors.measure = [this] { return probe_->Measure(); };
+    if (probe_ != nullptr) anchors.measure = [this](AnchorMark& mark) { return Measure(mark); };
     return std::make_unique<EngineTarget>(session, *model_, *store_, sink, std::move(anchors));
   }
 
@@ -54,6 +57,10 @@ class EngineBackend final : public LoadBackend {
           AnchorProbe::Create(model_->options().threads);
       if (!probe.ok()) return probe.status();
       probe_ = *std::move(probe);
+      absl::StatusOr<std::unique_ptr<ReferenceRunner>> reference =
+          ReferenceRunner::Create(*model_, setup_.reference_steps);
+      if (!reference.ok()) return reference.status();
+      reference_ = *std::move(reference);
     }
     const Anchors anchors = probe_->Measure();
     if (profile_.has_value()) now_ = AtAnchors(*profile_, anchors);
@@ -63,6 +70,15 @@ class EngineBackend final : public LoadBackend {
   bool needs_warm_up() const override { return true; }
 
  private:
+  // Reference steps come first: they find in the caches what the run's steps leave there.
+  absl::Status Measure(AnchorMark& mark) {
+    absl::StatusOr<std::vector<double>> steps = reference_->Run();
+    if (!steps.ok()) return steps.status();
+    mark.step_seconds = *std::move(steps);
+    mark.anchors = probe_->Measure();
+    return absl::OkStatus();
+  }
+
   const LoadSetup& setup_;
   const bool measures_anchors_;
   std::unique_ptr<Model> model_;
@@ -72,17 +88,25 @@ class EngineBackend final : public LoadBackend {
   std::optional<MachineProfile> profile_;
   std::optional<MachineProfile> now_;  // at the anchors of the repetition to come
   std::unique_ptr<AnchorProbe> probe_;
+  std::unique_ptr<ReferenceRunner> reference_;  // beside the probe
 };
 
 class SimulationBackend final : public LoadBackend {
  public:
-  // `real`: the run whose anchors the simulation has, or null; not owned.
-  SimulationBackend(SimulationOptions options, MachineProfile profile, const LoadRecord* real)
-      : options_(std::move(options)), profile_(std::move(profile)), real_(real) {
+  // `real`: the run whose anchors the simulation has, or null; not owned. `same_steps`: it ran the
+  // model that is simulated, so that its reference steps are such steps.
+  SimulationBackend(SimulationOptions options, MachineProfile profile, const LoadRecord* real,
+                    bool same_steps)
+      : options_(std::move(options)),
+        profile_(std::move(profile)),
+        real_(real),
+        same_steps_(same_steps) {
     options_.session.scheduler.profile = &profile_;
     options_.step_seconds = [this](absl::Span<const SpanShape> spans, double now_seconds) {
       const MachineProfile& now = anchored_->At(now_seconds);
-      return PredictStep(now, options_.shape, spans).seconds() +
+      int64_t rows = 0;
+      for (const SpanShape& span : spans) rows += span.count;
+      return PredictStep(now, options_.shape, spans).seconds() * scale_->At(rows) +
              PredictSampling(now, options_.shape, spans);
     };
   }
@@ -94,16 +118,27 @@ class SimulationBackend final : public LoadBackend {
       marks = real_->repetitions[repetition].anchor_marks;
     }
     anchored_.emplace(profile_, marks);
+    absl::Span<const ReferenceStep> steps;
+    if (same_steps_) steps = real_->reference_steps;
+    scale_.emplace(*anchored_, options_.shape, steps, marks);
     return std::make_unique<SimulationTarget>(options_, sink);
   }
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
   bool needs_warm_up() const override { return false; }
+  std::string note() const override {
+    const std::string times = scale_.has_value() ? scale_->ToString() : "";
+    if (times.empty()) return "";
+    return absl::StrCat("Predictions are multiplied by what reference steps through the real run ",
+                        "took of theirs: ", times, ".\n");
+  }
 
  private:
   SimulationOptions options_;
   const MachineProfile profile_;  // at the real run's mean anchors
   const LoadRecord* real_;
+  const bool same_steps_;
   std::optional<AnchoredProfile> anchored_;  // of the target that lives
+  std::optional<StepScale> scale_;           // the same
 };
 
 // Repeats the recorded repetitions one after the other.
@@ -124,6 +159,13 @@ class ReplayBackend final : public LoadBackend {
   SimulationOptions options_;
   const LoadRecord& recorded_;
 };
+
+// Whether steps of the real run are steps of what is simulated.
+bool HasSameSteps(const LoadRecord& real, const LoadRecord& simulated) {
+  return real.model == simulated.model && real.weights == simulated.weights &&
+         real.kv_dtype == simulated.kv_dtype && real.threads == simulated.threads &&
+         real.block_tokens == simulated.block_tokens;
+}
 
 // A machine that this process does not run on will do.
 absl::StatusOr<MachineProfile> AnyProfile(const LoadOptions& options, const LoadSetup& setup) {
@@ -189,9 +231,10 @@ absl::StatusOr<std::unique_ptr<LoadBackend>> MakeSimulationBackend(const LoadOpt
   }
   absl::StatusOr<MachineProfile> profile = AnyProfile(options, setup);
   if (!profile.ok()) return profile.status();
-  return std::make_unique<SimulationBackend>(
-      std::move(simulation), *std::move(profile),
-      setup.real.has_value() ? &setup.real->record : nullptr);
+  const LoadRecord* real = setup.real.has_value() ? &setup.real->record : nullptr;
+  const bool same_steps = real != nullptr && HasSameSteps(*real, DescribeLoad(options, setup));
+  return std::make_unique<SimulationBackend>(std::move(simulation), *std::move(profile), real,
+                                             same_steps);
 }
 
 }  // namespace plumbline

@@ -23,8 +23,7 @@ absl::Status EngineTarget::Step(double /*wake_seconds*/) {
   if (!replica_.Step() && replica_.in_flight() > 0) {
     return absl::InternalError("the scheduler runs nothing, though requests wait: this is a bug");
   }
-  anchors_.BetweenSteps();
-  return absl::OkStatus();
+  return anchors_.BetweenSteps();
 }
 
 void EngineTarget::WaitUntil(double seconds) {

@@ -61,8 +61,10 @@ Json RepetitionJson(const RepetitionRecord& repetition) {
   json["anchors_after"] = AnchorsJson(repetition.anchors_after);
   Json& marks = json["anchor_marks"] = Json::array();
   for (const AnchorMark& mark : repetition.anchor_marks) {
-    marks.push_back({mark.seconds, mark.cost_seconds, mark.anchors.matmul_flops_per_second,
-                     mark.anchors.read_bytes_per_second});
+    Json& row = marks.emplace_back(Json{mark.seconds, mark.cost_seconds,
+                                        mark.anchors.matmul_flops_per_second,
+                                        mark.anchors.read_bytes_per_second});
+    for (const double seconds : mark.step_seconds) row.push_back(seconds);
   }
   json["drift"] = NumberOrNull(AnchorDrift(repetition));
   json["discarded"] = AnchorDrift(repetition) > kMostDrift;
@@ -131,6 +133,10 @@ std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMet
   for (const LoadField<LoadRecord>& field : kRunFields) json[field.name] = FieldJson(record, field);
   json["seed"] = record.seed;
   json["salt"] = record.salt;
+  Json& reference = json["reference_steps"] = Json::array();
+  for (const ReferenceStep& step : record.reference_steps) {
+    reference.push_back({step.streams, step.first, step.tokens});
+  }
   json["metrics"] = MetricsJson(metrics);
   if (search != nullptr) json["search"] = SearchJson(*search);
   Json& columns = json["step_columns"] = Json::array();

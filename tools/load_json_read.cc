@@ -102,13 +102,40 @@ bool IsRow(LoadFileReader& reader, const Json& json, size_t size, const char* na
   return false;
 }
 
-// Files of older versions have none.
-std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json) {
+// Older files have none. Bounded, since predictions make a span of each stream.
+std::vector<ReferenceStep> TakeReferenceSteps(LoadFileReader& reader, const Json& json) {
+  const char* name = "reference_steps";
+  const auto from = [](int64_t least, int64_t value) {
+    return value >= least && value <= int64_t{1} << 20;
+  };
+  std::vector<ReferenceStep> steps;
+  if (!json.contains(name)) return steps;
+  for (const Json& row : reader.Array(json, name)) {
+    if (!IsRow(reader, row, 3, name)) continue;
+    const int64_t before = steps.empty() ? 0 : steps.back().rows();
+    ReferenceStep step;
+    reader.Number(row[0], name, &step.streams);
+    reader.Number(row[1], name, &step.first);
+    reader.Number(row[2], name, &step.tokens);
+    if (from(1, step.streams) && from(0, step.first) && from(1, step.tokens) &&
+        step.rows() > before) {
+      steps.push_back(step);
+    } else {
+      reader.Fail(absl::StrCat("\"", name, "\" do not ascend in rows, or are out of bounds"));
+    }
+  }
+  return steps;
+}
+
+// Older files have none. Behind four numbers of its own a mark has one for each of `steps`
+// reference steps.
+std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json, size_t steps) {
   const char* name = "anchor_marks";
+  constexpr size_t kOwn = 4;
   std::vector<AnchorMark> marks;
   if (!json.contains(name)) return marks;
   for (const Json& row : reader.Array(json, name)) {
-    if (!IsRow(reader, row, 4, name)) continue;
+    if (!IsRow(reader, row, kOwn + steps, name)) continue;
     const double before = marks.empty() ? 0 : marks.back().seconds;
     AnchorMark& mark = marks.emplace_back();
     reader.Number(row[0], name, &mark.seconds);
@@ -117,6 +144,11 @@ std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json) {
     reader.Number(row[3], name, &mark.anchors.read_bytes_per_second);
     if (!(mark.anchors.matmul_flops_per_second > 0) || !(mark.anchors.read_bytes_per_second > 0)) {
       reader.Fail("an anchor is not above 0");
+    }
+    for (size_t i = 0; i < steps; ++i) {
+      double& seconds = mark.step_seconds.emplace_back();
+      reader.Number(row[kOwn + i], name, &seconds);
+      if (!(seconds > 0)) reader.Fail("a reference step took no time");
     }
     if (mark.seconds < before) reader.Fail(absl::StrCat("\"", name, "\" go back in time"));
   }
@@ -163,7 +195,8 @@ RequestRecord TakeRequest(LoadFileReader& reader, const Json& json, int64_t step
   return request;
 }
 
-RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
+// Of a file that has so many reference steps.
+RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json, size_t reference_steps) {
   RepetitionRecord repetition;
   reader.Number(reader.At(json, "warm_up_seconds"), "warm_up_seconds", &repetition.warm_up_seconds);
   reader.Number(reader.At(json, "end_seconds"), "end_seconds", &repetition.end_seconds);
@@ -172,7 +205,7 @@ RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
   repetition.interrupted = interrupted.is_boolean() && interrupted.get<bool>();
   repetition.anchors_before = TakeAnchors(reader, reader.At(json, "anchors_before"));
   repetition.anchors_after = TakeAnchors(reader, reader.At(json, "anchors_after"));
-  repetition.anchor_marks = TakeMarks(reader, json);
+  repetition.anchor_marks = TakeMarks(reader, json, reference_steps);
   for (const Json& row : reader.Array(json, "steps")) {
     if (!IsRow(reader, row, kStepFields.size(), "steps")) continue;
     StepRecord& step = repetition.steps.emplace_back();
@@ -237,8 +270,9 @@ absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
   for (const LoadField<LoadRecord>& field : kRunFields) {
     reader.Field(reader.At(json, field.name), field, &record);
   }
+  record.reference_steps = TakeReferenceSteps(reader, json);
   for (const Json& repetition : reader.Array(json, "repetitions")) {
-    record.repetitions.push_back(TakeRepetition(reader, repetition));
+    record.repetitions.push_back(TakeRepetition(reader, repetition, record.reference_steps.size()));
   }
   if (!BytesFit(record)) reader.Fail("its cache holds more bytes than 64 bits can count");
   std::string slo;

@@ -96,12 +96,24 @@ struct StepRecord {
   bool operator==(const StepRecord&) const = default;
 };
 
+// A step of the model's own that is run through a load as an anchor: each of `streams` sequences
+// feeds `tokens` tokens from position `first`, behind a cache of seeded values.
+struct ReferenceStep {
+  int64_t streams = 0;
+  int64_t first = 0;
+  int64_t tokens = 0;
+
+  int64_t rows() const { return streams * tokens; }
+  bool operator==(const ReferenceStep&) const = default;
+};
+
 // What the machine did between two steps of a run. The run's clock stood still meanwhile, so that
 // it is in no other figure.
 struct AnchorMark {
   double seconds = 0;       // when
   double cost_seconds = 0;  // what measuring took, by the wall
   Anchors anchors;
+  std::vector<double> step_seconds = {};  // of each of LoadRecord::reference_steps
 
   bool operator==(const AnchorMark&) const = default;
 };
@@ -135,11 +147,12 @@ struct LoadRecord {
   int64_t replicas = 1;
   int64_t step_tokens = 0;  // budget of a step
   int64_t block_tokens = 0;
-  int64_t blocks = 0;               // of one replica's cache
-  int64_t block_bytes = 0;          // of one block, as the store lays it out
-  int64_t token_bytes = 0;          // of one token in the cache, by the formula
-  int64_t article_token_bytes = 0;  // what the articles' formula gives for it
-  int64_t unix_seconds = 0;         // when it was begun
+  int64_t blocks = 0;                          // of one replica's cache
+  int64_t block_bytes = 0;                     // of one block, as the store lays it out
+  int64_t token_bytes = 0;                     // of one token in the cache, by the formula
+  int64_t article_token_bytes = 0;             // what the articles' formula gives for it
+  int64_t unix_seconds = 0;                    // when it was begun
+  std::vector<ReferenceStep> reference_steps;  // by rows; none where no anchors are taken
   std::vector<RepetitionRecord> repetitions;
 
   bool operator==(const LoadRecord&) const = default;

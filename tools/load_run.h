@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +30,8 @@ class LoadBackend {
   virtual absl::StatusOr<std::optional<Anchors>> MeasureNow() = 0;
   // Whether its first requests are slower than later ones.
   virtual bool needs_warm_up() const = 0;
+  // What people should know of how it ran, in a sentence and a line break; often nothing.
+  virtual std::string note() const { return ""; }
 };
 
 // Loads the model: errors of Model::Load, KvStore::Create and FindMachineProfile. `setup` is not

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/cost_model.h"
@@ -26,7 +27,8 @@ struct LoadSetup {
   ModelOptions model_options;
   SchedulerOptions scheduler;  // context: of each request, no more than a cache holds
   CostShape shape;
-  int cache_blocks = 0;  // of each replica
+  int cache_blocks = 0;                        // of each replica
+  std::vector<ReferenceStep> reference_steps;  // that anchors have; none where there are none
   WorkloadOptions workload;
   std::optional<Trace> trace;
   int swap_blocks = 0;                 // of host memory

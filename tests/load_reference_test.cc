@@ -1,0 +1,227 @@
+// Steps of the model as anchors.
+#include "tools/load_reference.h"
+
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/replacing_file.h"
+#include "engine/step_time.h"
+#include "engine/tensor_source.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/made_profile.h"
+#include "tests/support/tiny_load.h"
+#include "tools/load.h"
+#include "tools/load_json.h"
+#include "tools/load_metrics.h"
+#include "tools/machine_file.h"
+
+namespace plumbline::load_reference_test {
+namespace {
+
+using testing::AllOf;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Gt;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr int64_t kManyBlocks = 1000;
+constexpr ReferenceStep kFewRows = {4, 20, 1};
+constexpr ReferenceStep kManyRows = {1, 0, 64};
+
+ModelOptions Options(int step_tokens, int spans) {
+  ModelOptions options;
+  options.max_step_tokens = step_tokens;
+  options.max_step_spans = spans;
+  options.block_tokens = 16;
+  return options;
+}
+
+TEST(ReferenceSteps, DecodeFewAndManyAndReadAPrompt) {
+  EXPECT_THAT(
+      ChooseReferenceSteps(Options(512, 64), 2048, kManyBlocks),
+      ElementsAre(ReferenceStep{8, 64, 1}, ReferenceStep{32, 64, 1}, ReferenceStep{1, 0, 128}));
+}
+
+TEST(ReferenceSteps, AreCutToOptionsAndContext) {
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 4), 50, kManyBlocks),
+              ElementsAre(ReferenceStep{4, 49, 1}, ReferenceStep{1, 0, 50}));
+  EXPECT_THAT(ChooseReferenceSteps(Options(1, 1), 1, kManyBlocks),
+              ElementsAre(ReferenceStep{1, 0, 1}));
+}
+
+// 65 tokens take 5 blocks of 16: 8 streams 40, and 32 streams 160. A prompt of 128 takes 8.
+TEST(ReferenceSteps, AreLeftOutWhereTheirCacheHasNoRoom) {
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 160), SizeIs(3));
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 159),
+              ElementsAre(ReferenceStep{8, 64, 1}, ReferenceStep{1, 0, 128}));
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 39),
+              ElementsAre(ReferenceStep{1, 0, 128}));
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 7), IsEmpty());
+}
+
+TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
+  const auto source = OpenModel(kTinyLoadModel);
+  ASSERT_TRUE(source.ok()) << source.status();
+  ModelOptions options = Options(64, 8);
+  const auto model = Model::Load(**source, options);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto steps = ChooseReferenceSteps((*model)->options(), 256, kManyBlocks);
+  ASSERT_THAT(steps, SizeIs(2));
+  const auto runner = ReferenceRunner::Create(**model, steps);
+  ASSERT_TRUE(runner.ok()) << runner.status();
+  const auto seconds = (*runner)->Run();
+  ASSERT_TRUE(seconds.ok()) << seconds.status();
+  EXPECT_THAT(*seconds, AllOf(SizeIs(2), Each(Gt(0))));
+}
+
+TEST(ReferenceSteps, NoneRunWhereNoneAreAskedFor) {
+  const auto source = OpenModel(kTinyLoadModel);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto model = Model::Load(**source, Options(64, 8));
+  ASSERT_TRUE(model.ok()) << model.status();
+  const auto runner = ReferenceRunner::Create(**model, {});
+  ASSERT_TRUE(runner.ok()) << runner.status();
+  EXPECT_THAT(*(*runner)->Run(), IsEmpty());
+}
+
+MachineProfile ComputeAlone() {
+  MachineProfile profile = MadeProfile(1e8, kNoLimit, kNoLimit);
+  profile.rows.largest.per_second = kNoLimit;  // of sampling, which is no part of a forward pass
+  return profile;
+}
+
+CostShape TinyShape() {
+  const auto source = OpenModel(kTinyLoadModel);
+  return CostShape::From((*source)->config(), WeightDtype::kF32, KvDtype::kF32, 16);
+}
+
+double Predicted(const MachineProfile& profile, const ReferenceStep& step) {
+  const std::vector<SpanShape> spans(static_cast<size_t>(step.streams),
+                                     {step.first, step.tokens, 1});
+  return PredictStep(profile, TinyShape(), spans).seconds();
+}
+
+// Every second: how many times their prediction the two steps took.
+std::vector<AnchorMark> Marks(const std::vector<std::pair<double, double>>& times) {
+  const MachineProfile profile = ComputeAlone();
+  std::vector<AnchorMark> marks;
+  for (const auto& [few, many] : times) {
+    AnchorMark& mark = marks.emplace_back();
+    mark.seconds = static_cast<double>(marks.size());
+    mark.anchors = profile.anchors;
+    mark.step_seconds = {few * Predicted(profile, kFewRows), many * Predicted(profile, kManyRows)};
+  }
+  return marks;
+}
+
+StepScale Scale(const std::vector<AnchorMark>& marks) {
+  const AnchoredProfile profile(ComputeAlone(), marks);
+  return {profile, TinyShape(), {kFewRows, kManyRows}, marks};
+}
+
+TEST(StepScale, IsStraightOverTheLogarithmOfRows) {
+  const StepScale scale = Scale(Marks({{1.5, 1.1}}));
+  EXPECT_NEAR(scale.At(1), 1.5, 1e-12);
+  EXPECT_NEAR(scale.At(4), 1.5, 1e-12);
+  EXPECT_NEAR(scale.At(16), 1.3, 1e-12);  // 4, 16, 64
+  EXPECT_NEAR(scale.At(8), 1.4, 1e-12);
+  EXPECT_NEAR(scale.At(64), 1.1, 1e-12);
+  EXPECT_NEAR(scale.At(512), 1.1, 1e-12);
+  EXPECT_EQ(scale.ToString(), "1.50 at 4 rows, 1.10 at 64");
+}
+
+TEST(StepScale, TakesTheMiddleOfAllMarks) {
+  const StepScale scale = Scale(Marks({{1, 1.2}, {0.9, 9}, {1.1, 0.1}}));
+  EXPECT_NEAR(scale.At(4), 1, 1e-12);
+  EXPECT_NEAR(scale.At(64), 1.2, 1e-12);
+}
+
+TEST(StepScale, LooksAtWhatTheMachineDidAtEachMark) {
+  std::vector<AnchorMark> marks = Marks({{1.2, 1.2}});
+  marks[0].anchors.matmul_flops_per_second *= 2;
+  EXPECT_NEAR(Scale(marks).At(4), 2.4, 1e-9);
+}
+
+TEST(StepScale, IsOneWhereNothingWasMeasured) {
+  EXPECT_EQ(Scale({}).At(7), 1);
+  EXPECT_EQ(Scale({}).ToString(), "");
+  std::vector<AnchorMark> marks = Marks({{2, 2}});
+  marks[0].step_seconds.clear();
+  EXPECT_EQ(Scale(marks).At(7), 1);
+}
+
+class SimulatedBesideReference : public testing::Test {
+ protected:
+  SimulatedBesideReference() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    const std::string stem = absl::StrCat(testing::TempDir(), "/load-reference-", test->name());
+    options_ = TinyModelLoad();
+    options_.requests = 12;
+    options_.arrivals = "all";
+    options_.simulate = true;
+    options_.machine = stem + "-profile.json";
+    run_path_ = stem + "-run.json";
+    EXPECT_TRUE(SaveMachineProfile(ComputeAlone(), options_.machine).ok());
+  }
+
+  // Of a simulation, from its JSON.
+  double EndSeconds(LoadOptions options) {
+    options.json = true;
+    std::ostringstream out;
+    const absl::Status status = RunLoad(options, out);
+    EXPECT_TRUE(status.ok()) << status;
+    const auto file = ParseLoadJson(out.str());
+    EXPECT_TRUE(file.ok()) << file.status();
+    return file.ok() ? file->record.repetitions.at(0).end_seconds : 0;
+  }
+
+  // A run of `model` whose steps took so many times their prediction, as a file.
+  void WriteRun(const std::string& model, double times) {
+    LoadRecord record;
+    record.model = model;
+    record.weights = "f32";
+    record.kv_dtype = "f32";
+    record.block_tokens = 16;
+    record.reference_steps = {kFewRows, kManyRows};
+    RepetitionRecord& repetition = record.repetitions.emplace_back();
+    repetition.anchors_before = ComputeAlone().anchors;
+    repetition.anchors_after = ComputeAlone().anchors;
+    repetition.anchor_marks = Marks({{times, times}});
+    const std::string json = LoadJson(record, {}, ComputeMetrics(record, {}), nullptr);
+    ASSERT_TRUE(ReplaceFile(run_path_, json).ok());
+  }
+
+  LoadOptions options_;
+  std::string run_path_;
+};
+
+TEST_F(SimulatedBesideReference, TakesAsManyTimesItsPrediction) {
+  const double as_predicted = EndSeconds(options_);
+  EXPECT_GT(as_predicted, 0);
+  WriteRun(kTinyLoadModel, 1.25);
+  options_.anchors_of = run_path_;
+  EXPECT_NEAR(EndSeconds(options_), 1.25 * as_predicted, 1e-6 * as_predicted);
+  std::ostringstream out;
+  ASSERT_TRUE(RunLoad(options_, out).ok());
+  EXPECT_THAT(out.str(), HasSubstr("took of theirs: 1.25"));
+}
+
+TEST_F(SimulatedBesideReference, TakesNothingFromStepsOfAnotherModel) {
+  const double as_predicted = EndSeconds(options_);
+  WriteRun("another", 1.25);
+  options_.anchors_of = run_path_;
+  EXPECT_NEAR(EndSeconds(options_), as_predicted, 1e-6 * as_predicted);
+  std::ostringstream out;
+  ASSERT_TRUE(RunLoad(options_, out).ok());
+  EXPECT_THAT(out.str(), Not(HasSubstr("reference steps")));
+}
+
+}  // namespace
+}  // namespace plumbline::load_reference_test
