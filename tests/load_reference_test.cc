@@ -210,7 +210,7 @@ TEST_F(SimulatedBesideReference, TakesAsManyTimesItsPrediction) {
   EXPECT_NEAR(EndSeconds(options_), 1.25 * as_predicted, 1e-6 * as_predicted);
   std::ostringstream out;
   ASSERT_TRUE(RunLoad(options_, out).ok());
-  EXPECT_THAT(out.str(), HasSubstr("took of theirs: 1.25"));
+  EXPECT_THAT(out.str(), HasSubstr("theirs: 1.25 at 4 rows"));
 }
 
 TEST_F(SimulatedBesideReference, TakesNothingFromStepsOfAnotherModel) {
