@@ -32,6 +32,11 @@ using testing::Not;
 using testing::SizeIs;
 
 constexpr int64_t kManyBlocks = 1000;
+constexpr ReferenceStep kTwo = {2, 64, 1};
+constexpr ReferenceStep kEight = {8, 64, 1};
+constexpr ReferenceStep kThirtyTwo = {32, 64, 1};
+constexpr ReferenceStep kPrompt = {1, 0, 128};
+// Of the tiny model's runs that are made here.
 constexpr ReferenceStep kFewRows = {4, 20, 1};
 constexpr ReferenceStep kManyRows = {1, 0, 64};
 
@@ -44,26 +49,29 @@ ModelOptions Options(int step_tokens, int spans) {
 }
 
 TEST(ReferenceSteps, DecodeFewAndManyAndReadAPrompt) {
-  EXPECT_THAT(
-      ChooseReferenceSteps(Options(512, 64), 2048, kManyBlocks),
-      ElementsAre(ReferenceStep{8, 64, 1}, ReferenceStep{32, 64, 1}, ReferenceStep{1, 0, 128}));
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, kManyBlocks),
+              ElementsAre(kTwo, kEight, kThirtyTwo, kPrompt));
 }
 
 TEST(ReferenceSteps, AreCutToOptionsAndContext) {
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 4), 50, kManyBlocks),
-              ElementsAre(ReferenceStep{4, 49, 1}, ReferenceStep{1, 0, 50}));
+  EXPECT_THAT(
+      ChooseReferenceSteps(Options(512, 4), 50, kManyBlocks),
+      ElementsAre(ReferenceStep{2, 49, 1}, ReferenceStep{4, 49, 1}, ReferenceStep{1, 0, 50}));
   EXPECT_THAT(ChooseReferenceSteps(Options(1, 1), 1, kManyBlocks),
               ElementsAre(ReferenceStep{1, 0, 1}));
 }
 
-// 65 tokens take 5 blocks of 16: 8 streams 40, and 32 streams 160. A prompt of 128 takes 8.
+// 65 tokens take 5 blocks of 16: 2 streams 10, 8 streams 40, and 32 streams 160. A prompt of 128
+// takes 8.
 TEST(ReferenceSteps, AreLeftOutWhereTheirCacheHasNoRoom) {
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 160), SizeIs(3));
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 159),
-              ElementsAre(ReferenceStep{8, 64, 1}, ReferenceStep{1, 0, 128}));
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 39),
-              ElementsAre(ReferenceStep{1, 0, 128}));
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 7), IsEmpty());
+  const auto with_blocks = [](int64_t blocks) {
+    return ChooseReferenceSteps(Options(512, 64), 2048, blocks);
+  };
+  EXPECT_THAT(with_blocks(160), SizeIs(4));
+  EXPECT_THAT(with_blocks(159), ElementsAre(kTwo, kEight, kPrompt));
+  EXPECT_THAT(with_blocks(39), ElementsAre(kTwo, kPrompt));
+  EXPECT_THAT(with_blocks(9), ElementsAre(kPrompt));
+  EXPECT_THAT(with_blocks(7), IsEmpty());
 }
 
 TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
@@ -73,12 +81,12 @@ TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
   const auto model = Model::Load(**source, options);
   ASSERT_TRUE(model.ok()) << model.status();
   const auto steps = ChooseReferenceSteps((*model)->options(), 256, kManyBlocks);
-  ASSERT_THAT(steps, SizeIs(2));
+  ASSERT_THAT(steps, SizeIs(3));
   const auto runner = ReferenceRunner::Create(**model, steps);
   ASSERT_TRUE(runner.ok()) << runner.status();
   const auto seconds = (*runner)->Run();
   ASSERT_TRUE(seconds.ok()) << seconds.status();
-  EXPECT_THAT(*seconds, AllOf(SizeIs(2), Each(Gt(0))));
+  EXPECT_THAT(*seconds, AllOf(SizeIs(3), Each(Gt(0))));
 }
 
 TEST(ReferenceSteps, NoneRunWhereNoneAreAskedFor) {

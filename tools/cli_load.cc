@@ -129,8 +129,9 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
                                     "repeat a run: its requests, and the times its steps took");
   step_times->needs(simulate)->excludes(replicas);
   AddText(app, "--anchors", options.anchors_of, "FILE",
-          "a run of this machine: the profile's rates become what it was able to do then, and "
-          "those of its repetitions that count are simulated and held against it")
+          "a run of this machine: the profile's rates become what it was able to do then, steps "
+          "take as many times their prediction as that run's reference steps did, and those of "
+          "its repetitions that count are simulated and held against it")
       ->needs(simulate)
       ->excludes(step_times);
 }

@@ -12,7 +12,8 @@
 namespace plumbline {
 namespace {
 
-constexpr std::array<ReferenceStep, 3> kWanted = {{{8, 64, 1}, {32, 64, 1}, {1, 0, 128}}};
+constexpr std::array<ReferenceStep, 4> kWanted = {
+    {{2, 64, 1}, {8, 64, 1}, {32, 64, 1}, {1, 0, 128}}};
 
 std::vector<SpanShape> SpansOf(const ReferenceStep& step) {
   return std::vector<SpanShape>(static_cast<size_t>(step.streams), {step.first, step.tokens, 1});

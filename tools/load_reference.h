@@ -21,7 +21,7 @@
 
 namespace plumbline {
 
-// Steps of 8 and of 32 streams that decode, and of a prompt of 128 tokens, cut to what the options
+// Steps of 2, 8 and 32 streams that decode, and of a prompt of 128 tokens, cut to what the options
 // and the context allow; without those for which a cache of `blocks` blocks is too small. Each has
 // more rows than the one before. REQUIRES: context > 0.
 std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int64_t context,
