@@ -136,6 +136,25 @@ TEST(LoadAnchors, AreTakenBetweenStepsWhileTheRunsClockStandsStill) {
                                  AnchorMark{6.75, 0.25, Times(3)}));
 }
 
+TEST(LoadAnchors, TakeAtMostANinthOfTheTime) {
+  ManualClock wall;
+  LoadClock clock(wall);
+  LoadRecorder recorder(nullptr);
+  AnchorPlan plan;
+  plan.measure = [&](AnchorMark&) {
+    wall.Advance(0.5);
+    return absl::OkStatus();
+  };
+  AnchorWatch watch(plan, clock, recorder);
+  for (int step = 0; step < 100; ++step) {
+    wall.Advance(0.125);
+    ASSERT_TRUE(watch.BetweenSteps().ok());
+  }
+  // The first after a second, the others after eight times the half.
+  EXPECT_THAT(recorder.Take().anchor_marks,
+              ElementsAre(AnchorMark{1, 0.5, {}}, AnchorMark{5, 0.5, {}}, AnchorMark{9, 0.5, {}}));
+}
+
 TEST(LoadAnchors, AreNotTakenWhereNothingMeasures) {
   ManualClock wall;
   LoadClock clock(wall);

@@ -37,7 +37,7 @@ LoadRecord FullRecord() {
       record.*(*member) = count++;
     }
   }
-  record.reference_steps = {{2, 5, 1}, {1, 3, 6}};
+  record.reference_steps = {{2, 5, 0}, {1, 3, 6}};
   for (int r = 0; r < 2; ++r) {
     RepetitionRecord& repetition = record.repetitions.emplace_back();
     repetition.warm_up_seconds = 0.1;
@@ -129,11 +129,11 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {R"("token_seconds":[0.1)", R"("token_seconds":[null)"},
       {R"("requests":[{"id")", R"("requests":[3,{"id")"},
       {R"("matmul_flops_per_second":110000000000.0)", R"("matmul_flops_per_second":0)"},
-      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,5])"},
-      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[7,5,1])"},
-      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,-1,1])"},
-      {R"("reference_steps":[[2,5,1])", R"("reference_steps":[[2,9223372036854775807,1])"},
-      {R"("reference_steps":[[2,5,1],)", R"("reference_steps":[)"},
+      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,5])"},
+      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[7,5,0])"},
+      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,-1,0])"},
+      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,9223372036854775807,0])"},
+      {R"("reference_steps":[[2,5,0],)", R"("reference_steps":[)"},
       {R"("anchor_marks":[[0.1,0.03,)", R"("anchor_marks":[[0.1,)"},
       {R"(30000000000.0,0.01,0.3])", R"(30000000000.0,0.01,0])"},
       {R"("policy":{"max_running":"7")", R"("policy":{"max_running":7)"},

@@ -32,13 +32,13 @@ using testing::Not;
 using testing::SizeIs;
 
 constexpr int64_t kManyBlocks = 1000;
-constexpr ReferenceStep kTwo = {2, 64, 1};
-constexpr ReferenceStep kEight = {8, 64, 1};
-constexpr ReferenceStep kThirtyTwo = {32, 64, 1};
-constexpr ReferenceStep kPrompt = {1, 0, 128};
+constexpr ReferenceStep kTwo = {2, 64, 0};
+constexpr ReferenceStep kEight = {8, 64, 0};
+constexpr ReferenceStep kThirtyTwo = {32, 64, 0};
+constexpr ReferenceStep kPrompt = {16, 64, 240};
 // Of the tiny model's runs that are made here.
-constexpr ReferenceStep kFewRows = {4, 20, 1};
-constexpr ReferenceStep kManyRows = {1, 0, 64};
+constexpr ReferenceStep kFewRows = {4, 20, 0};
+constexpr ReferenceStep kManyRows = {4, 20, 60};
 
 ModelOptions Options(int step_tokens, int spans) {
   ModelOptions options;
@@ -56,22 +56,24 @@ TEST(ReferenceSteps, DecodeFewAndManyAndReadAPrompt) {
 TEST(ReferenceSteps, AreCutToOptionsAndContext) {
   EXPECT_THAT(
       ChooseReferenceSteps(Options(512, 4), 50, kManyBlocks),
-      ElementsAre(ReferenceStep{2, 49, 1}, ReferenceStep{4, 49, 1}, ReferenceStep{1, 0, 50}));
+      ElementsAre(ReferenceStep{2, 49, 0}, ReferenceStep{4, 49, 0}, ReferenceStep{3, 49, 50}));
+  EXPECT_THAT(ChooseReferenceSteps(Options(20, 20), 2048, kManyBlocks),
+              ElementsAre(kTwo, kEight, ReferenceStep{20, 64, 0}));
   EXPECT_THAT(ChooseReferenceSteps(Options(1, 1), 1, kManyBlocks),
-              ElementsAre(ReferenceStep{1, 0, 1}));
+              ElementsAre(ReferenceStep{1, 0, 0}));
 }
 
-// 65 tokens take 5 blocks of 16: 2 streams 10, 8 streams 40, and 32 streams 160. A prompt of 128
-// takes 8.
+// 65 tokens take 5 blocks of 16: 2 streams 10, 8 streams 40, 32 streams 160, and 16 streams with a
+// prompt of 240 tokens 80 and 15.
 TEST(ReferenceSteps, AreLeftOutWhereTheirCacheHasNoRoom) {
   const auto with_blocks = [](int64_t blocks) {
     return ChooseReferenceSteps(Options(512, 64), 2048, blocks);
   };
   EXPECT_THAT(with_blocks(160), SizeIs(4));
   EXPECT_THAT(with_blocks(159), ElementsAre(kTwo, kEight, kPrompt));
-  EXPECT_THAT(with_blocks(39), ElementsAre(kTwo, kPrompt));
-  EXPECT_THAT(with_blocks(9), ElementsAre(kPrompt));
-  EXPECT_THAT(with_blocks(7), IsEmpty());
+  EXPECT_THAT(with_blocks(94), ElementsAre(kTwo, kEight));
+  EXPECT_THAT(with_blocks(39), ElementsAre(kTwo));
+  EXPECT_THAT(with_blocks(9), IsEmpty());
 }
 
 TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
@@ -111,8 +113,8 @@ CostShape TinyShape() {
 }
 
 double Predicted(const MachineProfile& profile, const ReferenceStep& step) {
-  const std::vector<SpanShape> spans(static_cast<size_t>(step.streams),
-                                     {step.first, step.tokens, 1});
+  std::vector<SpanShape> spans(static_cast<size_t>(step.streams), {step.position, 1, 1});
+  if (step.prompt_tokens > 0) spans.push_back({0, step.prompt_tokens, 1});
   return PredictStep(profile, TinyShape(), spans).seconds();
 }
 

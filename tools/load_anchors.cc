@@ -17,11 +17,13 @@ absl::Status AnchorWatch::BetweenSteps() {
   if (!plan_.measure) return absl::OkStatus();
   AnchorMark mark;
   mark.seconds = clock_.NowSeconds();
-  if (mark.seconds - last_seconds_ < plan_.every_seconds) return absl::OkStatus();
+  const double apart = std::max(plan_.every_seconds, kAnchorParts * last_cost_);
+  if (mark.seconds - last_seconds_ < apart) return absl::OkStatus();
   absl::Status status;
   mark.cost_seconds = clock_.StandStill([&] { status = plan_.measure(mark); });
   if (!status.ok()) return status;
   last_seconds_ = mark.seconds;
+  last_cost_ = mark.cost_seconds;
   sink_.OnAnchors(mark);
   return absl::OkStatus();
 }

@@ -33,10 +33,14 @@ class LoadClock final : public Clock {
 
 // How often anchors are taken through a run, and by what.
 struct AnchorPlan {
+  // Apart at least; more where measuring takes more than a part of that: kAnchorParts times as long
+  // as the last time took.
   double every_seconds = 1;
   // Fills in what was measured; its times are not its own. Empty: none are taken.
   std::function<absl::Status(AnchorMark&)> measure;
 };
+
+inline constexpr double kAnchorParts = 8;
 
 // Takes them. One thread.
 class AnchorWatch {
@@ -54,6 +58,7 @@ class AnchorWatch {
   LoadClock& clock_;
   LoadSink& sink_;
   double last_seconds_ = 0;  // the run's start has anchors of its own
+  double last_cost_ = 0;
 };
 
 // A machine as the marks of a run had it at each time. Immutable: safe from any thread.

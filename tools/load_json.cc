@@ -135,7 +135,7 @@ std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMet
   json["salt"] = record.salt;
   Json& reference = json["reference_steps"] = Json::array();
   for (const ReferenceStep& step : record.reference_steps) {
-    reference.push_back({step.streams, step.first, step.tokens});
+    reference.push_back({step.streams, step.position, step.prompt_tokens});
   }
   json["metrics"] = MetricsJson(metrics);
   if (search != nullptr) json["search"] = SearchJson(*search);

@@ -115,9 +115,9 @@ std::vector<ReferenceStep> TakeReferenceSteps(LoadFileReader& reader, const Json
     const int64_t before = steps.empty() ? 0 : steps.back().rows();
     ReferenceStep step;
     reader.Number(row[0], name, &step.streams);
-    reader.Number(row[1], name, &step.first);
-    reader.Number(row[2], name, &step.tokens);
-    if (from(1, step.streams) && from(0, step.first) && from(1, step.tokens) &&
+    reader.Number(row[1], name, &step.position);
+    reader.Number(row[2], name, &step.prompt_tokens);
+    if (from(0, step.streams) && from(0, step.position) && from(0, step.prompt_tokens) &&
         step.rows() > before) {
       steps.push_back(step);
     } else {

@@ -97,13 +97,14 @@ struct StepRecord {
 };
 
 // A step of the model's own that is run through a load as an anchor: each of `streams` sequences
-// feeds `tokens` tokens from position `first`, behind a cache of seeded values.
+// decodes a token at position `position`, behind a cache of seeded values, and another one feeds
+// the first `prompt_tokens` tokens of a prompt (0: there is none).
 struct ReferenceStep {
   int64_t streams = 0;
-  int64_t first = 0;
-  int64_t tokens = 0;
+  int64_t position = 0;
+  int64_t prompt_tokens = 0;
 
-  int64_t rows() const { return streams * tokens; }
+  int64_t rows() const { return streams + prompt_tokens; }
   bool operator==(const ReferenceStep&) const = default;
 };
 

@@ -13,15 +13,20 @@ namespace plumbline {
 namespace {
 
 constexpr std::array<ReferenceStep, 4> kWanted = {
-    {{2, 64, 1}, {8, 64, 1}, {32, 64, 1}, {1, 0, 128}}};
+    {{2, 64, 0}, {8, 64, 0}, {32, 64, 0}, {16, 64, 240}}};
 
 std::vector<SpanShape> SpansOf(const ReferenceStep& step) {
-  return std::vector<SpanShape>(static_cast<size_t>(step.streams), {step.first, step.tokens, 1});
+  std::vector<SpanShape> spans(static_cast<size_t>(step.streams), {step.position, 1, 1});
+  if (step.prompt_tokens > 0) spans.push_back({0, step.prompt_tokens, 1});
+  return spans;
 }
 
+// Each sequence's rounded up to blocks.
 int64_t CacheTokens(const ReferenceStep& step, int64_t block_tokens) {
-  const int64_t blocks = (step.first + step.tokens + block_tokens - 1) / block_tokens;
-  return step.streams * blocks * block_tokens;
+  const auto blocks = [block_tokens](int64_t tokens) {
+    return (tokens + block_tokens - 1) / block_tokens;
+  };
+  return (step.streams * blocks(step.position + 1) + blocks(step.prompt_tokens)) * block_tokens;
 }
 
 }  // namespace
@@ -30,12 +35,15 @@ std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int
                                                 int64_t blocks) {
   std::vector<ReferenceStep> steps;
   for (ReferenceStep step : kWanted) {
-    step.streams = std::min<int64_t>(step.streams, options.max_step_spans);
-    step.tokens = std::min({step.tokens, int64_t{options.max_step_tokens}, context});
-    step.first = std::min(step.first, context - step.tokens);
+    const int64_t prompts = step.prompt_tokens > 0 ? 1 : 0;
+    step.streams = std::min<int64_t>(step.streams, options.max_step_spans - prompts);
+    step.position = std::min(step.position, context - 1);
+    step.prompt_tokens =
+        std::min({step.prompt_tokens, options.max_step_tokens - step.streams, context});
     const bool fits =
         CacheTokens(step, options.block_tokens) <= blocks * int64_t{options.block_tokens};
-    if (fits && (steps.empty() || step.rows() > steps.back().rows())) steps.push_back(step);
+    const int64_t before = steps.empty() ? 0 : steps.back().rows();
+    if (fits && step.rows() > before) steps.push_back(step);
   }
   return steps;
 }

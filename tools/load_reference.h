@@ -21,9 +21,9 @@
 
 namespace plumbline {
 
-// Steps of 2, 8 and 32 streams that decode, and of a prompt of 128 tokens, cut to what the options
-// and the context allow; without those for which a cache of `blocks` blocks is too small. Each has
-// more rows than the one before. REQUIRES: context > 0.
+// Steps of 2, 8 and 32 streams that decode, and of 16 beside a prompt of 240 tokens, as a load's
+// steps are; cut to what the options and the context allow, and without those for which a cache of
+// `blocks` blocks is too small. Each has more rows than the one before. REQUIRES: context > 0.
 std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int64_t context,
                                                 int64_t blocks);
 
