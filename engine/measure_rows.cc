@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "engine/kv_convert.h"
 #include "engine/machine.h"
 #include "engine/machine_measure.h"
@@ -25,11 +26,11 @@ constexpr int kRowsPerThread = 4;
 // So many times in one parallel region, whose own cost is measured by itself and would be as much
 // as that of some rows.
 constexpr int kPasses = 32;
-// Of a step with many streams: more than a core's own cache holds, as after the head's matmul.
-constexpr int kLogitRows = 16;
+constexpr int kLogitRows = 32;  // of a step with many streams
 constexpr int kVocab = 32768;
 constexpr int kNormRowsPerThread = 128;
-constexpr double kNormSampleSeconds = 0.001;
+// Of what is read behind something that is written each time.
+constexpr double kBehindSeconds = 0.001;
 
 // Rows of every thread, side by side; all small enough for a core's own cache.
 struct RowBuffers {
@@ -73,6 +74,20 @@ Measurement RowMeasurement(const std::shared_ptr<RowBuffers>& buffers, int eleme
           }};
 }
 
+// `units` per second of `read`, each time behind `write`, whose time is not counted.
+double RateBehind(double units, absl::FunctionRef<void()> write, absl::FunctionRef<void()> read) {
+  double seconds = 0;
+  double done = 0;
+  do {
+    write();
+    const double start = SteadySeconds();
+    read();
+    seconds += SteadySeconds() - start;
+    done += units;
+  } while (seconds < kBehindSeconds);
+  return done / seconds;
+}
+
 // Norms read whole rows, of which each thread that multiplied has just written some columns: lines
 // come from the other cores' caches. As many rows as a large step has.
 struct NormBuffers {
@@ -112,16 +127,10 @@ struct NormBuffers {
 Measurement NormMeasurement(const std::shared_ptr<NormBuffers>& buffers, NormKind kind,
                             Rate* target) {
   return {{target}, [=](absl::Span<double> rates) {
-            double seconds = 0;
-            double elements = 0;  // of a thread
-            do {
-              buffers->Write();
-              const double start = SteadySeconds();
-              buffers->Read(kind);
-              seconds += SteadySeconds() - start;
-              elements += double{kNormRowsPerThread} * kWidth;
-            } while (seconds < kNormSampleSeconds);
-            rates[0] = elements / seconds;
+            // Of a thread.
+            rates[0] = RateBehind(
+                double{kNormRowsPerThread} * kWidth, [&] { buffers->Write(); },
+                [&] { buffers->Read(kind); });
             return absl::OkStatus();
           }};
 }
@@ -146,13 +155,21 @@ void Angles(RowBuffers& b, size_t row) {
   }
 }
 
-// A rising row: the largest stands last, so that both passes see all of it.
-Measurement LargestMeasurement(Rate* target) {
+// As behind the head's matmul, of which each thread has just written some columns. A rising row:
+// the largest stands last, so that both passes see all of it.
+Measurement LargestMeasurement(int threads, Rate* target) {
   const auto logits = std::make_shared<std::vector<float>>(size_t{kLogitRows} * kVocab);
-  for (size_t i = 0; i < logits->size(); ++i) (*logits)[i] = static_cast<float>(i % kVocab);
-  return {{target}, [logits](absl::Span<double> rates) {
+  return {{target}, [logits, threads](absl::Span<double> rates) {
+            const auto write = [&] {
+              ParallelRuns(threads, kVocab, [&](int64_t begin, int64_t end, int64_t) {
+                for (int64_t row = 0; row < kLogitRows; ++row) {
+                  float* columns = logits->data() + row * kVocab;
+                  for (int64_t i = begin; i < end; ++i) columns[i] = static_cast<float>(i);
+                }
+              });
+            };
             volatile int found = 0;  // so that nothing is left out
-            rates[0] = PerSecond(double{kLogitRows} * kVocab, [&] {
+            rates[0] = RateBehind(double{kLogitRows} * kVocab, write, [&] {
               for (int row = 0; row < kLogitRows; ++row) {
                 found = FindLargest(kVocab, logits->data() + size_t{kVocab} * row);
               }
@@ -183,7 +200,7 @@ void AddRowMeasurements(int threads, MachineProfile* profile,
     WidenToF32(KvDtype::kBf16, b.out.data() + row * kWidth * sizeof(float), kWidth,
                b.in.data() + row * 2 * kFfn);
   });
-  measurements->push_back(LargestMeasurement(&rates.largest));
+  measurements->push_back(LargestMeasurement(threads, &rates.largest));
   measurements->push_back({{&profile->parallel_regions}, [threads](absl::Span<double> out) {
                              out[0] = PerSecond(
                                  1, [&] { ParallelFor(threads, threads, [](int64_t) {}); });

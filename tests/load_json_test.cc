@@ -46,8 +46,10 @@ LoadRecord FullRecord() {
     if (r == 0) repetition.anchors_before = Anchors{1.1e11, 3e10};
     if (r == 0) repetition.anchors_after = Anchors{1.2e11, 3.1e10};
     if (r == 0) {
-      repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}, {0.01, 0.3}},
-                                 {0.2, 0.04, {1e11, 2e10}, {1.0 / 3, 0.02}}};
+      const ClassSeconds few = {0.5, 0.25, 1.0 / 3, 1e-9, 0, 2, 3};
+      const ClassSeconds many = {1, 2, 3, 4, 5, 6, 7};
+      repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}, {few, many}},
+                                 {0.2, 0.04, {1e11, 2e10}, {many, few}}};
     }
     for (int i = 0; i < 2; ++i) {
       StepRecord& step = repetition.steps.emplace_back();
@@ -135,7 +137,9 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,9223372036854775807,0])"},
       {R"("reference_steps":[[2,5,0],)", R"("reference_steps":[)"},
       {R"("anchor_marks":[[0.1,0.03,)", R"("anchor_marks":[[0.1,)"},
-      {R"(30000000000.0,0.01,0.3])", R"(30000000000.0,0.01,0])"},
+      {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,[1.0,2.0,3.0,4.0,5.0,6.0]])"},
+      {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,[1.0,2.0,3.0,4.0,5.0,6.0,-7.0]])"},
+      {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,7.0])"},
       {R"("policy":{"max_running":"7")", R"("policy":{"max_running":7)"},
       {R"("slo":"")", R"("slo":"speed=1")"},
       {R"("steps":[[)", R"("steps":[7,[)"}};

@@ -22,10 +22,7 @@
 namespace plumbline::load_reference_test {
 namespace {
 
-using testing::AllOf;
-using testing::Each;
 using testing::ElementsAre;
-using testing::Gt;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -49,31 +46,33 @@ ModelOptions Options(int step_tokens, int spans) {
 }
 
 TEST(ReferenceSteps, DecodeFewAndManyAndReadAPrompt) {
-  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, kManyBlocks),
+  EXPECT_THAT(ChooseReferenceSteps(Options(512, 64), 2048, 64, kManyBlocks),
               ElementsAre(kTwo, kEight, kThirtyTwo, kPrompt));
 }
 
 TEST(ReferenceSteps, AreCutToOptionsAndContext) {
   EXPECT_THAT(
-      ChooseReferenceSteps(Options(512, 4), 50, kManyBlocks),
+      ChooseReferenceSteps(Options(512, 4), 50, 64, kManyBlocks),
       ElementsAre(ReferenceStep{2, 49, 0}, ReferenceStep{4, 49, 0}, ReferenceStep{3, 49, 50}));
-  EXPECT_THAT(ChooseReferenceSteps(Options(20, 20), 2048, kManyBlocks),
+  EXPECT_THAT(ChooseReferenceSteps(Options(20, 20), 2048, 64, kManyBlocks),
               ElementsAre(kTwo, kEight, ReferenceStep{20, 64, 0}));
-  EXPECT_THAT(ChooseReferenceSteps(Options(1, 1), 1, kManyBlocks),
+  EXPECT_THAT(ChooseReferenceSteps(Options(1, 1), 1, 64, kManyBlocks),
               ElementsAre(ReferenceStep{1, 0, 0}));
 }
 
-// 65 tokens take 5 blocks of 16: 2 streams 10, 8 streams 40, 32 streams 160, and 16 streams with a
-// prompt of 240 tokens 80 and 15.
-TEST(ReferenceSteps, AreLeftOutWhereTheirCacheHasNoRoom) {
+// 65 tokens take 5 blocks of 16: 32 streams 160. A prompt of 240 tokens takes 15.
+TEST(ReferenceSteps, AreCutToTheirCacheAndLeftOutWhereItHasNoRoom) {
   const auto with_blocks = [](int64_t blocks) {
-    return ChooseReferenceSteps(Options(512, 64), 2048, blocks);
+    return ChooseReferenceSteps(Options(512, 64), 2048, 64, blocks);
   };
-  EXPECT_THAT(with_blocks(160), SizeIs(4));
-  EXPECT_THAT(with_blocks(159), ElementsAre(kTwo, kEight, kPrompt));
-  EXPECT_THAT(with_blocks(94), ElementsAre(kTwo, kEight));
-  EXPECT_THAT(with_blocks(39), ElementsAre(kTwo));
-  EXPECT_THAT(with_blocks(9), IsEmpty());
+  EXPECT_THAT(with_blocks(160), ElementsAre(kTwo, kEight, kThirtyTwo, kPrompt));
+  EXPECT_THAT(with_blocks(159), ElementsAre(kTwo, kEight, ReferenceStep{32, 63, 0}, kPrompt));
+  EXPECT_THAT(with_blocks(31),
+              ElementsAre(kTwo, ReferenceStep{8, 47, 0}, ReferenceStep{16, 15, 240}));
+  EXPECT_THAT(with_blocks(30), ElementsAre(kTwo, ReferenceStep{8, 47, 0}));
+  EXPECT_THAT(with_blocks(7), ElementsAre(ReferenceStep{2, 47, 0}));
+  EXPECT_THAT(with_blocks(1), IsEmpty());
+  EXPECT_THAT(with_blocks(0), IsEmpty());
 }
 
 TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
@@ -82,13 +81,14 @@ TEST(ReferenceSteps, RunOnAModelThatIsThereAlready) {
   ModelOptions options = Options(64, 8);
   const auto model = Model::Load(**source, options);
   ASSERT_TRUE(model.ok()) << model.status();
-  const auto steps = ChooseReferenceSteps((*model)->options(), 256, kManyBlocks);
+  const auto steps = ChooseReferenceSteps((*model)->options(), 256, 64, kManyBlocks);
   ASSERT_THAT(steps, SizeIs(3));
   const auto runner = ReferenceRunner::Create(**model, steps);
   ASSERT_TRUE(runner.ok()) << runner.status();
   const auto seconds = (*runner)->Run();
   ASSERT_TRUE(seconds.ok()) << seconds.status();
-  EXPECT_THAT(*seconds, AllOf(SizeIs(3), Each(Gt(0))));
+  ASSERT_THAT(*seconds, SizeIs(3));
+  for (const ClassSeconds& classes : *seconds) EXPECT_GT(Total(classes), 0);
 }
 
 TEST(ReferenceSteps, NoneRunWhereNoneAreAskedFor) {
@@ -112,21 +112,26 @@ CostShape TinyShape() {
   return CostShape::From((*source)->config(), WeightDtype::kF32, KvDtype::kF32, 16);
 }
 
-double Predicted(const MachineProfile& profile, const ReferenceStep& step) {
+StepTime Predicted(const MachineProfile& profile, const ReferenceStep& step) {
   std::vector<SpanShape> spans(static_cast<size_t>(step.streams), {step.position, 1, 1});
   if (step.prompt_tokens > 0) spans.push_back({0, step.prompt_tokens, 1});
-  return PredictStep(profile, TinyShape(), spans).seconds();
+  return PredictStep(profile, TinyShape(), spans);
+}
+
+ClassSeconds Times(double times, const ReferenceStep& step) {
+  ClassSeconds seconds = Predicted(ComputeAlone(), step).class_seconds();
+  for (double& of_class : seconds) of_class *= times;
+  return seconds;
 }
 
 // Every second: how many times their prediction the two steps took.
 std::vector<AnchorMark> Marks(const std::vector<std::pair<double, double>>& times) {
-  const MachineProfile profile = ComputeAlone();
   std::vector<AnchorMark> marks;
   for (const auto& [few, many] : times) {
     AnchorMark& mark = marks.emplace_back();
     mark.seconds = static_cast<double>(marks.size());
-    mark.anchors = profile.anchors;
-    mark.step_seconds = {few * Predicted(profile, kFewRows), many * Predicted(profile, kManyRows)};
+    mark.anchors = ComputeAlone().anchors;
+    mark.steps = {Times(few, kFewRows), Times(many, kManyRows)};
   }
   return marks;
 }
@@ -136,35 +141,53 @@ StepScale Scale(const std::vector<AnchorMark>& marks) {
   return {profile, TinyShape(), {kFewRows, kManyRows}, marks};
 }
 
+// What a step of a second in one class, and of none in the others, becomes.
+double Second(const StepScale& scale, int64_t rows, WorkClass work = WorkClass::kFeedForward) {
+  StepTime step;
+  step.classes[static_cast<size_t>(work)].compute_seconds = 1;
+  return scale.Seconds(step, rows);
+}
+
 TEST(StepScale, IsStraightOverTheLogarithmOfRows) {
   const StepScale scale = Scale(Marks({{1.5, 1.1}}));
-  EXPECT_NEAR(scale.At(1), 1.5, 1e-12);
-  EXPECT_NEAR(scale.At(4), 1.5, 1e-12);
-  EXPECT_NEAR(scale.At(16), 1.3, 1e-12);  // 4, 16, 64
-  EXPECT_NEAR(scale.At(8), 1.4, 1e-12);
-  EXPECT_NEAR(scale.At(64), 1.1, 1e-12);
-  EXPECT_NEAR(scale.At(512), 1.1, 1e-12);
+  EXPECT_NEAR(Second(scale, 1), 1.5, 1e-12);
+  EXPECT_NEAR(Second(scale, 4), 1.5, 1e-12);
+  EXPECT_NEAR(Second(scale, 16), 1.3, 1e-12);  // 4, 16, 64
+  EXPECT_NEAR(Second(scale, 8), 1.4, 1e-12);
+  EXPECT_NEAR(Second(scale, 64), 1.1, 1e-12);
+  EXPECT_NEAR(Second(scale, 512), 1.1, 1e-12);
   EXPECT_EQ(scale.ToString(), "1.50 at 4 rows, 1.10 at 64");
 }
 
-TEST(StepScale, TakesTheMiddleOfAllMarks) {
-  const StepScale scale = Scale(Marks({{1, 1.2}, {0.9, 9}, {1.1, 0.1}}));
-  EXPECT_NEAR(scale.At(4), 1, 1e-12);
-  EXPECT_NEAR(scale.At(64), 1.2, 1e-12);
+TEST(StepScale, IsTheTimeOfAllMarksTogether) {
+  const StepScale scale = Scale(Marks({{1, 1}, {0.9, 4}, {1.4, 1}}));
+  EXPECT_NEAR(Second(scale, 4), 1.1, 1e-12);
+  EXPECT_NEAR(Second(scale, 64), 2, 1e-12);
+}
+
+TEST(StepScale, IsOfEachClassByItself) {
+  std::vector<AnchorMark> marks = Marks({{1, 1}});
+  marks[0].steps[1][static_cast<size_t>(WorkClass::kScores)] *= 3;
+  const StepScale scale = Scale(marks);
+  EXPECT_NEAR(Second(scale, 64, WorkClass::kScores), 3, 1e-12);
+  EXPECT_NEAR(Second(scale, 64, WorkClass::kHead), 1, 1e-12);
+  StepTime step = Predicted(ComputeAlone(), kManyRows);
+  const double scores = step.classes[static_cast<size_t>(WorkClass::kScores)].seconds();
+  EXPECT_NEAR(scale.Seconds(step, 64), step.seconds() + 2 * scores, 1e-9 * step.seconds());
 }
 
 TEST(StepScale, LooksAtWhatTheMachineDidAtEachMark) {
   std::vector<AnchorMark> marks = Marks({{1.2, 1.2}});
   marks[0].anchors.matmul_flops_per_second *= 2;
-  EXPECT_NEAR(Scale(marks).At(4), 2.4, 1e-9);
+  EXPECT_NEAR(Second(Scale(marks), 4), 2.4, 1e-9);
 }
 
-TEST(StepScale, IsOneWhereNothingWasMeasured) {
-  EXPECT_EQ(Scale({}).At(7), 1);
+TEST(StepScale, LeavesPredictionsAloneWhereNothingWasMeasured) {
+  EXPECT_EQ(Second(Scale({}), 7), 1);
   EXPECT_EQ(Scale({}).ToString(), "");
   std::vector<AnchorMark> marks = Marks({{2, 2}});
-  marks[0].step_seconds.clear();
-  EXPECT_EQ(Scale(marks).At(7), 1);
+  marks[0].steps.clear();
+  EXPECT_EQ(Second(Scale(marks), 7), 1);
 }
 
 class SimulatedBesideReference : public testing::Test {

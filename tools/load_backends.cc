@@ -72,9 +72,9 @@ class EngineBackend final : public LoadBackend {
  private:
   // Reference steps come first: they find in the caches what the run's steps leave there.
   absl::Status Measure(AnchorMark& mark) {
-    absl::StatusOr<std::vector<double>> steps = reference_->Run();
+    absl::StatusOr<std::vector<ClassSeconds>> steps = reference_->Run();
     if (!steps.ok()) return steps.status();
-    mark.step_seconds = *std::move(steps);
+    mark.steps = *std::move(steps);
     mark.anchors = probe_->Measure();
     return absl::OkStatus();
   }
@@ -106,7 +106,7 @@ class SimulationBackend final : public LoadBackend {
       const MachineProfile& now = anchored_->At(now_seconds);
       int64_t rows = 0;
       for (const SpanShape& span : spans) rows += span.count;
-      return PredictStep(now, options_.shape, spans).seconds() * scale_->At(rows) +
+      return scale_->Seconds(PredictStep(now, options_.shape, spans), rows) +
              PredictSampling(now, options_.shape, spans);
     };
   }
@@ -128,8 +128,8 @@ class SimulationBackend final : public LoadBackend {
   std::string note() const override {
     const std::string times = scale_.has_value() ? scale_->ToString() : "";
     if (times.empty()) return "";
-    return absl::StrCat("Predictions are multiplied by what reference steps through the real run ",
-                        "took of theirs: ", times, ".\n");
+    return absl::StrCat("Predictions are multiplied, class by class, by what reference steps ",
+                        "through the real run took of theirs; in all ", times, ".\n");
   }
 
  private:

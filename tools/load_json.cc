@@ -64,7 +64,7 @@ Json RepetitionJson(const RepetitionRecord& repetition) {
     Json& row = marks.emplace_back(Json{mark.seconds, mark.cost_seconds,
                                         mark.anchors.matmul_flops_per_second,
                                         mark.anchors.read_bytes_per_second});
-    for (const double seconds : mark.step_seconds) row.push_back(seconds);
+    for (const ClassSeconds& seconds : mark.steps) row.push_back(seconds);
   }
   json["drift"] = NumberOrNull(AnchorDrift(repetition));
   json["discarded"] = AnchorDrift(repetition) > kMostDrift;

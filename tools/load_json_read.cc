@@ -82,6 +82,11 @@ class LoadFileReader {
   absl::Status status_;
 };
 
+void CheckAnchors(LoadFileReader& reader, const Anchors& anchors) {
+  if (anchors.matmul_flops_per_second > 0 && anchors.read_bytes_per_second > 0) return;
+  reader.Fail("an anchor is not above 0");
+}
+
 std::optional<Anchors> TakeAnchors(LoadFileReader& reader, const Json& json) {
   if (json.is_null()) return std::nullopt;
   Anchors anchors;
@@ -89,9 +94,7 @@ std::optional<Anchors> TakeAnchors(LoadFileReader& reader, const Json& json) {
   const char* read = "read_bytes_per_second";
   reader.Number(reader.At(json, matmul), matmul, &anchors.matmul_flops_per_second);
   reader.Number(reader.At(json, read), read, &anchors.read_bytes_per_second);
-  if (!(anchors.matmul_flops_per_second > 0) || !(anchors.read_bytes_per_second > 0)) {
-    reader.Fail("an anchor is not above 0");
-  }
+  CheckAnchors(reader, anchors);
   return anchors;
 }
 
@@ -105,20 +108,17 @@ bool IsRow(LoadFileReader& reader, const Json& json, size_t size, const char* na
 // Older files have none. Bounded, since predictions make a span of each stream.
 std::vector<ReferenceStep> TakeReferenceSteps(LoadFileReader& reader, const Json& json) {
   const char* name = "reference_steps";
-  const auto from = [](int64_t least, int64_t value) {
-    return value >= least && value <= int64_t{1} << 20;
-  };
+  const auto fits = [](int64_t value) { return value >= 0 && value <= int64_t{1} << 20; };
   std::vector<ReferenceStep> steps;
   if (!json.contains(name)) return steps;
   for (const Json& row : reader.Array(json, name)) {
     if (!IsRow(reader, row, 3, name)) continue;
-    const int64_t before = steps.empty() ? 0 : steps.back().rows();
     ReferenceStep step;
     reader.Number(row[0], name, &step.streams);
     reader.Number(row[1], name, &step.position);
     reader.Number(row[2], name, &step.prompt_tokens);
-    if (from(0, step.streams) && from(0, step.position) && from(0, step.prompt_tokens) &&
-        step.rows() > before) {
+    if (fits(step.streams) && fits(step.position) && fits(step.prompt_tokens) &&
+        step.rows() > (steps.empty() ? 0 : steps.back().rows())) {
       steps.push_back(step);
     } else {
       reader.Fail(absl::StrCat("\"", name, "\" do not ascend in rows, or are out of bounds"));
@@ -127,8 +127,7 @@ std::vector<ReferenceStep> TakeReferenceSteps(LoadFileReader& reader, const Json
   return steps;
 }
 
-// Older files have none. Behind four numbers of its own a mark has one for each of `steps`
-// reference steps.
+// Older files have none. A mark has four numbers, and each reference step's seconds by class.
 std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json, size_t steps) {
   const char* name = "anchor_marks";
   constexpr size_t kOwn = 4;
@@ -142,13 +141,14 @@ std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json, size
     reader.Number(row[1], name, &mark.cost_seconds);
     reader.Number(row[2], name, &mark.anchors.matmul_flops_per_second);
     reader.Number(row[3], name, &mark.anchors.read_bytes_per_second);
-    if (!(mark.anchors.matmul_flops_per_second > 0) || !(mark.anchors.read_bytes_per_second > 0)) {
-      reader.Fail("an anchor is not above 0");
-    }
+    CheckAnchors(reader, mark.anchors);
     for (size_t i = 0; i < steps; ++i) {
-      double& seconds = mark.step_seconds.emplace_back();
-      reader.Number(row[kOwn + i], name, &seconds);
-      if (!(seconds > 0)) reader.Fail("a reference step took no time");
+      ClassSeconds& seconds = mark.steps.emplace_back();
+      if (!IsRow(reader, row[kOwn + i], seconds.size(), name)) continue;
+      for (size_t c = 0; c < seconds.size(); ++c) {
+        reader.Number(row[kOwn + i][c], name, &seconds[c]);
+        if (!(seconds[c] >= 0)) reader.Fail("a reference step took less than no time");
+      }
     }
     if (mark.seconds < before) reader.Fail(absl::StrCat("\"", name, "\" go back in time"));
   }

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/machine_profile.h"
+#include "engine/work.h"
 
 namespace plumbline {
 
@@ -114,7 +115,7 @@ struct AnchorMark {
   double seconds = 0;       // when
   double cost_seconds = 0;  // what measuring took, by the wall
   Anchors anchors;
-  std::vector<double> step_seconds = {};  // of each of LoadRecord::reference_steps
+  std::vector<ClassSeconds> steps = {};  // what each of LoadRecord::reference_steps took
 
   bool operator==(const AnchorMark&) const = default;
 };

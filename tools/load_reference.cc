@@ -6,14 +6,15 @@
 #include <cstddef>
 
 #include "absl/strings/str_format.h"
-#include "engine/quantile.h"
-#include "engine/step_time.h"
 
 namespace plumbline {
 namespace {
 
-constexpr std::array<ReferenceStep, 4> kWanted = {
-    {{2, 64, 0}, {8, 64, 0}, {32, 64, 0}, {16, 64, 240}}};
+struct Wanted {
+  int64_t streams;
+  int64_t prompt_tokens;
+};
+constexpr std::array<Wanted, 4> kWanted = {{{2, 0}, {8, 0}, {32, 0}, {16, 240}}};
 
 std::vector<SpanShape> SpansOf(const ReferenceStep& step) {
   std::vector<SpanShape> spans(static_cast<size_t>(step.streams), {step.position, 1, 1});
@@ -21,29 +22,32 @@ std::vector<SpanShape> SpansOf(const ReferenceStep& step) {
   return spans;
 }
 
-// Each sequence's rounded up to blocks.
+int64_t BlocksFor(int64_t tokens, int64_t block_tokens) {
+  return (tokens + block_tokens - 1) / block_tokens;
+}
+
 int64_t CacheTokens(const ReferenceStep& step, int64_t block_tokens) {
-  const auto blocks = [block_tokens](int64_t tokens) {
-    return (tokens + block_tokens - 1) / block_tokens;
-  };
-  return (step.streams * blocks(step.position + 1) + blocks(step.prompt_tokens)) * block_tokens;
+  return (step.streams * BlocksFor(step.position + 1, block_tokens) +
+          BlocksFor(step.prompt_tokens, block_tokens)) *
+         block_tokens;
 }
 
 }  // namespace
 
 std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int64_t context,
-                                                int64_t blocks) {
+                                                int64_t position, int64_t blocks) {
   std::vector<ReferenceStep> steps;
-  for (ReferenceStep step : kWanted) {
-    const int64_t prompts = step.prompt_tokens > 0 ? 1 : 0;
-    step.streams = std::min<int64_t>(step.streams, options.max_step_spans - prompts);
-    step.position = std::min(step.position, context - 1);
+  for (const Wanted& wanted : kWanted) {
+    const int64_t prompts = wanted.prompt_tokens > 0 ? 1 : 0;
+    ReferenceStep step;
+    step.streams = std::min<int64_t>(wanted.streams, options.max_step_spans - prompts);
     step.prompt_tokens =
-        std::min({step.prompt_tokens, options.max_step_tokens - step.streams, context});
-    const bool fits =
-        CacheTokens(step, options.block_tokens) <= blocks * int64_t{options.block_tokens};
+        std::min({wanted.prompt_tokens, options.max_step_tokens - step.streams, context});
+    const int64_t room = blocks - BlocksFor(step.prompt_tokens, options.block_tokens);
+    const int64_t slots = room / std::max<int64_t>(step.streams, 1) * options.block_tokens;
+    step.position = std::min({position, context - 1, slots - 1});
     const int64_t before = steps.empty() ? 0 : steps.back().rows();
-    if (fits && step.rows() > before) steps.push_back(step);
+    if (slots > 0 && step.rows() > before) steps.push_back(step);
   }
   return steps;
 }
@@ -63,12 +67,12 @@ absl::StatusOr<std::unique_ptr<ReferenceRunner>> ReferenceRunner::Create(
   return runner;
 }
 
-absl::StatusOr<std::vector<double>> ReferenceRunner::Run() {
-  std::vector<double> seconds;
+absl::StatusOr<std::vector<ClassSeconds>> ReferenceRunner::Run() {
+  std::vector<ClassSeconds> seconds;
   for (const std::vector<SpanShape>& spans : steps_) {
     const absl::StatusOr<StepSample> sample = rig_->Run(spans);
     if (!sample.ok()) return sample.status();
-    seconds.push_back(sample->seconds);
+    seconds.push_back(sample->work.seconds);
   }
   return seconds;
 }
@@ -77,34 +81,50 @@ StepScale::StepScale(const AnchoredProfile& profile, const CostShape& shape,
                      absl::Span<const ReferenceStep> steps, absl::Span<const AnchorMark> marks) {
   for (size_t i = 0; i < steps.size(); ++i) {
     const std::vector<SpanShape> spans = SpansOf(steps[i]);
-    std::vector<double> times;
+    ClassSeconds measured = {};
+    ClassSeconds predicted = {};
     for (const AnchorMark& mark : marks) {
-      if (mark.step_seconds.size() <= i) continue;
-      const double predicted = PredictStep(profile.At(mark.seconds), shape, spans).seconds();
-      times.push_back(mark.step_seconds[i] / predicted);
+      if (mark.steps.size() <= i) continue;
+      const StepTime step = PredictStep(profile.At(mark.seconds), shape, spans);
+      for (size_t c = 0; c < measured.size(); ++c) {
+        measured[c] += mark.steps[i][c];
+        predicted[c] += step.classes[c].seconds();
+      }
     }
-    if (!times.empty()) points_.push_back({steps[i].rows(), Quantile(times, 0.5)});
+    if (!(Total(predicted) > 0)) continue;
+    Point& point = points_.emplace_back();
+    point.rows = steps[i].rows();
+    point.whole = Total(measured) / Total(predicted);
+    for (size_t c = 0; c < measured.size(); ++c) {
+      point.classes[c] = predicted[c] > 0 ? measured[c] / predicted[c] : 1;
+    }
   }
 }
 
-double StepScale::At(int64_t rows) const {
-  if (points_.empty()) return 1;
+double StepScale::Seconds(const StepTime& predicted, int64_t rows) const {
+  if (points_.empty()) return predicted.seconds();
   const auto after =
       std::lower_bound(points_.begin(), points_.end(), rows,
                        [](const Point& point, int64_t at) { return point.rows < at; });
-  if (after == points_.begin()) return after->times;
-  if (after == points_.end()) return points_.back().times;
-  const Point& before = *(after - 1);
-  const auto place = [](int64_t at) { return std::log(static_cast<double>(at)); };
-  const double part =
-      (place(rows) - place(before.rows)) / (place(after->rows) - place(before.rows));
-  return before.times + part * (after->times - before.times);
+  const Point& above = after == points_.end() ? points_.back() : *after;
+  const Point& below = after == points_.begin() ? above : *(after - 1);
+  double part = 0;
+  if (above.rows > below.rows) {
+    const auto log = [](int64_t at) { return std::log(static_cast<double>(at)); };
+    part = (log(rows) - log(below.rows)) / (log(above.rows) - log(below.rows));
+  }
+  double seconds = 0;
+  for (size_t c = 0; c < below.classes.size(); ++c) {
+    const double times = below.classes[c] + part * (above.classes[c] - below.classes[c]);
+    seconds += predicted.classes[c].seconds() * times;
+  }
+  return seconds;
 }
 
 std::string StepScale::ToString() const {
   std::string text;
   for (const Point& point : points_) {
-    absl::StrAppendFormat(&text, "%s%.2f at %d%s", text.empty() ? "" : ", ", point.times,
+    absl::StrAppendFormat(&text, "%s%.2f at %d%s", text.empty() ? "" : ", ", point.whole,
                           point.rows, text.empty() ? " rows" : "");
   }
   return text;

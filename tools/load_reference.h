@@ -15,17 +15,20 @@
 #include "absl/types/span.h"
 #include "engine/cost_model.h"
 #include "engine/model.h"
+#include "engine/step_time.h"
+#include "engine/work.h"
 #include "tools/load_anchors.h"
 #include "tools/load_record.h"
 #include "tools/step_rig.h"
 
 namespace plumbline {
 
-// Steps of 2, 8 and 32 streams that decode, and of 16 beside a prompt of 240 tokens, as a load's
-// steps are; cut to what the options and the context allow, and without those for which a cache of
-// `blocks` blocks is too small. Each has more rows than the one before. REQUIRES: context > 0.
+// Steps of 2, 8 and 32 streams that decode at `position`, and of 16 beside a prompt of 240 tokens;
+// cut to what the options, the context and a cache of `blocks` blocks allow, and without those that
+// do not fit it at all. Each has more rows than the one before.
+// REQUIRES: context > 0, position >= 0, blocks >= 0.
 std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int64_t context,
-                                                int64_t blocks);
+                                                int64_t position, int64_t blocks);
 
 // Runs them on a cache of its own. One thread at a time; not while the model runs other steps.
 class ReferenceRunner {
@@ -33,8 +36,8 @@ class ReferenceRunner {
   // `model` is not owned. Errors of KvStore::Create.
   static absl::StatusOr<std::unique_ptr<ReferenceRunner>> Create(
       Model& model, const std::vector<ReferenceStep>& steps);
-  // Each step once: what it took. Errors of Model::Forward.
-  absl::StatusOr<std::vector<double>> Run();
+  // Each step once: what its classes of work took. Errors of Model::Forward.
+  absl::StatusOr<std::vector<ClassSeconds>> Run();
 
  private:
   ReferenceRunner() = default;
@@ -43,24 +46,29 @@ class ReferenceRunner {
   std::unique_ptr<StepRig> rig_;
 };
 
-// How many times their prediction reference steps took in a run, by their rows. Immutable.
+// How many times their prediction the classes of reference steps took in a run, by their rows: all
+// their time over all that was predicted, since what a host takes away now and then a run loses,
+// too. Classes stand apart because their shares differ between a reference step and another one of
+// as many rows. Immutable.
 class StepScale {
  public:
-  // Predictions are at the rates that the machine had at each mark. Marks that lack a time for a
-  // step count for nothing. REQUIRES: `steps` ascend in rows.
+  // Predictions are at the rates that the machine had at each mark. Marks that lack a step count
+  // for nothing. REQUIRES: `steps` ascend in rows.
   StepScale(const AnchoredProfile& profile, const CostShape& shape,
             absl::Span<const ReferenceStep> steps, absl::Span<const AnchorMark> marks);
 
-  // Between two steps straight over the logarithm of rows, outside of them as the nearer; 1 where
-  // there are none. REQUIRES: rows > 0.
-  double At(int64_t rows) const;
-  // "0.98 at 8 rows, 1.04 at 128"; empty where there are none.
+  // Of a step of `rows` rows: its predicted seconds, class by class times what that took of its
+  // prediction; between two reference steps straight over the logarithm of rows, outside of them as
+  // the nearer. As predicted where there are none. REQUIRES: rows > 0.
+  double Seconds(const StepTime& predicted, int64_t rows) const;
+  // Of whole reference steps: "0.98 at 8 rows, 1.04 at 128"; empty where there are none.
   std::string ToString() const;
 
  private:
   struct Point {
-    int64_t rows;
-    double times;
+    int64_t rows = 0;
+    double whole = 1;           // times its prediction
+    ClassSeconds classes = {};  // the same of each
   };
   std::vector<Point> points_;  // by rows
 };

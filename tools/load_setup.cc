@@ -149,7 +149,7 @@ absl::Status SizeLoadCache(const LoadOptions& options, LoadSetup* setup) {
     constexpr int64_t kReferenceShare = 16;  // of the free memory
     setup->reference_steps =
         ChooseReferenceSteps(setup->model_options, setup->source->config().context,
-                             free / kReferenceShare / block_bytes);
+                             workload->MeanContext(), free / kReferenceShare / block_bytes);
   }
   const absl::StatusOr<int> swap =
       ChooseSwapBlocks(options.preempt, block_bytes, free, setup->cache_blocks);
