@@ -20,6 +20,30 @@ namespace {
 
 using testing::HasSubstr;
 
+std::vector<AnchorMark> FullMarks() {
+  const ClassSeconds few = {0.5, 0.25, 1.0 / 3, 1e-9, 0, 2, 3};
+  const ClassSeconds many = {1, 2, 3, 4, 5, 6, 7};
+  return {{0.1, 0.03, {1.3e11, 3e10}, {few, many}}, {0.2, 0.04, {1e11, 2e10}, {many, few}}};
+}
+
+// Of repetition `r`; numbers go on from `count`.
+RequestRecord FullRequest(int r, int64_t& count) {
+  RequestRecord request;
+  for (const auto& field : kRequestFields) {
+    if (const auto* whole = std::get_if<int64_t RequestRecord::*>(&field.member)) {
+      request.*(*whole) = count++;
+    } else {
+      request.*std::get<double RequestRecord::*>(field.member) = 0.1 * static_cast<double>(count++);
+    }
+  }
+  request.outcome = r == 0 ? LoadOutcome::kCompleted : LoadOutcome::kRefused;
+  request.error = r == 0 ? "" : "no \"room\", at all";
+  request.token_seconds = {0.1, 0.30000000000000004, 1e-9};
+  request.chunks = {{0, 0, 7}, {1, 7, 2}};
+  request.preemptions = {{0.5, 0.75}, {0.9, -1}};
+  return request;
+}
+
 // Every field differs from its default.
 LoadRecord FullRecord() {
   LoadRecord record;
@@ -45,12 +69,7 @@ LoadRecord FullRecord() {
     repetition.interrupted = r == 1;
     if (r == 0) repetition.anchors_before = Anchors{1.1e11, 3e10};
     if (r == 0) repetition.anchors_after = Anchors{1.2e11, 3.1e10};
-    if (r == 0) {
-      const ClassSeconds few = {0.5, 0.25, 1.0 / 3, 1e-9, 0, 2, 3};
-      const ClassSeconds many = {1, 2, 3, 4, 5, 6, 7};
-      repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}, {few, many}},
-                                 {0.2, 0.04, {1e11, 2e10}, {many, few}}};
-    }
+    if (r == 0) repetition.anchor_marks = FullMarks();
     for (int i = 0; i < 2; ++i) {
       StepRecord& step = repetition.steps.emplace_back();
       for (const auto& field : kStepFields) {
@@ -61,20 +80,7 @@ LoadRecord FullRecord() {
         }
       }
     }
-    RequestRecord& request = repetition.requests.emplace_back();
-    for (const auto& field : kRequestFields) {
-      if (const auto* whole = std::get_if<int64_t RequestRecord::*>(&field.member)) {
-        request.*(*whole) = count++;
-      } else {
-        request.*std::get<double RequestRecord::*>(field.member) =
-            0.1 * static_cast<double>(count++);
-      }
-    }
-    request.outcome = r == 0 ? LoadOutcome::kCompleted : LoadOutcome::kRefused;
-    request.error = r == 0 ? "" : "no \"room\", at all";
-    request.token_seconds = {0.1, 0.30000000000000004, 1e-9};
-    request.chunks = {{0, 0, 7}, {1, 7, 2}};
-    request.preemptions = {{0.5, 0.75}, {0.9, -1}};
+    repetition.requests.push_back(FullRequest(r, count));
   }
   return record;
 }
