@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "engine/rounding.h"
 #include "engine/work.h"
 #include "tools/table.h"
 
@@ -123,10 +124,9 @@ std::vector<std::vector<SpanShape>> BenchSteps(const BenchTest& test, int64_t ch
 
 void BenchRoom::Add(const BenchTest& test, int64_t chunk_tokens, int64_t block_tokens) {
   const int64_t positions = test.depth + test.prompt + test.generated;
-  const int64_t blocks = (positions + block_tokens - 1) / block_tokens;
   step_tokens = std::max({step_tokens, std::min(chunk_tokens, test.prompt), test.streams});
   spans = std::max(spans, test.streams);
-  cache_tokens = std::max(cache_tokens, test.streams * blocks * block_tokens);
+  cache_tokens = std::max(cache_tokens, test.streams * RoundUp(positions, block_tokens));
 }
 
 std::string WhyLeftOut(const MemoryShape& shape, const BenchTest& test, const BenchRoom& room,

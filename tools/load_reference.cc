@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "absl/strings/str_format.h"
+#include "engine/rounding.h"
 
 namespace plumbline {
 namespace {
@@ -22,16 +23,6 @@ std::vector<SpanShape> SpansOf(const ReferenceStep& step) {
   return spans;
 }
 
-int64_t BlocksFor(int64_t tokens, int64_t block_tokens) {
-  return (tokens + block_tokens - 1) / block_tokens;
-}
-
-int64_t CacheTokens(const ReferenceStep& step, int64_t block_tokens) {
-  return (step.streams * BlocksFor(step.position + 1, block_tokens) +
-          BlocksFor(step.prompt_tokens, block_tokens)) *
-         block_tokens;
-}
-
 }  // namespace
 
 std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int64_t context,
@@ -43,7 +34,7 @@ std::vector<ReferenceStep> ChooseReferenceSteps(const ModelOptions& options, int
     step.streams = std::min<int64_t>(wanted.streams, options.max_step_spans - prompts);
     step.prompt_tokens =
         std::min({wanted.prompt_tokens, options.max_step_tokens - step.streams, context});
-    const int64_t room = blocks - BlocksFor(step.prompt_tokens, options.block_tokens);
+    const int64_t room = blocks - CeilDiv(step.prompt_tokens, options.block_tokens);
     const int64_t slots = room / std::max<int64_t>(step.streams, 1) * options.block_tokens;
     step.position = std::min({position, context - 1, slots - 1});
     const int64_t before = steps.empty() ? 0 : steps.back().rows();
@@ -57,9 +48,9 @@ absl::StatusOr<std::unique_ptr<ReferenceRunner>> ReferenceRunner::Create(
   std::unique_ptr<ReferenceRunner> runner(new ReferenceRunner);
   StepRigOptions options;
   for (const ReferenceStep& step : steps) {
-    runner->steps_.push_back(SpansOf(step));
+    const std::vector<SpanShape>& spans = runner->steps_.emplace_back(SpansOf(step));
     options.cache_tokens =
-        std::max(options.cache_tokens, CacheTokens(step, model.options().block_tokens));
+        std::max(options.cache_tokens, CacheTokens(spans, model.options().block_tokens));
   }
   absl::StatusOr<std::unique_ptr<StepRig>> rig = StepRig::Over(model, options);
   if (!rig.ok()) return rig.status();

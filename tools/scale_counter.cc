@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cost_model.h"
 #include "engine/memory_plan.h"
+#include "engine/rounding.h"
 #include "engine/tensor_source.h"
 #include "tools/step_rig.h"
 
@@ -91,9 +92,7 @@ absl::StatusOr<std::unique_ptr<StepRig>> PagingRig(const CounterOptions& options
   StepRigOptions rig = RigOptions(options, static_cast<int64_t>(contexts.size()));
   rig.model.block_tokens = static_cast<int>(block_tokens);
   rig.shuffle_blocks = true;
-  for (const int64_t t : contexts) {
-    rig.cache_tokens += (t + block_tokens - 1) / block_tokens * block_tokens;
-  }
+  for (const int64_t t : contexts) rig.cache_tokens += RoundUp(t, block_tokens);
   return StepRig::Create(source, rig);
 }
 

@@ -1,6 +1,7 @@
 // The steps and costs of one point.
 #include <algorithm>
 
+#include "engine/rounding.h"
 #include "tools/scale_sweeps.h"
 
 namespace plumbline {
@@ -25,8 +26,7 @@ std::vector<std::vector<SpanShape>> PointSteps(const ScalePoint& point) {
 }
 
 int64_t PointCacheTokens(const ScalePoint& point) {
-  const int64_t block = point.shape.block_tokens;
-  return point.streams * ((point.tokens + block - 1) / block * block);
+  return point.streams * RoundUp(point.tokens, point.shape.block_tokens);
 }
 
 double PointCost(const ScalePoint& point) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/kv_convert.h"
+#include "engine/rounding.h"
 
 namespace plumbline {
 namespace {
@@ -37,6 +38,12 @@ std::vector<std::byte> Pattern(KvDtype dtype, uint64_t seed) {
 }
 
 }  // namespace
+
+int64_t CacheTokens(absl::Span<const SpanShape> spans, int64_t block_tokens) {
+  int64_t tokens = 0;
+  for (const SpanShape& span : spans) tokens += RoundUp(span.first + span.count, block_tokens);
+  return tokens;
+}
 
 StepRig::StepRig(const StepRigOptions& options, Model& model, std::unique_ptr<KvStore> store)
     : seed_(options.seed),

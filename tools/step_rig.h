@@ -33,6 +33,9 @@ struct StepSample {
   absl::Span<const float> logits;  // [logit rows, vocab]; valid until the next Run
 };
 
+// What such a step needs of StepRigOptions::cache_tokens.
+int64_t CacheTokens(absl::Span<const SpanShape> spans, int64_t block_tokens);
+
 // Short steps run so long untimed before they are timed, until the caches hold what a step leaves
 // there: one of 0.35 ms took 1.0, 0.5, 0.4 ms at first.
 inline constexpr double kStepWarmUpSeconds = 0.005;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "engine/synthetic_spec.h"
+#include "tools/step_rig.h"
 #include "tools/table.h"
 #include "tools/validate.h"
 
@@ -127,13 +128,7 @@ absl::string_view StepKindName(StepKind kind) {
   return "unknown";
 }
 
-int64_t GridPoint::cache_tokens(int block_tokens) const {
-  int64_t tokens = 0;
-  for (const SpanShape& span : spans) {
-    tokens += (span.first + span.count + block_tokens - 1) / block_tokens * block_tokens;
-  }
-  return tokens;
-}
+int64_t GridPoint::cache_tokens(int block_tokens) const { return CacheTokens(spans, block_tokens); }
 
 bool IsHeldOut(absl::string_view name) {
   uint64_t hash = 14695981039346656037U;
