@@ -74,6 +74,15 @@ CostShape CostShape::From(const ModelConfig& config, WeightDtype weights, KvDtyp
   return s;
 }
 
+std::vector<SpanShape> SpanShapes(const StepBatch& batch) {
+  std::vector<SpanShape> shapes;
+  shapes.reserve(batch.spans.size());
+  for (const BatchSpan& span : batch.spans) {
+    shapes.push_back({span.first_position, span.count, span.logit_rows});
+  }
+  return shapes;
+}
+
 int64_t SpanPairs(const SpanShape& span) {
   return span.count * span.first + span.count * (span.count + 1) / 2;
 }

@@ -15,6 +15,7 @@
 #include "engine/attention_form.h"
 #include "engine/bf16_unit.h"
 #include "engine/model_config.h"
+#include "engine/step_batch.h"
 #include "engine/weight_dtype.h"
 #include "engine/work.h"
 
@@ -63,7 +64,11 @@ struct SpanShape {
   int64_t first = 0;
   int64_t count = 0;
   int64_t logit_rows = 0;
+
+  bool operator==(const SpanShape&) const = default;
 };
+// Of each span of a batch.
+std::vector<SpanShape> SpanShapes(const StepBatch& batch);
 
 // Query-key pairs of a span: c p + c (c + 1) / 2 (D_PAIRS_CAUSAL for p = 0).
 int64_t SpanPairs(const SpanShape& span);

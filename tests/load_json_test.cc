@@ -20,10 +20,10 @@ namespace {
 
 using testing::HasSubstr;
 
-std::vector<AnchorMark> FullMarks() {
+std::vector<RepeatedStep> FullRepeats() {
   const ClassSeconds few = {0.5, 0.25, 1.0 / 3, 1e-9, 0, 2, 3};
   const ClassSeconds many = {1, 2, 3, 4, 5, 6, 7};
-  return {{0.1, 0.03, {1.3e11, 3e10}, {few, many}}, {0.2, 0.04, {1e11, 2e10}, {many, few}}};
+  return {{0.15, 0.02, {{7, 1, 1}, {0, 30, 0}}, few}, {0.25, 0.01, {{8, 1, 1}}, many}};
 }
 
 // Of repetition `r`; numbers go on from `count`.
@@ -61,7 +61,6 @@ LoadRecord FullRecord() {
       record.*(*member) = count++;
     }
   }
-  record.reference_steps = {{2, 5, 0}, {1, 3, 6}};
   for (int r = 0; r < 2; ++r) {
     RepetitionRecord& repetition = record.repetitions.emplace_back();
     repetition.warm_up_seconds = 0.1;
@@ -69,7 +68,10 @@ LoadRecord FullRecord() {
     repetition.interrupted = r == 1;
     if (r == 0) repetition.anchors_before = Anchors{1.1e11, 3e10};
     if (r == 0) repetition.anchors_after = Anchors{1.2e11, 3.1e10};
-    if (r == 0) repetition.anchor_marks = FullMarks();
+    if (r == 0) {
+      repetition.anchor_marks = {{0.1, 0.03, {1.3e11, 3e10}}, {0.2, 0.04, {1e11, 2e10}}};
+      repetition.repeated_steps = FullRepeats();
+    }
     for (int i = 0; i < 2; ++i) {
       StepRecord& step = repetition.steps.emplace_back();
       for (const auto& field : kStepFields) {
@@ -137,12 +139,17 @@ TEST(LoadJson, DamageIsRefusedWithTheReason) {
       {R"("token_seconds":[0.1)", R"("token_seconds":[null)"},
       {R"("requests":[{"id")", R"("requests":[3,{"id")"},
       {R"("matmul_flops_per_second":110000000000.0)", R"("matmul_flops_per_second":0)"},
-      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,5])"},
-      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[7,5,0])"},
-      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,-1,0])"},
-      {R"("reference_steps":[[2,5,0])", R"("reference_steps":[[2,9223372036854775807,0])"},
-      {R"("reference_steps":[[2,5,0],)", R"("reference_steps":[)"},
       {R"("anchor_marks":[[0.1,0.03,)", R"("anchor_marks":[[0.1,)"},
+      {R"("repeated_steps":[[0.15,)", R"("repeated_steps":[[)"},
+      {R"("repeated_steps":[[0.15,)", R"("repeated_steps":[[0.35,)"},
+      {R"([[7,1,1],)", R"([[7,1],)"},
+      {R"([[7,1,1],)", R"([[7,0,0],)"},
+      {R"([[7,1,1],)", R"([[7,1,2],)"},
+      {R"([[7,1,1],)", R"([[-1,1,1],)"},
+      {R"([[7,1,1],)", R"([[1048576,1,1],)"},
+      {R"([[7,1,1],)", R"([[7,65507,1],)"},
+      {R"([[8,1,1]])", R"([])"},
+      {R"([[8,1,1]])", R"(8)"},
       {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,[1.0,2.0,3.0,4.0,5.0,6.0]])"},
       {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,[1.0,2.0,3.0,4.0,5.0,6.0,-7.0]])"},
       {R"(,[1.0,2.0,3.0,4.0,5.0,6.0,7.0]])", R"(,7.0])"},

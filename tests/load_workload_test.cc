@@ -71,12 +71,6 @@ TEST(LoadWorkload, IsTheSameForItsSeedAndOtherTokensForItsSalt) {
   EXPECT_NE(Build(options).requests()[1].seconds, first.requests()[1].seconds);
 }
 
-TEST(LoadWorkload, ItsMeanContextHasHalfOfTheOutput) {
-  WorkloadOptions options = Options("all", "100");
-  options.output = *LengthDistribution::Parse("30");
-  EXPECT_EQ(Build(options).MeanContext(), 115);
-}
-
 TEST(LoadWorkload, GroupsShareTheirPrefixAndNothingElse) {
   WorkloadOptions options = Options("all");
   options.prefix_groups = 3;

@@ -130,7 +130,7 @@ void AddSimulation(CLI::App* app, LoadOptions& options) {
   step_times->needs(simulate)->excludes(replicas);
   AddText(app, "--anchors", options.anchors_of, "FILE",
           "a run of this machine: the profile's rates become what it was able to do then, steps "
-          "take as many times their prediction as that run's reference steps did, and those of "
+          "take as many times their prediction as that run's repeated steps did, and those of "
           "its repetitions that count are simulated and held against it")
       ->needs(simulate)
       ->excludes(step_times);

@@ -13,19 +13,14 @@ double LoadClock::StandStill(const std::function<void()>& work) {
   return took;
 }
 
-absl::Status AnchorWatch::BetweenSteps() {
-  if (!plan_.measure) return absl::OkStatus();
+void AnchorWatch::BetweenSteps() {
+  if (!plan_.measure) return;
   AnchorMark mark;
   mark.seconds = clock_.NowSeconds();
-  const double apart = std::max(plan_.every_seconds, kAnchorParts * last_cost_);
-  if (mark.seconds - last_seconds_ < apart) return absl::OkStatus();
-  absl::Status status;
-  mark.cost_seconds = clock_.StandStill([&] { status = plan_.measure(mark); });
-  if (!status.ok()) return status;
+  if (mark.seconds - last_seconds_ < plan_.every_seconds) return;
+  mark.cost_seconds = clock_.StandStill([&] { mark.anchors = plan_.measure(); });
   last_seconds_ = mark.seconds;
-  last_cost_ = mark.cost_seconds;
   sink_.OnAnchors(mark);
-  return absl::OkStatus();
 }
 
 AnchoredProfile::AnchoredProfile(const MachineProfile& profile,

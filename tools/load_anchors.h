@@ -2,11 +2,11 @@
 #ifndef PLUMBLINE_TOOLS_LOAD_ANCHORS_H_
 #define PLUMBLINE_TOOLS_LOAD_ANCHORS_H_
 
+#include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "engine/machine_profile.h"
 #include "scheduler/clock.h"
@@ -33,14 +33,11 @@ class LoadClock final : public Clock {
 
 // How often anchors are taken through a run, and by what.
 struct AnchorPlan {
-  // Apart at least; more where measuring takes more than a part of that: kAnchorParts times as long
-  // as the last time took.
   double every_seconds = 1;
-  // Fills in what was measured; its times are not its own. Empty: none are taken.
-  std::function<absl::Status(AnchorMark&)> measure;
+  std::function<Anchors()> measure;  // empty: none are taken
+  // Every such step is run twice (10: each tenth); 0: none is. REQUIRES: not below 0.
+  int64_t repeat_every = 0;
 };
-
-inline constexpr double kAnchorParts = 8;
 
 // Takes them. One thread.
 class AnchorWatch {
@@ -49,16 +46,14 @@ class AnchorWatch {
   AnchorWatch(AnchorPlan plan, LoadClock& clock, LoadSink& sink)
       : plan_(std::move(plan)), clock_(clock), sink_(sink) {}
 
-  // To be called between steps: measures where the last time lies far enough back. Errors of the
-  // plan's measure.
-  absl::Status BetweenSteps();
+  // To be called between steps: measures where the last time lies far enough back.
+  void BetweenSteps();
 
  private:
   const AnchorPlan plan_;
   LoadClock& clock_;
   LoadSink& sink_;
   double last_seconds_ = 0;  // the run's start has anchors of its own
-  double last_cost_ = 0;
 };
 
 // A machine as the marks of a run had it at each time. Immutable: safe from any thread.

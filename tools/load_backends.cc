@@ -14,16 +14,19 @@
 #include "tools/load_anchors.h"
 #include "tools/load_engine.h"
 #include "tools/load_json.h"
-#include "tools/load_reference.h"
 #include "tools/load_replay.h"
 #include "tools/load_run.h"
 #include "tools/load_simulation.h"
+#include "tools/load_step_scale.h"
 #include "tools/machine_file.h"
 #include "tools/progress.h"
 #include "tools/resident.h"
 
 namespace plumbline {
 namespace {
+
+// A twelfth of a run's time or so: a minute of it has a hundred steps or more to compare.
+constexpr int64_t kRepeatEvery = 10;
 
 class EngineBackend final : public LoadBackend {
  public:
@@ -46,8 +49,11 @@ class EngineBackend final : public LoadBackend {
     session.keep_steps = session.profile != nullptr;
     session.scheduler.mover = &mover_;
     AnchorPlan anchors;
-    if (probe_ != nullptr) anchors.measure = [this](AnchorMark& mark) { return Measure(mark); };
-    return std::make_unique<EngineTarget>(session, *model_, *store_, sink, std::move(anchors));
+    if (probe_ != nullptr) {
+      anchors.measure = [this] { return probe_->Measure(); };
+      anchors.repeat_every = kRepeatEvery;
+    }
+    return std::make_unique<EngineTarget>(session, *model_, *store_, sink, anchors);
   }
 
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override {
@@ -57,10 +63,6 @@ class EngineBackend final : public LoadBackend {
           AnchorProbe::Create(model_->options().threads);
       if (!probe.ok()) return probe.status();
       probe_ = *std::move(probe);
-      absl::StatusOr<std::unique_ptr<ReferenceRunner>> reference =
-          ReferenceRunner::Create(*model_, setup_.reference_steps);
-      if (!reference.ok()) return reference.status();
-      reference_ = *std::move(reference);
     }
     const Anchors anchors = probe_->Measure();
     if (profile_.has_value()) now_ = AtAnchors(*profile_, anchors);
@@ -70,15 +72,6 @@ class EngineBackend final : public LoadBackend {
   bool needs_warm_up() const override { return true; }
 
  private:
-  // Reference steps come first: they find in the caches what the run's steps leave there.
-  absl::Status Measure(AnchorMark& mark) {
-    absl::StatusOr<std::vector<ClassSeconds>> steps = reference_->Run();
-    if (!steps.ok()) return steps.status();
-    mark.steps = *std::move(steps);
-    mark.anchors = probe_->Measure();
-    return absl::OkStatus();
-  }
-
   const LoadSetup& setup_;
   const bool measures_anchors_;
   std::unique_ptr<Model> model_;
@@ -88,13 +81,12 @@ class EngineBackend final : public LoadBackend {
   std::optional<MachineProfile> profile_;
   std::optional<MachineProfile> now_;  // at the anchors of the repetition to come
   std::unique_ptr<AnchorProbe> probe_;
-  std::unique_ptr<ReferenceRunner> reference_;  // beside the probe
 };
 
 class SimulationBackend final : public LoadBackend {
  public:
   // `real`: the run whose anchors the simulation has, or null; not owned. `same_steps`: it ran the
-  // model that is simulated, so that its reference steps are such steps.
+  // model that is simulated, so that what its steps took says something of these.
   SimulationBackend(SimulationOptions options, MachineProfile profile, const LoadRecord* real,
                     bool same_steps)
       : options_(std::move(options)),
@@ -114,13 +106,13 @@ class SimulationBackend final : public LoadBackend {
   absl::StatusOr<std::unique_ptr<LoadTarget>> MakeTarget(int64_t repetition,
                                                          LoadSink& sink) override {
     absl::Span<const AnchorMark> marks;
+    absl::Span<const RepeatedStep> repeated;
     if (real_ != nullptr && repetition < std::ssize(real_->repetitions)) {
       marks = real_->repetitions[repetition].anchor_marks;
+      if (same_steps_) repeated = real_->repetitions[repetition].repeated_steps;
     }
     anchored_.emplace(profile_, marks);
-    absl::Span<const ReferenceStep> steps;
-    if (same_steps_) steps = real_->reference_steps;
-    scale_.emplace(*anchored_, options_.shape, steps, marks);
+    scale_.emplace(*anchored_, options_.shape, repeated);
     return std::make_unique<SimulationTarget>(options_, sink);
   }
   absl::StatusOr<std::optional<Anchors>> MeasureNow() override { return std::optional<Anchors>(); }
@@ -128,8 +120,8 @@ class SimulationBackend final : public LoadBackend {
   std::string note() const override {
     const std::string times = scale_.has_value() ? scale_->ToString() : "";
     if (times.empty()) return "";
-    return absl::StrCat("Predictions are multiplied, class by class, by what reference steps ",
-                        "through the real run took of theirs; in all ", times, ".\n");
+    return absl::StrCat("Predictions are multiplied, class by class, by what steps of the real ",
+                        "run took of theirs when they were run again; in all ", times, ".\n");
   }
 
  private:

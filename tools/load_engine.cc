@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
-#include <utility>
 
 namespace plumbline {
 
 EngineTarget::EngineTarget(const SessionOptions& options, Model& model, KvStore& store,
-                           LoadSink& sink, AnchorPlan anchors)
+                           LoadSink& sink, const AnchorPlan& anchors)
     : clock_(wall_),
-      anchors_(std::move(anchors), clock_, sink),
+      anchors_(anchors, clock_, sink),
       executor_(model, store),
-      replica_(options, executor_, store.num_blocks(), clock_, /*number=*/0, sink) {}
+      repeating_(executor_, anchors.repeat_every, clock_, sink),
+      replica_(options, repeating_, store.num_blocks(), clock_, /*number=*/0, sink) {}
 
 int64_t EngineTarget::Submit(LoadSend send) {
   replica_.Submit(std::move(send));
@@ -23,7 +23,8 @@ absl::Status EngineTarget::Step(double /*wake_seconds*/) {
   if (!replica_.Step() && replica_.in_flight() > 0) {
     return absl::InternalError("the scheduler runs nothing, though requests wait: this is a bug");
   }
-  return anchors_.BetweenSteps();
+  anchors_.BetweenSteps();
+  return absl::OkStatus();
 }
 
 void EngineTarget::WaitUntil(double seconds) {

@@ -7,6 +7,7 @@
 #include "scheduler/clock.h"
 #include "scheduler/session.h"
 #include "tools/load_anchors.h"
+#include "tools/load_repeats.h"
 #include "tools/load_replica.h"
 #include "tools/load_target.h"
 
@@ -17,7 +18,7 @@ class EngineTarget final : public LoadTarget {
   // `model`, `store` and `sink` are not owned; nobody else uses the store. REQUIRES: as Session's
   // constructor.
   EngineTarget(const SessionOptions& options, Model& model, KvStore& store, LoadSink& sink,
-               AnchorPlan anchors = {});
+               const AnchorPlan& anchors = {});
 
   double Now() const override { return clock_.NowSeconds(); }
   int64_t Submit(LoadSend send) override;
@@ -30,6 +31,7 @@ class EngineTarget final : public LoadTarget {
   LoadClock clock_;
   AnchorWatch anchors_;
   ModelExecutor executor_;
+  RepeatingExecutor repeating_;  // around it
   LoadReplica replica_;
 };
 

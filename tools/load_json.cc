@@ -61,10 +61,16 @@ Json RepetitionJson(const RepetitionRecord& repetition) {
   json["anchors_after"] = AnchorsJson(repetition.anchors_after);
   Json& marks = json["anchor_marks"] = Json::array();
   for (const AnchorMark& mark : repetition.anchor_marks) {
-    Json& row = marks.emplace_back(Json{mark.seconds, mark.cost_seconds,
-                                        mark.anchors.matmul_flops_per_second,
-                                        mark.anchors.read_bytes_per_second});
-    for (const ClassSeconds& seconds : mark.steps) row.push_back(seconds);
+    marks.push_back({mark.seconds, mark.cost_seconds, mark.anchors.matmul_flops_per_second,
+                     mark.anchors.read_bytes_per_second});
+  }
+  Json& repeated = json["repeated_steps"] = Json::array();
+  for (const RepeatedStep& step : repetition.repeated_steps) {
+    Json spans = Json::array();
+    for (const SpanShape& span : step.spans) {
+      spans.push_back({span.first, span.count, span.logit_rows});
+    }
+    repeated.push_back({step.seconds, step.cost_seconds, std::move(spans), step.classes});
   }
   json["drift"] = NumberOrNull(AnchorDrift(repetition));
   json["discarded"] = AnchorDrift(repetition) > kMostDrift;
@@ -133,10 +139,6 @@ std::string LoadJson(const LoadRecord& record, const LoadSlo& slo, const LoadMet
   for (const LoadField<LoadRecord>& field : kRunFields) json[field.name] = FieldJson(record, field);
   json["seed"] = record.seed;
   json["salt"] = record.salt;
-  Json& reference = json["reference_steps"] = Json::array();
-  for (const ReferenceStep& step : record.reference_steps) {
-    reference.push_back({step.streams, step.position, step.prompt_tokens});
-  }
   json["metrics"] = MetricsJson(metrics);
   if (search != nullptr) json["search"] = SearchJson(*search);
   Json& columns = json["step_columns"] = Json::array();

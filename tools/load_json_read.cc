@@ -1,86 +1,21 @@
-// Reads load tests' files. Every value is looked at before it is used: a file may hold anything.
+// Reads load tests' files.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tools/load_fields.h"
+#include "tools/load_file_reader.h"
 #include "tools/load_json.h"
 
 namespace plumbline {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// Sums and differences of so large numbers stay finite, and sums of counts within 64 bits.
-constexpr double kLargestNumber = 1e30;
-constexpr int64_t kLargestCount = int64_t{1} << 38;
-
-// Takes values out of a file, and keeps the first fault.
-class LoadFileReader {
- public:
-  const absl::Status& status() const { return status_; }
-
-  void Fail(absl::string_view what) {
-    if (status_.ok()) {
-      status_ = absl::DataLossError(
-          absl::StrCat("this is no file of a load test: ", what, "; write one with load --json"));
-    }
-  }
-  // An empty value where there is none.
-  const Json& At(const Json& json, const char* key) {
-    static const Json none;
-    const auto found = json.find(key);
-    if (json.is_object() && found != json.end()) return *found;
-    Fail(absl::StrCat("\"", key, "\" is missing"));
-    return none;
-  }
-  void Number(const Json& json, const char* key, double* value) {
-    if (!json.is_number()) return Fail(absl::StrCat("\"", key, "\" is no number"));
-    *value = json.get<double>();
-    if (!(std::abs(*value) <= kLargestNumber)) {
-      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
-    }
-  }
-  void Number(const Json& json, const char* key, int64_t* value) {
-    constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-    if (!json.is_number_integer() || (json.is_number_unsigned() && json.get<uint64_t>() > kMost)) {
-      return Fail(absl::StrCat("\"", key, "\" is no whole number"));
-    }
-    *value = json.get<int64_t>();
-    if (*value < -kLargestCount || *value > kLargestCount) {
-      Fail(absl::StrCat("\"", key, "\" is larger than any run has it"));
-    }
-  }
-  void Number(const Json& json, const char* key, uint64_t* value) {
-    if (!json.is_number_unsigned()) return Fail(absl::StrCat("\"", key, "\" is no whole number"));
-    *value = json.get<uint64_t>();
-  }
-  void Text(const Json& json, const char* key, std::string* value) {
-    if (!json.is_string()) return Fail(absl::StrCat("\"", key, "\" is no text"));
-    *value = json.get<std::string>();
-  }
-  const Json& Array(const Json& json, const char* key) {
-    const Json& value = At(json, key);
-    static const Json none = Json::array();
-    if (value.is_array()) return value;
-    Fail(absl::StrCat("\"", key, "\" is no list"));
-    return none;
-  }
-  template <class Record>
-  void Field(const Json& json, const LoadField<Record>& field, Record* record) {
-    std::visit([&](auto member) { Number(json, field.name, &(record->*member)); }, field.member);
-  }
-
- private:
-  absl::Status status_;
-};
+using Json = LoadFileReader::Json;
 
 void CheckAnchors(LoadFileReader& reader, const Anchors& anchors) {
   if (anchors.matmul_flops_per_second > 0 && anchors.read_bytes_per_second > 0) return;
@@ -98,43 +33,13 @@ std::optional<Anchors> TakeAnchors(LoadFileReader& reader, const Json& json) {
   return anchors;
 }
 
-// The entries of a list of `size` entries.
-bool IsRow(LoadFileReader& reader, const Json& json, size_t size, const char* name) {
-  if (json.is_array() && json.size() == size) return true;
-  reader.Fail(absl::StrCat("an entry of \"", name, "\" is no list of ", size));
-  return false;
-}
-
-// Older files have none. Bounded, since predictions make a span of each stream.
-std::vector<ReferenceStep> TakeReferenceSteps(LoadFileReader& reader, const Json& json) {
-  const char* name = "reference_steps";
-  const auto fits = [](int64_t value) { return value >= 0 && value <= int64_t{1} << 20; };
-  std::vector<ReferenceStep> steps;
-  if (!json.contains(name)) return steps;
-  for (const Json& row : reader.Array(json, name)) {
-    if (!IsRow(reader, row, 3, name)) continue;
-    ReferenceStep step;
-    reader.Number(row[0], name, &step.streams);
-    reader.Number(row[1], name, &step.position);
-    reader.Number(row[2], name, &step.prompt_tokens);
-    if (fits(step.streams) && fits(step.position) && fits(step.prompt_tokens) &&
-        step.rows() > (steps.empty() ? 0 : steps.back().rows())) {
-      steps.push_back(step);
-    } else {
-      reader.Fail(absl::StrCat("\"", name, "\" do not ascend in rows, or are out of bounds"));
-    }
-  }
-  return steps;
-}
-
-// Older files have none. A mark has four numbers, and each reference step's seconds by class.
-std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json, size_t steps) {
+// Older files have none.
+std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json) {
   const char* name = "anchor_marks";
-  constexpr size_t kOwn = 4;
   std::vector<AnchorMark> marks;
   if (!json.contains(name)) return marks;
   for (const Json& row : reader.Array(json, name)) {
-    if (!IsRow(reader, row, kOwn + steps, name)) continue;
+    if (!reader.IsRow(row, 4, name)) continue;
     const double before = marks.empty() ? 0 : marks.back().seconds;
     AnchorMark& mark = marks.emplace_back();
     reader.Number(row[0], name, &mark.seconds);
@@ -142,17 +47,57 @@ std::vector<AnchorMark> TakeMarks(LoadFileReader& reader, const Json& json, size
     reader.Number(row[2], name, &mark.anchors.matmul_flops_per_second);
     reader.Number(row[3], name, &mark.anchors.read_bytes_per_second);
     CheckAnchors(reader, mark.anchors);
-    for (size_t i = 0; i < steps; ++i) {
-      ClassSeconds& seconds = mark.steps.emplace_back();
-      if (!IsRow(reader, row[kOwn + i], seconds.size(), name)) continue;
-      for (size_t c = 0; c < seconds.size(); ++c) {
-        reader.Number(row[kOwn + i][c], name, &seconds[c]);
-        if (!(seconds[c] >= 0)) reader.Fail("a reference step took less than no time");
-      }
-    }
     if (mark.seconds < before) reader.Fail(absl::StrCat("\"", name, "\" go back in time"));
   }
   return marks;
+}
+
+// Bounded, so that what predictions count of them stays within 64 bits: at most 2^16 rows of at
+// most 2^20 keys each.
+std::vector<SpanShape> TakeSpans(LoadFileReader& reader, const Json& json, const char* name) {
+  constexpr int64_t kMostRows = int64_t{1} << 16;
+  constexpr int64_t kMostKeys = int64_t{1} << 20;
+  std::vector<SpanShape> spans;
+  int64_t rows = 0;
+  if (!json.is_array()) reader.Fail(absl::StrCat("\"", name, "\" have spans that are no list"));
+  for (const Json& row : json) {
+    if (!reader.IsRow(row, 3, name)) continue;
+    SpanShape& span = spans.emplace_back();
+    reader.Number(row[0], name, &span.first);
+    reader.Number(row[1], name, &span.count);
+    reader.Number(row[2], name, &span.logit_rows);
+    if (span.first < 0 || span.count < 1 || span.first > kMostKeys - span.count ||
+        span.logit_rows < 0 || span.logit_rows > span.count || span.count > kMostRows - rows) {
+      reader.Fail(absl::StrCat("a span of \"", name, "\" is out of bounds"));
+      return {};
+    }
+    rows += span.count;
+  }
+  if (spans.empty()) reader.Fail(absl::StrCat("an entry of \"", name, "\" has no span"));
+  return spans;
+}
+
+// Older files have none.
+std::vector<RepeatedStep> TakeRepeatedSteps(LoadFileReader& reader, const Json& json) {
+  const char* name = "repeated_steps";
+  std::vector<RepeatedStep> steps;
+  if (!json.contains(name)) return steps;
+  for (const Json& row : reader.Array(json, name)) {
+    RepeatedStep step;
+    if (!reader.IsRow(row, 4, name) || !reader.IsRow(row[3], step.classes.size(), name)) continue;
+    reader.Number(row[0], name, &step.seconds);
+    reader.Number(row[1], name, &step.cost_seconds);
+    step.spans = TakeSpans(reader, row[2], name);
+    for (size_t c = 0; c < step.classes.size(); ++c) {
+      reader.Number(row[3][c], name, &step.classes[c]);
+      if (!(step.classes[c] >= 0)) reader.Fail("a repeated step took less than no time");
+    }
+    if (step.seconds < (steps.empty() ? 0 : steps.back().seconds)) {
+      reader.Fail(absl::StrCat("\"", name, "\" go back in time"));
+    }
+    steps.push_back(std::move(step));
+  }
+  return steps;
 }
 
 LoadOutcome TakeOutcome(LoadFileReader& reader, const Json& json) {
@@ -178,7 +123,7 @@ RequestRecord TakeRequest(LoadFileReader& reader, const Json& json, int64_t step
     reader.Number(seconds, "token_seconds", &request.token_seconds.emplace_back());
   }
   for (const Json& row : reader.Array(json, "chunks")) {
-    if (!IsRow(reader, row, 3, "chunks")) continue;
+    if (!reader.IsRow(row, 3, "chunks")) continue;
     ChunkRecord& chunk = request.chunks.emplace_back();
     reader.Number(row[0], "chunks", &chunk.step);
     reader.Number(row[1], "chunks", &chunk.first);
@@ -187,7 +132,7 @@ RequestRecord TakeRequest(LoadFileReader& reader, const Json& json, int64_t step
       reader.Fail("a chunk names a step that is not there");
   }
   for (const Json& row : reader.Array(json, "preemptions")) {
-    if (!IsRow(reader, row, 2, "preemptions")) continue;
+    if (!reader.IsRow(row, 2, "preemptions")) continue;
     PreemptionRecord& gone = request.preemptions.emplace_back();
     reader.Number(row[0], "preemptions", &gone.evicted_seconds);
     reader.Number(row[1], "preemptions", &gone.resumed_seconds);
@@ -195,8 +140,7 @@ RequestRecord TakeRequest(LoadFileReader& reader, const Json& json, int64_t step
   return request;
 }
 
-// Of a file that has so many reference steps.
-RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json, size_t reference_steps) {
+RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json) {
   RepetitionRecord repetition;
   reader.Number(reader.At(json, "warm_up_seconds"), "warm_up_seconds", &repetition.warm_up_seconds);
   reader.Number(reader.At(json, "end_seconds"), "end_seconds", &repetition.end_seconds);
@@ -205,9 +149,10 @@ RepetitionRecord TakeRepetition(LoadFileReader& reader, const Json& json, size_t
   repetition.interrupted = interrupted.is_boolean() && interrupted.get<bool>();
   repetition.anchors_before = TakeAnchors(reader, reader.At(json, "anchors_before"));
   repetition.anchors_after = TakeAnchors(reader, reader.At(json, "anchors_after"));
-  repetition.anchor_marks = TakeMarks(reader, json, reference_steps);
+  repetition.anchor_marks = TakeMarks(reader, json);
+  repetition.repeated_steps = TakeRepeatedSteps(reader, json);
   for (const Json& row : reader.Array(json, "steps")) {
-    if (!IsRow(reader, row, kStepFields.size(), "steps")) continue;
+    if (!reader.IsRow(row, kStepFields.size(), "steps")) continue;
     StepRecord& step = repetition.steps.emplace_back();
     for (size_t i = 0; i < kStepFields.size(); ++i) reader.Field(row[i], kStepFields[i], &step);
   }
@@ -270,9 +215,8 @@ absl::StatusOr<LoadFile> ParseLoadJson(absl::string_view text) {
   for (const LoadField<LoadRecord>& field : kRunFields) {
     reader.Field(reader.At(json, field.name), field, &record);
   }
-  record.reference_steps = TakeReferenceSteps(reader, json);
   for (const Json& repetition : reader.Array(json, "repetitions")) {
-    record.repetitions.push_back(TakeRepetition(reader, repetition, record.reference_steps.size()));
+    record.repetitions.push_back(TakeRepetition(reader, repetition));
   }
   if (!BytesFit(record)) reader.Fail("its cache holds more bytes than 64 bits can count");
   std::string slo;

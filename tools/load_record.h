@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "engine/cost_model.h"
 #include "engine/machine_profile.h"
 #include "engine/work.h"
 
@@ -97,16 +98,15 @@ struct StepRecord {
   bool operator==(const StepRecord&) const = default;
 };
 
-// A step of the model's own that is run through a load as an anchor: each of `streams` sequences
-// decodes a token at position `position`, behind a cache of seeded values, and another one feeds
-// the first `prompt_tokens` tokens of a prompt (0: there is none).
-struct ReferenceStep {
-  int64_t streams = 0;
-  int64_t position = 0;
-  int64_t prompt_tokens = 0;
+// A step of the run that was run once more, right behind itself, as an anchor. The run's clock
+// stood still meanwhile, so that it is in no other figure.
+struct RepeatedStep {
+  double seconds = 0;            // when
+  double cost_seconds = 0;       // what running it took, by the wall
+  std::vector<SpanShape> spans;  // what ran
+  ClassSeconds classes = {};     // what the forward pass took the second time
 
-  int64_t rows() const { return streams + prompt_tokens; }
-  bool operator==(const ReferenceStep&) const = default;
+  bool operator==(const RepeatedStep&) const = default;
 };
 
 // What the machine did between two steps of a run. The run's clock stood still meanwhile, so that
@@ -115,7 +115,6 @@ struct AnchorMark {
   double seconds = 0;       // when
   double cost_seconds = 0;  // what measuring took, by the wall
   Anchors anchors;
-  std::vector<ClassSeconds> steps = {};  // what each of LoadRecord::reference_steps took
 
   bool operator==(const AnchorMark&) const = default;
 };
@@ -130,7 +129,8 @@ struct RepetitionRecord {
   // What the machine did right before and after; none in virtual time.
   std::optional<Anchors> anchors_before;
   std::optional<Anchors> anchors_after;
-  std::vector<AnchorMark> anchor_marks;  // through the run, in order
+  std::vector<AnchorMark> anchor_marks;      // through the run, in order
+  std::vector<RepeatedStep> repeated_steps;  // the same
 
   bool operator==(const RepetitionRecord&) const = default;
 };
@@ -149,12 +149,11 @@ struct LoadRecord {
   int64_t replicas = 1;
   int64_t step_tokens = 0;  // budget of a step
   int64_t block_tokens = 0;
-  int64_t blocks = 0;                          // of one replica's cache
-  int64_t block_bytes = 0;                     // of one block, as the store lays it out
-  int64_t token_bytes = 0;                     // of one token in the cache, by the formula
-  int64_t article_token_bytes = 0;             // what the articles' formula gives for it
-  int64_t unix_seconds = 0;                    // when it was begun
-  std::vector<ReferenceStep> reference_steps;  // by rows; none where no anchors are taken
+  int64_t blocks = 0;               // of one replica's cache
+  int64_t block_bytes = 0;          // of one block, as the store lays it out
+  int64_t token_bytes = 0;          // of one token in the cache, by the formula
+  int64_t article_token_bytes = 0;  // what the articles' formula gives for it
+  int64_t unix_seconds = 0;         // when it was begun
   std::vector<RepetitionRecord> repetitions;
 
   bool operator==(const LoadRecord&) const = default;

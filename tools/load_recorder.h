@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "tools/load_record.h"
@@ -28,6 +29,9 @@ class LoadRecorder final : public LoadSink {
   void OnStep(const StepRecord& step, absl::Span<const LoadSpan> spans,
               absl::Span<const int64_t> preempted) override;
   void OnAnchors(const AnchorMark& mark) override { repetition_.anchor_marks.push_back(mark); }
+  void OnRepeat(RepeatedStep step) override {
+    repetition_.repeated_steps.push_back(std::move(step));
+  }
 
   int64_t sent() const { return static_cast<int64_t>(repetition_.requests.size()); }
   int64_t ended() const { return ended_; }

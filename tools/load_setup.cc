@@ -11,7 +11,6 @@
 #include "engine/machine.h"
 #include "tools/generate_setup.h"
 #include "tools/load_json.h"
-#include "tools/load_reference.h"
 #include "tools/load_simulation.h"
 #include "tools/numeric_options.h"
 #include "tools/toy_path.h"
@@ -145,12 +144,6 @@ absl::Status SizeLoadCache(const LoadOptions& options, LoadSetup* setup) {
         " bytes are free beside the weights: change --cache-mib or --cache-blocks"));
   }
   setup->cache_blocks = static_cast<int>(blocks);
-  if (!options.simulate && options.predict) {
-    constexpr int64_t kReferenceShare = 16;  // of the free memory
-    setup->reference_steps =
-        ChooseReferenceSteps(setup->model_options, setup->source->config().context,
-                             workload->MeanContext(), free / kReferenceShare / block_bytes);
-  }
   const absl::StatusOr<int> swap =
       ChooseSwapBlocks(options.preempt, block_bytes, free, setup->cache_blocks);
   if (!swap.ok()) return swap.status();
@@ -280,7 +273,6 @@ LoadRecord DescribeLoad(const LoadOptions& options, const LoadSetup& setup) {
   record.block_bytes = setup.scheduler.geometry.BlockBytes();
   record.token_bytes = KvTokenBytes(setup.shape);
   record.article_token_bytes = static_cast<int64_t>(ArticleKvBytes(setup.shape, 1));
-  record.reference_steps = setup.reference_steps;
   record.unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(
                             std::chrono::system_clock::now().time_since_epoch())
                             .count();

@@ -27,8 +27,7 @@ struct LoadSetup {
   ModelOptions model_options;
   SchedulerOptions scheduler;  // context: of each request, no more than a cache holds
   CostShape shape;
-  int cache_blocks = 0;                        // of each replica
-  std::vector<ReferenceStep> reference_steps;  // that anchors have; none where there are none
+  int cache_blocks = 0;  // of each replica
   WorkloadOptions workload;
   std::optional<Trace> trace;
   int swap_blocks = 0;                 // of host memory

@@ -33,6 +33,7 @@ class SimulationTarget::Ends final : public LoadSink {
     sink_.OnStep(step, spans, preempted);
   }
   void OnAnchors(const AnchorMark& mark) override { sink_.OnAnchors(mark); }
+  void OnRepeat(RepeatedStep step) override { sink_.OnRepeat(std::move(step)); }
   // Ends that are yet to come at `now`.
   int64_t After(double now) {
     while (!ends_.empty() && ends_.top() <= now) ends_.pop();

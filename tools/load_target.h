@@ -51,6 +51,8 @@ class LoadSink {
                       absl::Span<const int64_t> preempted) = 0;
   // Between steps, where the target measures its machine through a run.
   virtual void OnAnchors(const AnchorMark& mark) = 0;
+  // Within a step, which it ran twice.
+  virtual void OnRepeat(RepeatedStep step) = 0;
 };
 
 // One thread at a time. Its clock begins near 0 and never goes back.

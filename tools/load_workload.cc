@@ -151,15 +151,6 @@ void LoadWorkload::AddTraceRequests(const Trace& trace) {
   }
 }
 
-int64_t LoadWorkload::MeanContext() const {
-  double sum = 0;
-  for (const PlannedRequest& request : requests_) {
-    sum += static_cast<double>(request.prompt_tokens()) +
-           static_cast<double>(request.output_tokens) / 2;
-  }
-  return static_cast<int64_t>(sum / static_cast<double>(requests_.size()));
-}
-
 std::vector<int32_t> LoadWorkload::Prompt(int64_t index, absl::Span<const int32_t> former) const {
   const PlannedRequest& request = requests_[static_cast<size_t>(index)];
   const uint64_t base = MixSeeds(options_.seed, options_.salt);

@@ -69,8 +69,6 @@ class LoadWorkload {
   // In order of conversations; a conversation's turns follow one another. Open arrivals: first
   // turns stand in order of their times.
   const std::vector<PlannedRequest>& requests() const { return requests_; }
-  // Tokens of a request that has half of its output, on the mean. REQUIRES: it has requests.
-  int64_t MeanContext() const;
   // Of a closed loop; 0: arrivals are open.
   int64_t users() const { return users_; }
   double stop_seconds() const { return options_.seconds; }

@@ -45,16 +45,17 @@ int64_t CacheTokens(absl::Span<const SpanShape> spans, int64_t block_tokens) {
   return tokens;
 }
 
-StepRig::StepRig(const StepRigOptions& options, Model& model, std::unique_ptr<KvStore> store)
+StepRig::StepRig(const StepRigOptions& options, std::unique_ptr<Model> model,
+                 std::unique_ptr<KvStore> store)
     : seed_(options.seed),
-      model_(model),
+      model_(std::move(model)),
       store_(std::move(store)),
-      executor_(model_, *store_),
+      executor_(*model_, *store_),
       shape_(executor_.cost_shape()),
-      tokens_(model_.config().context),
+      tokens_(model_->config().context),
       blocks_(store_->num_blocks()) {
   std::mt19937_64 random(seed_);
-  std::uniform_int_distribution<int32_t> token(0, model_.config().vocab - 1);
+  std::uniform_int_distribution<int32_t> token(0, model_->config().vocab - 1);
   std::generate(tokens_.begin(), tokens_.end(), [&] { return token(random); });
   std::iota(blocks_.begin(), blocks_.end(), 0);
   if (options.shuffle_blocks) std::shuffle(blocks_.begin(), blocks_.end(), random);
@@ -65,15 +66,8 @@ absl::StatusOr<std::unique_ptr<StepRig>> StepRig::Create(const TensorSource& sou
                                                          const StepRigOptions& options) {
   absl::StatusOr<std::unique_ptr<Model>> model = Model::Load(source, options.model);
   if (!model.ok()) return model.status();
-  absl::StatusOr<std::unique_ptr<StepRig>> rig = Over(**model, options);
-  if (rig.ok()) (*rig)->owned_ = *std::move(model);
-  return rig;
-}
-
-absl::StatusOr<std::unique_ptr<StepRig>> StepRig::Over(Model& model,
-                                                       const StepRigOptions& options) {
   const KvGeometry geometry =
-      model.config().CacheGeometry(model.options().kv_dtype, model.options().block_tokens);
+      source.config().CacheGeometry(options.model.kv_dtype, options.model.block_tokens);
   const int64_t blocks = geometry.BlocksFor(std::max<int64_t>(options.cache_tokens, 1));
   if (blocks > std::numeric_limits<int>::max()) {
     return absl::InvalidArgumentError(
@@ -82,13 +76,13 @@ absl::StatusOr<std::unique_ptr<StepRig>> StepRig::Over(Model& model,
   absl::StatusOr<std::unique_ptr<KvStore>> store =
       KvStore::Create(geometry, static_cast<int>(blocks));
   if (!store.ok()) return store.status();
-  return std::unique_ptr<StepRig>(new StepRig(options, model, *std::move(store)));
+  return std::unique_ptr<StepRig>(new StepRig(options, *std::move(model), *std::move(store)));
 }
 
 void StepRig::FillCache() {
-  const std::vector<std::byte> pattern = Pattern(model_.options().kv_dtype, seed_);
+  const std::vector<std::byte> pattern = Pattern(model_->options().kv_dtype, seed_);
   size_t from = 0;
-  for (int layer = 0; layer < model_.config().layers; ++layer) {
+  for (int layer = 0; layer < model_->config().layers; ++layer) {
     for (BlockId block = 0; block < store_->num_blocks(); ++block) {
       absl::Span<std::byte> bytes = store_->LayerBlock(0, layer, block);
       while (!bytes.empty()) {

@@ -48,27 +48,23 @@ class StepRig {
   static absl::StatusOr<std::unique_ptr<StepRig>> Create(const TensorSource& source,
                                                          const StepRigOptions& options);
 
-  // The same with a model that is there already; not owned. Its options take the place of
-  // options.model, and nobody else runs it meanwhile.
-  static absl::StatusOr<std::unique_ptr<StepRig>> Over(Model& model, const StepRigOptions& options);
-
   // Runs one step in which sequence i feeds spans[i].count tokens from position spans[i].first;
   // the positions before hold the seeded values (or what an earlier step left there). Sequences
   // take blocks one after another. ResourceExhausted where they do not fit it (needed and had
   // named); errors of Model::Forward.
   absl::StatusOr<StepSample> Run(absl::Span<const SpanShape> spans);
 
-  Model& model() { return model_; }
+  Model& model() { return *model_; }
   const KvStore& store() const { return *store_; }
   const CostShape& shape() const { return shape_; }
 
  private:
-  StepRig(const StepRigOptions& options, Model& model, std::unique_ptr<KvStore> store);
+  StepRig(const StepRigOptions& options, std::unique_ptr<Model> model,
+          std::unique_ptr<KvStore> store);
   void FillCache();
 
   const uint64_t seed_;
-  std::unique_ptr<Model> owned_;  // null: somebody else's
-  Model& model_;
+  std::unique_ptr<Model> model_;
   std::unique_ptr<KvStore> store_;
   ModelExecutor executor_;  // of both
   CostShape shape_;

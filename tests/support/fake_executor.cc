@@ -166,11 +166,7 @@ absl::Status FakeExecutor::ReadSpan(const StepBatch& batch, const BatchSpan& spa
 
 double FakeExecutor::StepSeconds(const StepBatch& batch) const {
   if (options_.profile == nullptr) return options_.seconds_per_token * batch.num_tokens();
-  std::vector<SpanShape> spans;
-  for (const BatchSpan& span : batch.spans) {
-    spans.push_back({span.first_position, span.count, span.logit_rows});
-  }
-  return PredictStep(*options_.profile, cost_shape(), spans).seconds();
+  return PredictStep(*options_.profile, cost_shape(), SpanShapes(batch)).seconds();
 }
 
 void FakeExecutor::CountSpan(const StepBatch& batch, size_t index, StepWork* work) const {

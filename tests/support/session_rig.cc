@@ -9,6 +9,9 @@
 #include "cache/kv_store.h"
 #include "scheduler/clock.h"
 #include "scheduler/executor.h"
+#include "tools/load_anchors.h"
+#include "tools/load_recorder.h"
+#include "tools/load_repeats.h"
 
 namespace plumbline {
 
@@ -36,9 +39,12 @@ void UseSession(Model& model, const SessionRigOptions& options,
   for (BlockId block = 0; block < options.host_blocks; ++block) (*host)->Poison(block);
   KvBlockMover mover(**store, host->get());
   session_options.scheduler.mover = &mover;
-  const SteadyClock clock;
+  const SteadyClock wall;
+  LoadClock clock(wall);
+  LoadRecorder recorder(nullptr);
+  RepeatingExecutor repeating(executor, options.repeat_every, clock, recorder);
   {
-    Session session(session_options, executor, pool, clock);
+    Session session(session_options, repeating, pool, clock);
     use(session);
     session.RunUntilIdle();
     EXPECT_TRUE(session.invariants().ok()) << session.invariants();

@@ -21,6 +21,7 @@ struct SessionRigOptions {
   bool prefix_sharing = false;
   PreemptPolicy preemption = {};
   bool recompute_each_step = false;
+  int64_t repeat_every = 0;  // such steps run twice; 0: none does
 };
 
 // Has `use` submit to a session, step it and look at it, and runs what is left then to its end.

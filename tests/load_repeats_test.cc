@@ -1,0 +1,153 @@
+// Steps of a run that run twice.
+#include "tools/load_repeats.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/engine_rig.h"
+#include "tests/support/manual_clock.h"
+#include "tests/support/map_source.h"
+#include "tests/support/session_rig.h"
+#include "tools/load_recorder.h"
+
+namespace plumbline::load_repeats_test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr double kRunSeconds = 0.25;
+
+// The n-th run takes a quarter of a second, n seconds of it "in other work", and its one logit is
+// n.
+class CountingExecutor final : public Executor {
+ public:
+  explicit CountingExecutor(ManualClock& wall) : wall_(wall) {}
+  absl::StatusOr<absl::Span<const float>> Run(const StepBatch& /*batch*/, StepWork* work) override {
+    if (++runs == fails_at) return absl::InternalError("broken");
+    wall_.Advance(kRunSeconds);
+    work->seconds[static_cast<size_t>(WorkClass::kOther)] += runs;
+    logit_ = static_cast<float>(runs);
+    return absl::MakeConstSpan(&logit_, 1);
+  }
+  int vocab() const override { return 1; }
+  int context() const override { return 8; }
+  CostShape cost_shape() const override { return {}; }
+
+  int runs = 0;
+  int fails_at = -1;
+
+ private:
+  ManualClock& wall_;
+  float logit_ = 0;
+};
+
+class RepeatingExecutorTest : public testing::Test {
+ protected:
+  RepeatingExecutorTest() {
+    batch_.AddSpan({5}, 7, 1, {0});
+    batch_.AddSpan({5, 6}, 0, 0, {1});
+  }
+
+  // The seconds of "other work" in the counters of each step, or -1 for a step that failed.
+  std::vector<double> RunSteps(int64_t every, int steps) {
+    RepeatingExecutor repeating(executor_, every, clock_, recorder_);
+    std::vector<double> seconds;
+    for (int step = 0; step < steps; ++step) {
+      StepWork work;
+      work.Reset(2);
+      const auto logits = repeating.Run(batch_, &work);
+      seconds.push_back(logits.ok() ? work.seconds[static_cast<size_t>(WorkClass::kOther)] : -1);
+    }
+    return seconds;
+  }
+
+  ManualClock wall_;
+  LoadClock clock_{wall_};
+  LoadRecorder recorder_{nullptr};
+  CountingExecutor executor_{wall_};
+  StepBatch batch_;
+};
+
+TEST_F(RepeatingExecutorTest, RunsEveryNthStepTwiceWhileTheRunsClockStandsStill) {
+  EXPECT_THAT(RunSteps(3, 7), ElementsAre(1, 2, 3, 5, 6, 7, 9));
+  EXPECT_DOUBLE_EQ(clock_.NowSeconds(), 7 * kRunSeconds);
+  const std::vector<SpanShape> spans = {{7, 1, 1}, {0, 2, 0}};
+  EXPECT_THAT(recorder_.Take().repeated_steps,
+              ElementsAre(RepeatedStep{0.75, kRunSeconds, spans, {0, 0, 0, 0, 0, 0, 4}},
+                          RepeatedStep{1.5, kRunSeconds, spans, {0, 0, 0, 0, 0, 0, 8}}));
+}
+
+TEST_F(RepeatingExecutorTest, RunsNoneTwiceUnlessAsked) {
+  EXPECT_THAT(RunSteps(0, 3), ElementsAre(1, 2, 3));
+  EXPECT_THAT(recorder_.Take().repeated_steps, IsEmpty());
+}
+
+TEST_F(RepeatingExecutorTest, AStepFailsWithEitherOfItsRuns) {
+  executor_.fails_at = 2;
+  EXPECT_THAT(RunSteps(1, 2), ElementsAre(-1, 3));
+  EXPECT_THAT(recorder_.Take().repeated_steps, SizeIs(1));
+  executor_.fails_at = 5;
+  EXPECT_THAT(RunSteps(1, 1), ElementsAre(-1));
+  EXPECT_THAT(recorder_.Take().repeated_steps, IsEmpty());
+}
+
+// The bits of every log-probability of every output token.
+std::vector<uint32_t> Bits(const std::vector<RequestResult>& results) {
+  std::vector<uint32_t> bits;
+  for (const RequestResult& result : results) {
+    for (const auto& row : result.logprobs) {
+      for (const TokenLogprob& entry : row) bits.push_back(std::bit_cast<uint32_t>(entry.logprob));
+    }
+  }
+  return bits;
+}
+
+struct Dtypes {
+  WeightDtype weights;
+  KvDtype kv;
+};
+class RepeatedSteps : public testing::TestWithParam<Dtypes> {};
+
+// With prefixes that are shared, and victims that are swapped out and in.
+TEST_P(RepeatedSteps, ChangeNoBit) {
+  ModelConfig config = SmallLlama(6, 2);
+  config.context = 512;
+  const MapSource source = MapSource::Random(config, 11);
+  ModelOptions options;
+  options.weights = GetParam().weights;
+  options.kv_dtype = GetParam().kv;
+  options.block_tokens = 16;
+  options.threads = 2;
+  auto model = Model::Load(source, options);
+  ASSERT_TRUE(model.ok()) << model.status();
+  std::vector<Request> requests;
+  for (const auto& prompt : RandomSequences({100, 33, 5, 64}, config.vocab, 11)) {
+    for (int twice = 0; twice < 2; ++twice) {
+      requests.push_back(GreedyRequest(prompt, 30, config.vocab));
+    }
+  }
+  SessionRigOptions rig = {.num_blocks = 20,
+                           .host_blocks = 20,
+                           .step_tokens = 50,
+                           .preemption = {.mode = PreemptMode::kSwap}};
+  rig.prefix_sharing = true;
+  const std::vector<uint32_t> once = Bits(RunRequests(**model, rig, requests));
+  rig.repeat_every = 1;
+  const std::vector<uint32_t> twice = Bits(RunRequests(**model, rig, requests));
+  EXPECT_EQ(once.size(), 8U * 30U * static_cast<size_t>(config.vocab));
+  EXPECT_TRUE(once == twice);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, RepeatedSteps,
+                         testing::Values(Dtypes{WeightDtype::kF32, KvDtype::kF32},
+                                         Dtypes{WeightDtype::kF32, KvDtype::kInt8},
+                                         Dtypes{WeightDtype::kInt8, KvDtype::kF16}));
+
+}  // namespace
+}  // namespace plumbline::load_repeats_test
