@@ -1,7 +1,6 @@
 // Steps of a run that run twice.
 #include "tools/load_repeats.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <vector>
@@ -9,16 +8,21 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/engine_rig.h"
+#include "tests/support/hand_made_load.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/map_source.h"
 #include "tests/support/session_rig.h"
+#include "tools/load_metrics.h"
 #include "tools/load_recorder.h"
+#include "tools/load_report.h"
 
 namespace plumbline::load_repeats_test {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr double kRunSeconds = 0.25;
@@ -95,6 +99,19 @@ TEST_F(RepeatingExecutorTest, AStepFailsWithEitherOfItsRuns) {
   executor_.fails_at = 5;
   EXPECT_THAT(RunSteps(1, 1), ElementsAre(-1));
   EXPECT_THAT(recorder_.Take().repeated_steps, IsEmpty());
+}
+
+TEST(RepeatedStepsReport, SaysWhatAnchorsCost) {
+  LoadRecord record = HandMadeHead();
+  RepetitionRecord& repetition = record.repetitions.emplace_back();
+  repetition.end_seconds = 8;
+  EXPECT_THAT(LoadReport(record, {}, ComputeMetrics(record, {})), Not(HasSubstr("Anchors:")));
+  repetition.anchor_marks = {{1, 0.5, {1e11, 1e10}}, {2, 0.5, {1e11, 1e10}}};
+  repetition.repeated_steps.resize(3);
+  for (RepeatedStep& step : repetition.repeated_steps) step.cost_seconds = 1.0 / 3;
+  EXPECT_THAT(
+      LoadReport(record, {}, ComputeMetrics(record, {})),
+      HasSubstr("Anchors: 2 taken between steps, and 3 steps run twice; 20.0% of the time"));
 }
 
 // The bits of every log-probability of every output token.

@@ -90,7 +90,7 @@ TEST(StepScale, IsStraightOverTheLogarithmOfRows) {
   EXPECT_NEAR(Second(scale, 8), 1.4, 1e-12);
   EXPECT_NEAR(Second(scale, 64), 1.1, 1e-12);
   EXPECT_NEAR(Second(scale, 512), 1.1, 1e-12);
-  EXPECT_EQ(scale.ToString(), "1.50 at 4 rows, 1.10 at 64");
+  EXPECT_EQ(scale.ToString(), "1.50 at 4.0 rows, 1.10 at 64");
 }
 
 TEST(StepScale, IsTheTimeOfAllStepsOfAGroupTogether) {
@@ -209,7 +209,7 @@ TEST_F(SimulatedBesideRepeats, TakesAsManyTimesItsPrediction) {
   WriteRun(kTinyLoadModel, 1.25);
   options_.anchors_of = run_path_;
   EXPECT_NEAR(EndSeconds(options_), 1.25 * as_predicted, 1e-6 * as_predicted);
-  EXPECT_THAT(Report(), HasSubstr("in all 1.25 at 4 rows, 1.25 at 64."));
+  EXPECT_THAT(Report(), HasSubstr("in all 1.25 at 4.0 rows, 1.25 at 64."));
 }
 
 TEST_F(SimulatedBesideRepeats, TakesNothingFromStepsOfAnotherModel) {

@@ -49,17 +49,21 @@ std::string LoadFigureTable(const LoadMetrics& metrics) {
 // What the anchors through a run cost. Empty where there are none.
 std::string AnchorNote(const LoadRecord& record) {
   size_t marks = 0;
+  size_t repeated = 0;
   double cost = 0;
   double run = 0;
   for (const RepetitionRecord& repetition : record.repetitions) {
     run += repetition.end_seconds;
     marks += repetition.anchor_marks.size();
+    repeated += repetition.repeated_steps.size();
     for (const AnchorMark& mark : repetition.anchor_marks) cost += mark.cost_seconds;
+    for (const RepeatedStep& step : repetition.repeated_steps) cost += step.cost_seconds;
   }
-  if (marks == 0) return "";
+  if (marks + repeated == 0) return "";
   return WrapText(absl::StrFormat(
-      "Anchors: %d taken between steps, %s each, %.1f%% of the time; the run's clock stood still.",
-      marks, FormatSeconds(cost / static_cast<double>(marks)), 100 * cost / (cost + run)));
+      "Anchors: %d taken between steps, and %d steps run twice; %.1f%% of the time, "
+      "while the run's clock stood still.",
+      marks, repeated, 100 * cost / (cost + run)));
 }
 
 std::string LoadNotes(const LoadRecord& record, const LoadMetrics& metrics) {

@@ -79,8 +79,8 @@ double StepScale::Seconds(const StepTime& predicted, int64_t rows) const {
 std::string StepScale::ToString() const {
   std::string text;
   for (const Point& point : points_) {
-    absl::StrAppendFormat(&text, "%s%.2f at %.0f%s", text.empty() ? "" : ", ", point.whole,
-                          point.rows, text.empty() ? " rows" : "");
+    absl::StrAppendFormat(&text, "%s%.2f at %.*f%s", text.empty() ? "" : ", ", point.whole,
+                          point.rows < 10 ? 1 : 0, point.rows, text.empty() ? " rows" : "");
   }
   return text;
 }
