@@ -83,6 +83,12 @@ std::vector<SpanShape> SpanShapes(const StepBatch& batch) {
   return shapes;
 }
 
+int64_t SpanTokens(absl::Span<const SpanShape> spans) {
+  int64_t tokens = 0;
+  for (const SpanShape& span : spans) tokens += span.count;
+  return tokens;
+}
+
 int64_t SpanPairs(const SpanShape& span) {
   return span.count * span.first + span.count * (span.count + 1) / 2;
 }

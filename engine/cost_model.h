@@ -69,6 +69,8 @@ struct SpanShape {
 };
 // Of each span of a batch.
 std::vector<SpanShape> SpanShapes(const StepBatch& batch);
+// Tokens that the spans feed together: rows of the step.
+int64_t SpanTokens(absl::Span<const SpanShape> spans);
 
 // Query-key pairs of a span: c p + c (c + 1) / 2 (D_PAIRS_CAUSAL for p = 0).
 int64_t SpanPairs(const SpanShape& span);

@@ -2,7 +2,6 @@
 // same bits as one that ran alone, whatever its companions.
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,18 +25,6 @@ struct Dtypes {
 };
 
 class PreemptionBits : public testing::TestWithParam<Dtypes> {};
-
-// The bits of every log-probability of every output token.
-std::vector<uint32_t> Bits(const RequestResult& result) {
-  std::vector<uint32_t> bits;
-  for (const auto& row : result.logprobs) {
-    for (const TokenLogprob& entry : row) {
-      bits.push_back(static_cast<uint32_t>(entry.token));
-      bits.push_back(std::bit_cast<uint32_t>(entry.logprob));
-    }
-  }
-  return bits;
-}
 
 TEST_P(PreemptionBits, AreThoseOfARunAlone) {
   const auto [weights, kv] = GetParam();
@@ -69,7 +56,7 @@ TEST_P(PreemptionBits, AreThoseOfARunAlone) {
     const auto result = RunRequests(**model, {.num_blocks = 64}, {request});
     ASSERT_EQ(result[0].output.size(), 40U);
     ASSERT_EQ(result[0].preemptions, 0);
-    alone.push_back(Bits(result[0]));
+    alone.push_back(LogprobBits(result[0]));
   }
   // The longest needs 19 blocks by itself: 24 make the others wait, grow, and be thrown out.
   const SessionRigOptions recompute = {.num_blocks = 24};
@@ -84,8 +71,9 @@ TEST_P(PreemptionBits, AreThoseOfARunAlone) {
       run.step_tokens = step_tokens;
       const auto results = RunRequests(**model, run, requests);
       for (size_t i = 0; i < requests.size(); ++i) {
-        EXPECT_EQ(Bits(results[i]), alone[i]) << "request " << i << ", budget " << step_tokens
-                                              << ", " << PreemptModeName(run.preemption.mode);
+        EXPECT_EQ(LogprobBits(results[i]), alone[i])
+            << "request " << i << ", budget " << step_tokens << ", "
+            << PreemptModeName(run.preemption.mode);
         preemptions += results[i].preemptions;
         for (const Eviction& e : results[i].evictions) swapped_in_blocks += e.swapped_in_blocks;
       }

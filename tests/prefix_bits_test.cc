@@ -2,7 +2,6 @@
 // that equal their formulas although spans begin behind what others computed.
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -71,18 +70,6 @@ class PrefixBits : public testing::TestWithParam<Dtypes> {
   std::unique_ptr<Model> model_;
 };
 
-// The bits of every log-probability of every output token.
-std::vector<uint32_t> Bits(const RequestResult& result) {
-  std::vector<uint32_t> bits;
-  for (const auto& row : result.logprobs) {
-    for (const TokenLogprob& entry : row) {
-      bits.push_back(static_cast<uint32_t>(entry.token));
-      bits.push_back(std::bit_cast<uint32_t>(entry.logprob));
-    }
-  }
-  return bits;
-}
-
 TEST_P(PrefixBits, AreThoseWithoutSharing) {
   if (const std::string why = model_->same_bits_exception(); !why.empty()) {
     GTEST_SKIP() << "the same-bits law is not promised here: " << why;
@@ -103,7 +90,8 @@ TEST_P(PrefixBits, AreThoseWithoutSharing) {
     for (size_t i = 0; i < requests.size(); ++i) {
       ASSERT_EQ(plain[i].output.size(), static_cast<size_t>(kOutput));
       EXPECT_EQ(shared[i].output, plain[i].output) << "request " << i;
-      EXPECT_EQ(Bits(shared[i]), Bits(plain[i])) << "request " << i << ", " << blocks << " blocks";
+      EXPECT_EQ(LogprobBits(shared[i]), LogprobBits(plain[i]))
+          << "request " << i << ", " << blocks << " blocks";
       EXPECT_EQ(plain[i].prefix_hit_tokens, 0);
       hits += shared[i].prefix_hit_tokens;
     }
@@ -162,7 +150,8 @@ TEST_P(PrefixBits, SamplesAreThoseOfSeparateRequests) {
     ASSERT_EQ(samples.size(), separate.size());
     for (size_t i = 0; i < separate.size(); ++i) {
       EXPECT_EQ(samples[i].output, alone[i].output) << "sample " << i << ", " << blocks;
-      EXPECT_EQ(Bits(samples[i]), Bits(alone[i])) << "sample " << i << ", " << blocks << " blocks";
+      EXPECT_EQ(LogprobBits(samples[i]), LogprobBits(alone[i]))
+          << "sample " << i << ", " << blocks << " blocks";
       EXPECT_GE(samples[i].prefix_hit_tokens, i > 0 ? 189 : 0);
       for (const RequestStep& step : samples[i].steps) {
         EXPECT_EQ(step.measured_macs, step.formula_macs);

@@ -96,9 +96,7 @@ class SimulationBackend final : public LoadBackend {
     options_.session.scheduler.profile = &profile_;
     options_.step_seconds = [this](absl::Span<const SpanShape> spans, double now_seconds) {
       const MachineProfile& now = anchored_->At(now_seconds);
-      int64_t rows = 0;
-      for (const SpanShape& span : spans) rows += span.count;
-      return scale_->Seconds(PredictStep(now, options_.shape, spans), rows) +
+      return scale_->Seconds(PredictStep(now, options_.shape, spans), SpanTokens(spans)) +
              PredictSampling(now, options_.shape, spans);
     };
   }

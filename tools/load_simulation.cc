@@ -8,11 +8,7 @@ namespace plumbline {
 
 absl::StatusOr<absl::Span<const float>> SimulatedExecutor::Run(const StepBatch& batch,
                                                                StepWork* /*work*/) {
-  spans_.clear();
-  for (const BatchSpan& span : batch.spans) {
-    spans_.push_back({span.first_position, span.count, span.logit_rows});
-  }
-  clock_.Advance(seconds_(spans_, clock_.NowSeconds()));
+  clock_.Advance(seconds_(SpanShapes(batch), clock_.NowSeconds()));
   const auto floats = static_cast<size_t>(batch.num_logit_rows) * kSimulatedVocab;
   if (logits_.size() < floats) logits_.resize(floats, 0.0F);
   return absl::MakeConstSpan(logits_).first(floats);

@@ -56,7 +56,6 @@ class SimulatedExecutor final : public Executor {
   const int context_;
   const SimulatedSeconds seconds_;
   VirtualClock& clock_;
-  std::vector<SpanShape> spans_;
   std::vector<float> logits_;  // [rows, vocab], all 0
 };
 

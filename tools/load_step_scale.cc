@@ -9,17 +9,18 @@
 namespace plumbline {
 namespace {
 
-double LogRows(const RepeatedStep& step) {
-  int64_t rows = 0;
-  for (const SpanShape& span : step.spans) rows += span.count;
-  return std::log(static_cast<double>(rows));
-}
+struct RowsOfStep {
+  double log_rows;
+  const RepeatedStep* step;
+};
 
-std::vector<const RepeatedStep*> ByRows(absl::Span<const RepeatedStep> steps) {
-  std::vector<const RepeatedStep*> sorted;
-  for (const RepeatedStep& step : steps) sorted.push_back(&step);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const RepeatedStep* a, const RepeatedStep* b) {
-    return LogRows(*a) < LogRows(*b);
+std::vector<RowsOfStep> ByRows(absl::Span<const RepeatedStep> steps) {
+  std::vector<RowsOfStep> sorted;
+  for (const RepeatedStep& step : steps) {
+    sorted.push_back({std::log(static_cast<double>(SpanTokens(step.spans))), &step});
+  }
+  std::stable_sort(sorted.begin(), sorted.end(), [](const RowsOfStep& a, const RowsOfStep& b) {
+    return a.log_rows < b.log_rows;
   });
   return sorted;
 }
@@ -28,7 +29,7 @@ std::vector<const RepeatedStep*> ByRows(absl::Span<const RepeatedStep> steps) {
 
 StepScale::StepScale(const AnchoredProfile& profile, const CostShape& shape,
                      absl::Span<const RepeatedStep> steps) {
-  const std::vector<const RepeatedStep*> sorted = ByRows(steps);
+  const std::vector<RowsOfStep> sorted = ByRows(steps);
   const auto count = std::ssize(sorted);
   const int64_t groups = std::clamp<int64_t>(count / kScaleSteps, 1, kScalePoints);
   for (int64_t group = 0; group < groups; ++group) {
@@ -38,13 +39,13 @@ StepScale::StepScale(const AnchoredProfile& profile, const CostShape& shape,
     const int64_t begin = group * count / groups;
     const int64_t end = (group + 1) * count / groups;
     for (int64_t i = begin; i < end; ++i) {
-      const RepeatedStep& step = *sorted[i];
+      const RepeatedStep& step = *sorted[i].step;
       const StepTime time = PredictStep(profile.At(step.seconds), shape, step.spans);
       for (size_t c = 0; c < measured.size(); ++c) {
         measured[c] += step.classes[c];
         predicted[c] += time.classes[c].seconds();
       }
-      log_rows += LogRows(step) / static_cast<double>(end - begin);
+      log_rows += sorted[i].log_rows / static_cast<double>(end - begin);
     }
     if (!(Total(predicted) > 0)) continue;
     Point& point = points_.emplace_back();

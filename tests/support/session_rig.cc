@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <utility>
 
 #include "cache/block_mover.h"
@@ -74,6 +75,17 @@ std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& opt
     });
   });
   return results;
+}
+
+std::vector<uint32_t> LogprobBits(const RequestResult& result) {
+  std::vector<uint32_t> bits;
+  for (const auto& row : result.logprobs) {
+    for (const TokenLogprob& entry : row) {
+      bits.push_back(static_cast<uint32_t>(entry.token));
+      bits.push_back(std::bit_cast<uint32_t>(entry.logprob));
+    }
+  }
+  return bits;
 }
 
 Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs) {

@@ -39,6 +39,9 @@ std::vector<RequestResult> RunRequests(Model& model, const SessionRigOptions& op
 std::vector<RequestResult> RunSamples(Model& model, const SessionRigOptions& options,
                                       const Request& request);
 
+// The bits of every log-probability of every output token, each behind its token.
+std::vector<uint32_t> LogprobBits(const RequestResult& result);
+
 // A greedy request with `logprobs` log-probabilities for each of `max_new_tokens` tokens.
 Request GreedyRequest(std::vector<int32_t> prompt, int max_new_tokens, int logprobs);
 
