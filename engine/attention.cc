@@ -37,10 +37,11 @@ PagedAttention::PagedAttention(const AttentionShape& shape)
     s.values = UntouchedArray<float>(segment_floats);
     s.queries = UntouchedArray<float>(tiles ? rows * head_dim / 2 : 0);
     s.partial = UntouchedArray<float>(int64_t{micro_rows_} * partial_floats_);
+    s.stretch = UntouchedArray<float>(rows * partial_floats_);
     s.running = UntouchedArray<float>(rows * partial_floats_);
     s.row = UntouchedArray<float>(head_dim);
     for (auto* buffer :
-         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.running, &s.row}) {
+         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.stretch, &s.running, &s.row}) {
       buffer->Touch();
     }
   }
@@ -67,13 +68,26 @@ void PagedAttention::RoundQueries(const Pass& pass, const Task& task, Scratch& s
   }
 }
 
-void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const Unit& unit,
+float* PagedAttention::StretchRow(const Task& task, const Unit& unit, int row,
+                                  Scratch& scratch) const {
+  const int64_t rows = int64_t{1} * task.tokens * shape_.group();
+  const int64_t stretch = unit.segment / kStretchSegments;
+  if (task.partials != nullptr) {
+    return task.partials + unit.head * task.head_floats + (stretch * rows + row) * partial_floats_;
+  }
+  // The first one has nothing to be merged with.
+  const UntouchedArray<float>& merged = stretch == 0 ? scratch.running : scratch.stretch;
+  return merged.get() + (unit.head * rows + row) * partial_floats_;
+}
+
+void PagedAttention::RunMicroTile(const Pass& pass, const Task& task, const Unit& unit,
                                   const SegmentView& view, int row, Scratch& scratch) const {
   const BatchSpan& span = pass.batch.spans[task.span];
   const int group = shape_.group();
   const int tile_rows = task.tokens * group;
   QueryRows tile;
   tile.scale = ScoreScale();
+  const bool begins = unit.segment % kStretchSegments == 0;
   const int end = std::min(row + micro_rows_, tile_rows);
   int first = row;  // of the rows that see this segment: later tokens see more
   for (int r = row; r < end; ++r) {
@@ -86,25 +100,39 @@ void PagedAttention::RunMicroTile(const Pass& pass, Task& task, const Unit& unit
     const int i = tile.rows++;
     tile.queries[i] = QueryRow(pass, task, unit.head, r);
     tile.visible[i] = std::min(visible, kSegmentKeys);
-    tile.partials[i] = task.partials != nullptr
-                           ? task.partials + unit.head * task.head_floats +
-                                 (int64_t{1} * unit.segment * tile_rows + r) * partial_floats_
-                           : scratch.partial.get() + int64_t{1} * i * partial_floats_;
+    tile.partials[i] = begins ? StretchRow(task, unit, r, scratch)
+                              : scratch.partial.get() + int64_t{1} * i * partial_floats_;
   }
   if (tile.rows == 0) return;
   if (MultipliesBf16(shape_.form)) {
     tile.rounded = reinterpret_cast<const std::byte*>(scratch.queries.get()) +
                    (unit.head * tile_rows + first) * KvRowBytes(KvDtype::kBf16, shape_.head_dim);
-    AttendSegmentInTiles(shape_.form, view, tile, scratch.scores.get(), &task.counts,
+    AttendSegmentInTiles(shape_.form, view, tile, scratch.scores.get(), &scratch.counts,
                          &scratch.ticks);
   } else {
-    AttendSegment(view, tile, scratch.scores.get(), &task.counts, &scratch.ticks);
+    AttendSegment(view, tile, scratch.scores.get(), &scratch.counts, &scratch.ticks);
   }
-  for (int i = 0; task.partials == nullptr && i < tile.rows; ++i) {
-    MergePartial(
-        tile.partials[i], shape_.head_dim,
-        scratch.running.get() + (int64_t{1} * unit.head * tile_rows + first + i) * partial_floats_);
+  if (!begins) {
+    MergePartials(scratch.partial.get(), tile.rows, shape_.head_dim,
+                  StretchRow(task, unit, first, scratch));
   }
+  scratch.ticks.LapValues();
+}
+
+int PagedAttention::FirstRow(const Pass& pass, const Task& task, int stretch) const {
+  const int start = stretch * kStretchSegments * kSegmentKeys;
+  const int before = start - pass.batch.spans[task.span].first_position - task.token;
+  return std::max(0, before) * shape_.group();
+}
+
+void PagedAttention::EndStretch(const Pass& pass, const Task& task, const Unit& unit,
+                                Scratch& scratch) const {
+  const int stretch = unit.segment / kStretchSegments;
+  if (task.partials != nullptr || stretch == 0) return;
+  const int rows = task.tokens * shape_.group();
+  const int first = FirstRow(pass, task, stretch);
+  MergePartials(StretchRow(task, unit, first, scratch), rows - first, shape_.head_dim,
+                scratch.running.get() + (int64_t{1} * unit.head * rows + first) * partial_floats_);
   scratch.ticks.LapValues();
 }
 
@@ -126,8 +154,8 @@ void PagedAttention::View(const Pass& pass, const Task& task, const Unit& unit, 
   }
 }
 
-PagedAttention::Task* PagedAttention::AttendSegments(const Pass& pass, Task& task, TaskQueue& queue,
-                                                     Scratch& scratch) const {
+PagedAttention::Task* PagedAttention::AttendSegments(const Pass& pass, const Task& task,
+                                                     TaskQueue& queue, Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
   // Pairs know ahead what to fetch; who gathers has room for one segment.
   const bool ahead =
@@ -154,10 +182,15 @@ PagedAttention::Task* PagedAttention::AttendSegments(const Pass& pass, Task& tas
     const int keys = KeysOf(pass, task, unit.segment);
     if (MultipliesBf16(shape_.form)) PadValues(keys, scratch, view);
     scratch.ticks.LapKeysAndValues();
-    task.keys_read += keys;
+    scratch.keys_read += keys;
     for (int row = 0; row < rows; row += micro_rows_) {
       RunMicroTile(pass, task, unit, view, row, scratch);
       view.next = nullptr;  // once is enough
+    }
+    const int after_segment = unit.segment + 1;
+    if (after_segment % kStretchSegments == 0 ||
+        after_segment == task.first_segment + task.segments) {
+      EndStretch(pass, task, unit, scratch);
     }
   }
   return early ? after : queue.Take();
@@ -167,19 +200,17 @@ PagedAttention::Task* PagedAttention::RunTask(const Pass& pass, Task& task, Task
                                               Scratch& scratch) const {
   const int rows = task.tokens * shape_.group();
   const int all_rows = task.kv_heads * rows;
-  task.counts = {};
-  task.keys_read = 0;
+  scratch.counts = {};
+  scratch.keys_read = 0;
   scratch.ticks.Start();
   if (MultipliesBf16(shape_.form)) {
     RoundQueries(pass, task, scratch);
     scratch.ticks.LapScores();
   }
-  if (task.partials == nullptr) {
-    for (int r = 0; r < all_rows; ++r) {
-      scratch.running[int64_t{1} * r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
-    }
-  }
   Task* const after = AttendSegments(pass, task, queue, scratch);
+  // Only now: other threads' tasks lie in the same cache lines.
+  task.counts = scratch.counts;
+  task.keys_read = scratch.keys_read;
   if (task.partials != nullptr) return after;
   for (int r = 0; r < all_rows; ++r) {
     WriteRow(pass, task, r / rows, r % rows,
@@ -208,19 +239,20 @@ void PagedAttention::WriteRow(const Pass& pass, const Task& task, int head, int 
 
 void PagedAttention::MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const {
   const Task& task = tasks_[merge.task];
-  const BatchSpan& span = pass.batch.spans[task.span];
   const int rows = task.tokens * shape_.group();
+  const int end = merge.row + merge.rows;
   const float* const partials = task.partials + merge.head * task.head_floats;
+  float* const running = scratch.running.get();
   scratch.ticks.Start();
-  for (int r = merge.row; r < merge.row + merge.rows; ++r) {
-    const int keys = span.first_position + task.token + r / shape_.group() + 1;
-    float* running = scratch.running.get();
-    running[shape_.head_dim + 1] = 0.0f;
-    for (int s = 0; s < CountSegments(keys); ++s) {
-      MergePartial(partials + (int64_t{1} * s * rows + r) * partial_floats_, shape_.head_dim,
-                   running);
-    }
-    WriteRow(pass, task, merge.head, r, running, scratch);
+  for (int r = 0; r < merge.rows; ++r) running[r * partial_floats_ + shape_.head_dim + 1] = 0.0f;
+  for (int stretch = 0;; ++stretch) {
+    const int first = std::max(merge.row, FirstRow(pass, task, stretch));
+    if (first >= end) break;  // that nobody sees
+    MergePartials(partials + (int64_t{1} * stretch * rows + first) * partial_floats_, end - first,
+                  shape_.head_dim, running + int64_t{1} * (first - merge.row) * partial_floats_);
+  }
+  for (int r = 0; r < merge.rows; ++r) {
+    WriteRow(pass, task, merge.head, merge.row + r, running + r * partial_floats_, scratch);
   }
   scratch.ticks.LapValues();
 }
@@ -231,10 +263,14 @@ void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer
   const Pass pass = {batch, store, layer, queries, query_stride, out_dtype, out};
   for (Scratch& scratch : scratch_) scratch.ticks.Reset();
   TaskQueue queue(absl::MakeSpan(tasks_));
-  ParallelFor(shape_.threads, std::min<int64_t>(shape_.threads, std::ssize(tasks_)),
-              [&](int64_t thread) { RunTasks(pass, queue, scratch_[thread]); });
-  ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
-                [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
+  const auto run = [&](int64_t thread) { RunTasks(pass, queue, scratch_[thread]); };
+  const auto merge = [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); };
+  const int64_t threads = std::min<int64_t>(shape_.threads, std::ssize(tasks_));
+  if (merges_.empty()) {
+    ParallelFor(shape_.threads, threads, run);
+  } else {
+    ParallelInTurn(shape_.threads, threads, run, std::ssize(merges_), merge);
+  }
   CountWork(store, work);
 }
 

@@ -114,8 +114,10 @@ class PagedAttention {
     int tokens = 0;  // of the tile
     int first_segment = 0;
     int segments = 0;
-    float* partials = nullptr;  // split tiles: [kv_heads][tile's segments][rows][PartialFloats]
-    int64_t head_floats = 0;    // of one head's partials
+    // Split tiles, whose tasks have whole stretches but for the last:
+    // [kv_heads][tile's stretches][rows][PartialFloats].
+    float* partials = nullptr;
+    int64_t head_floats = 0;  // of one head's partials
     AttentionCounts counts;
     int64_t keys_read = 0;
   };
@@ -144,19 +146,21 @@ class PagedAttention {
     int head = 0;  // of the task's
     int row = 0;   // of the tile, the first one
     int rows = 0;
-    int segments = 0;  // of the whole tile
   };
   struct alignas(64) Scratch {     // a cache line: threads bump the ticks beside each other
     UntouchedArray<float> scores;  // one micro-tile's; in tiles all that a call needs
     UntouchedArray<float> keys;    // one segment's, gathered: widened, or in tiles as stored
     UntouchedArray<float> values;
     UntouchedArray<float> queries;  // one task's in bf16; nothing where attention runs in vectors
-    UntouchedArray<float> partial;  // one micro-tile's
-    UntouchedArray<float> running;  // one task's
+    UntouchedArray<float> partial;  // one micro-tile's, of one segment
+    UntouchedArray<float> stretch;  // one task's, of the stretch at hand
+    UntouchedArray<float> running;  // one task's, of the stretches before, and one row's in a merge
     UntouchedArray<float> row;      // one row of output
     std::array<SegmentView, 2> views;
-    int view = 0;         // that of the unit at hand
-    bool viewed = false;  // whether it is set already
+    int view = 0;            // that of the unit at hand
+    bool viewed = false;     // whether it is set already
+    AttentionCounts counts;  // of the task at hand
+    int64_t keys_read = 0;
     AttentionTicks ticks;
   };
   // What Run hands to its parts.
@@ -178,7 +182,7 @@ class PagedAttention {
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int64_t tiles);
   // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` of its segments.
-  void AddTasks(Task task, int segments, int64_t parts);
+  void AddTasks(const Task& task, int segments, int64_t parts);
   static Unit UnitAt(const Task& task, int index) {
     return {index % task.kv_heads, task.first_segment + index / task.kv_heads};
   }
@@ -208,15 +212,22 @@ class PagedAttention {
   void RunTasks(const Pass& pass, TaskQueue& queue, Scratch& scratch) const;
   // Both return the thread's next task.
   Task* RunTask(const Pass& pass, Task& task, TaskQueue& queue, Scratch& scratch) const;
-  Task* AttendSegments(const Pass& pass, Task& task, TaskQueue& queue, Scratch& scratch) const;
+  Task* AttendSegments(const Pass& pass, const Task& task, TaskQueue& queue,
+                       Scratch& scratch) const;
   // In tiles, whose products are of whole groups: zeros behind the last key's values.
   void PadValues(int keys, Scratch& scratch, SegmentView& view) const;
   // Of a tile, of one of the task's heads: [head_dim].
   const float* QueryRow(const Pass& pass, const Task& task, int head, int row) const;
   void RoundQueries(const Pass& pass, const Task& task, Scratch& scratch) const;
   float ScoreScale() const;
-  void RunMicroTile(const Pass& pass, Task& task, const Unit& unit, const SegmentView& view,
+  // Where a row's partials of the unit's stretch are merged.
+  float* StretchRow(const Task& task, const Unit& unit, int row, Scratch& scratch) const;
+  void RunMicroTile(const Pass& pass, const Task& task, const Unit& unit, const SegmentView& view,
                     int row, Scratch& scratch) const;
+  // Of a tile, the first row that sees any of a stretch: later tokens see more.
+  int FirstRow(const Pass& pass, const Task& task, int stretch) const;
+  // Of a tile that is not split: adds what its rows made of the unit's stretch.
+  void EndStretch(const Pass& pass, const Task& task, const Unit& unit, Scratch& scratch) const;
   void MergeTile(const Pass& pass, const Merge& merge, Scratch& scratch) const;
   void WriteRow(const Pass& pass, const Task& task, int head, int row, const float* running,
                 Scratch& scratch) const;

@@ -5,8 +5,10 @@
 // - a score is a sequential fused multiply-add over the head's elements, from zero;
 // - keys are cut into segments at absolute multiples of kSegmentKeys positions; a segment yields
 //   its own maximum, sum and weighted values, from zero, keys ascending;
-// - segments merge in ascending order by MergePartial (the running softmax of Milakov and
-//   Gimelshein 2018; FlashAttention, Dao et al. 2022, algorithm 1).
+// - segments merge in ascending order by MergePartials (the running softmax of Milakov and
+//   Gimelshein 2018; FlashAttention, Dao et al. 2022, algorithm 1) within stretches, which are cut
+//   at absolute multiples of kStretchSegments of them, and stretches so into the row's result: of a
+//   context that many threads share few results cross from one core to another.
 // K and V are widened to f32, which is exact, so stored and gathered operands give equal bits;
 // int8 ones as whole numbers, whose scales multiply the key's score and the value's weight.
 #ifndef PLUMBLINE_ENGINE_ATTENTION_KERNELS_H_
@@ -27,6 +29,11 @@ inline constexpr int kKeyGroup = 16;      // keys that lie side by side for one 
 inline constexpr int kSegmentGroups = kSegmentKeys / kKeyGroup;
 // Segments that hold the first `keys` positions.
 inline constexpr int CountSegments(int keys) { return (keys + kSegmentKeys - 1) / kSegmentKeys; }
+inline constexpr int kStretchSegments = 4;  // segments whose partials one thread merges
+// Stretches of so many segments.
+inline constexpr int CountStretches(int segments) {
+  return (segments + kStretchSegments - 1) / kStretchSegments;
+}
 inline constexpr int kMicroTileRows = 6;   // query rows of one kernel call, at most
 inline constexpr int kMostQueryRows = 32;  // of a call in any form (attention_form.h)
 

@@ -1,6 +1,8 @@
 #include "engine/attention_partials.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/attention_partials.cc"
@@ -14,31 +16,58 @@ HWY_BEFORE_NAMESPACE();
 namespace plumbline {
 namespace HWY_NAMESPACE {
 
-HWY_INLINE float ExpOne(float x) { return hn::GetLane(hn::Exp(F(), hn::Set(F(), x))); }
+// Rows whose factors are computed in one vector.
+constexpr int kRowsAtOnce = 16;
 
-void Merge(const float* HWY_RESTRICT partial, int head_dim, float* HWY_RESTRICT running) {
+// What each of two partials is multiplied with: exp(0) = 1 on the side of the larger maximum.
+struct Factors {
+  float keep;
+  float add;
+};
+
+// running * keep + partial * add: values, and the sum behind them, in whole vectors, since the room
+// is rounded up to 16 floats. The maximum between is set apart.
+HWY_INLINE void MergeRow(const float* HWY_RESTRICT partial, const Factors& factors, int head_dim,
+                         float* HWY_RESTRICT running) {
   const F f;
-  float* maximum = running + head_dim;
-  float* sum = running + head_dim + 1;
-  if (*sum == 0.0f) {
-    std::copy(partial, partial + head_dim + 2, running);
-    return;
-  }
-  // exp(0) = 1 on the side of the larger one; maxima that are no numbers reach the sum by either.
-  const float difference = partial[head_dim] - *maximum;
-  const bool grows = difference > 0;
-  const float larger = grows ? partial[head_dim] : *maximum;
-  const float other = ExpOne(grows ? -difference : difference);
-  const float keep = grows ? other : 1.0f;
-  const float add = grows ? 1.0f : other;
-  const Vec keep_lanes = hn::Set(f, keep);
-  const Vec add_lanes = hn::Set(f, add);
-  // Values, and the sum behind them, in whole vectors: the room is rounded up to 16 floats.
+  const float maximum = std::max(running[head_dim], partial[head_dim]);
+  const Vec keep = hn::Set(f, factors.keep);
+  const Vec add = hn::Set(f, factors.add);
   for (int i = 0; i < PartialFloats(head_dim); i += kLanes) {
-    const Vec scaled = hn::Mul(hn::LoadU(f, running + i), keep_lanes);
-    hn::StoreU(hn::MulAdd(hn::LoadU(f, partial + i), add_lanes, scaled), f, running + i);
+    const Vec scaled = hn::Mul(hn::LoadU(f, running + i), keep);
+    hn::StoreU(hn::MulAdd(hn::LoadU(f, partial + i), add, scaled), f, running + i);
   }
-  *maximum = larger;
+  running[head_dim] = maximum;
+}
+
+void Merge(const float* HWY_RESTRICT partials, int rows, int head_dim,
+           float* HWY_RESTRICT runnings) {
+  const F f;
+  const int64_t floats = PartialFloats(head_dim);
+  HWY_ALIGN std::array<float, kRowsAtOnce> others;
+  for (int row = 0; row < rows; row += kRowsAtOnce) {
+    const int count = std::min(kRowsAtOnce, rows - row);
+    const float* partial = partials + row * floats;
+    float* running = runnings + row * floats;
+    // Maxima that are no numbers reach the sum by either.
+    others = {};
+    for (int i = 0; i < count; ++i) {
+      const float difference = partial[i * floats + head_dim] - running[i * floats + head_dim];
+      others[i] = difference > 0 ? -difference : difference;
+    }
+    for (int i = 0; i < count; i += kLanes) {
+      hn::StoreU(hn::Exp(f, hn::LoadU(f, others.data() + i)), f, others.data() + i);
+    }
+    for (int i = 0; i < count; ++i, partial += floats, running += floats) {
+      if (running[head_dim + 1] == 0.0f) {
+        std::copy(partial, partial + head_dim + 2, running);
+        continue;
+      }
+      const bool grows = partial[head_dim] - running[head_dim] > 0;
+      MergeRow(partial, grows ? Factors{others[i], 1.0f} : Factors{1.0f, others[i]}, head_dim,
+               running);
+    }
+  }
 }
 
 void Finish(const float* HWY_RESTRICT running, int head_dim, float* HWY_RESTRICT out) {
@@ -64,8 +93,8 @@ namespace plumbline {
 HWY_EXPORT(Merge);
 HWY_EXPORT(Finish);
 
-void MergePartial(const float* partial, int head_dim, float* running) {
-  HWY_DYNAMIC_DISPATCH(Merge)(partial, head_dim, running);
+void MergePartials(const float* partials, int rows, int head_dim, float* runnings) {
+  HWY_DYNAMIC_DISPATCH(Merge)(partials, rows, head_dim, runnings);
 }
 
 void FinishPartial(const float* running, int head_dim, float* out) {

@@ -9,8 +9,9 @@ namespace plumbline {
 // [PartialFloats(head_dim)]
 inline constexpr int PartialFloats(int head_dim) { return (head_dim + 2 + 15) / 16 * 16; }
 
-// Adds a later segment's partial to a running one; a running sum of zero means "nothing yet".
-void MergePartial(const float* partial, int head_dim, float* running);
+// Adds the partials of later keys to running ones, of `rows` rows one behind another; a running sum
+// of zero means "nothing yet".
+void MergePartials(const float* partials, int rows, int head_dim, float* runnings);
 // out[head_dim] = values / sum.
 void FinishPartial(const float* running, int head_dim, float* out);
 

@@ -8,7 +8,7 @@
 namespace plumbline {
 namespace {
 
-// Tiles are split over segments while there are fewer than this many tasks for each thread.
+// Tiles are split over stretches while there are fewer than this many tasks for each thread.
 constexpr int kSplitTasksPerThread = 4;
 // The same of spans so short that a tile has room for all heads' rows: a task takes neighbouring
 // heads, of some segments.
@@ -49,8 +49,9 @@ void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, 
   task.token = token;
   task.tokens = std::min(TileTokens(), span.count - token);
   const int segments = CountSegments(span.first_position + token + task.tokens);
+  const int stretches = CountStretches(segments);
   const int rows = task.tokens * shape_.group();
-  task.head_floats = int64_t{1} * segments * rows * partial_floats_;
+  task.head_floats = int64_t{1} * stretches * rows * partial_floats_;
   const bool room = split_used_ + shape_.kv_heads * task.head_floats <= split_floats_;
   // As many tasks as are wanted of each tile.
   const auto wanted = [&](int per_thread, int64_t of) {
@@ -59,7 +60,7 @@ void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, 
   const bool short_span = int64_t{1} * span.count * shape_.heads <= shape_.tile_rows();
   const int64_t of_tile = short_span ? wanted(kTogetherTasksPerThread, tiles)
                                      : wanted(kSplitTasksPerThread, tiles * shape_.kv_heads);
-  const int64_t parts = room ? std::min<int64_t>(segments, of_tile) : 1;
+  const int64_t parts = room ? std::min<int64_t>(stretches, of_tile) : 1;
   const int64_t runs =
       short_span ? std::min<int64_t>(shape_.kv_heads, CeilDiv(of_tile, parts)) : shape_.kv_heads;
   const auto heads = static_cast<int>(CeilDiv(shape_.kv_heads, runs));
@@ -69,9 +70,11 @@ void PagedAttention::PlanTile(const BatchSpan& span, int span_index, int token, 
   }
 }
 
-void PagedAttention::AddTasks(Task task, int segments, int64_t parts) {
-  const auto per_part = static_cast<int>(CeilDiv(segments, parts));
-  if (per_part == segments) {
+void PagedAttention::AddTasks(const Task& heads, int segments, int64_t parts) {
+  Task task = heads;
+  const auto per_part =
+      static_cast<int>(CeilDiv(CountStretches(segments), parts)) * kStretchSegments;
+  if (per_part >= segments) {
     task.segments = segments;
     tasks_.push_back(task);
     return;
@@ -81,8 +84,8 @@ void PagedAttention::AddTasks(Task task, int segments, int64_t parts) {
   const int rows = task.tokens * shape_.group();
   for (int head = 0; head < task.kv_heads; ++head) {
     for (int row = 0; row < rows; row += kMergedRows) {
-      merges_.push_back({static_cast<int>(tasks_.size()), head, row,
-                         std::min(kMergedRows, rows - row), segments});
+      merges_.push_back(
+          {static_cast<int>(tasks_.size()), head, row, std::min(kMergedRows, rows - row)});
     }
   }
   for (int first = 0; first < segments; first += per_part) {
@@ -112,7 +115,7 @@ int64_t PagedAttention::scratch_bytes() const {
   int64_t bytes = split_used_ * static_cast<int64_t>(sizeof(float));
   for (const Scratch& s : scratch_) {
     for (const auto* buffer :
-         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.running, &s.row}) {
+         {&s.scores, &s.keys, &s.values, &s.queries, &s.partial, &s.stretch, &s.running, &s.row}) {
       bytes += buffer->bytes();
     }
   }

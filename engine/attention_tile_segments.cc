@@ -148,17 +148,19 @@ void PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, cons
     return;
   }
   // A block is looked up once for all its groups: a decode step has little else to do but read.
-  int block_start = unit.segment * kSegmentKeys / block_tokens * block_tokens;
-  KvPanel panel = HeadPanelAt(pass, task, unit, block_start);
-  for (int key = 0, i = 0; key < keys; key += kKeyGroup, ++i) {
-    const int position = unit.segment * kSegmentKeys + key;
-    if (position == block_start + block_tokens) {
-      block_start = position;
-      panel = HeadPanelAt(pass, task, unit, position);
+  const absl::Span<const BlockId> table = pass.batch.blocks(pass.batch.spans[task.span]);
+  const int first = unit.segment * kSegmentKeys;
+  const int64_t side = int64_t{kBytes} * block_tokens * shape_.head_dim;
+  const int64_t head = 2 * side * (task.kv_head + unit.head);
+  int block = first / block_tokens;
+  int slot = first % block_tokens;
+  for (int i = 0; i < view.groups; slot = 0) {
+    const std::byte* const panel =
+        pass.store.LayerBlock(0, pass.layer, table[block++]).data() + head;
+    for (; slot < block_tokens && i < view.groups; slot += kKeyGroup, ++i) {
+      view.keys[i] = panel + int64_t{kBytes} * slot * shape_.head_dim;
+      view.values[i] = view.keys[i] + side;
     }
-    const int64_t in_block = int64_t{1} * (position - block_start) * shape_.head_dim * kBytes;
-    view.keys[i] = panel.keys + in_block;
-    view.values[i] = panel.values + in_block;
   }
 }
 

@@ -67,7 +67,8 @@ int64_t TiledScratchBytes(const CostShape& s, int64_t threads) {
   const int64_t queries = tiles ? s.e / 2 : 0;
   // Keys and values of a segment, in tiles in two bytes; and one row of output.
   const int64_t copies = 2 * cutting::kSegmentKeys * s.e / (tiles ? 2 : 1) + s.e;
-  const int64_t floats = micro_rows * (call + result) + rows * (result + queries) + copies;
+  // Results of the stretch at hand, and of those before.
+  const int64_t floats = micro_rows * (call + result) + rows * (2 * result + queries) + copies;
   return threads * cutting::kFloatBytes * floats;
 }
 

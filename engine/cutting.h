@@ -16,6 +16,7 @@ inline constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
 inline constexpr int64_t kStripRows = 32;     // of products in tiles: beyond, in whole strips
 inline constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
 inline constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last
+inline constexpr int64_t kStretchSegments = 4;  // segments that one task merges
 inline constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
 inline constexpr int64_t kTiledRows = 32;     // the same where attention runs in tiles
 inline constexpr int64_t kTiledTileRows = 384;

@@ -26,6 +26,18 @@ constexpr int kBlockRows = 6;  // whose sums stay in registers
 constexpr int kLine = 64;
 constexpr int64_t kAheadBytes = 4096;
 
+// Brings in what lies so far behind line `v` of four. With one row the CPU's own prefetching keeps
+// up if it is shown the way now and then, and lines asked for one by one only hold it up; with more
+// rows too few loads are under way at a time (bench/README.md).
+template <int kRows>
+PLUMBLINE_VECTORS inline void FetchAhead(const std::byte* line, int v) {
+  if constexpr (kRows > 1) {
+    _mm_prefetch(line + kAheadBytes, _MM_HINT_T0);
+  } else if (v == 0) {
+    _mm_prefetch(line + kAheadBytes, _MM_HINT_T1);
+  }
+}
+
 // One word of x of each row, over all outputs of a column, is added to the sums.
 template <WeightDtype kDtype>
 PLUMBLINE_VECTORS inline __m512 AddProducts(__m512 sum, __m512 x, __m512 w) {
@@ -65,7 +77,7 @@ PLUMBLINE_VECTORS void MultiplyChunk(const ColumnRows& rows, const std::byte* we
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const std::byte* line = weights + int64_t{v} * kLine;
-      _mm_prefetch(line + kAheadBytes, _MM_HINT_T0);
+      FetchAhead<kRows>(line, v);
       w[v] = _mm512_loadu_ps(line);
     }
 #pragma GCC unroll 6

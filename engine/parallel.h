@@ -47,6 +47,26 @@ void ParallelTasks(int threads, int64_t n, const Fn& fn) {
   for (int64_t i = 0; i < n; ++i) fn(i, omp_get_thread_num());
 }
 
+// Calls first(i) for i in [0, n) as ParallelFor does and, once all have returned, then(i, thread)
+// for i in [0, m) as ParallelTasks does, on the threads that ran the first: all in one region,
+// since to begin one costs more than to wait for each other inside.
+template <class First, class Then>
+void ParallelInTurn(int threads, int64_t n, const First& first, int64_t m, const Then& then) {
+  const auto used = static_cast<int>(std::min<int64_t>(threads, n));
+  if (used <= 1) {
+    for (int64_t i = 0; i < n; ++i) first(i);
+    for (int64_t i = 0; i < m; ++i) then(i, 0);
+    return;
+  }
+#pragma omp parallel num_threads(used)
+  {
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < n; ++i) first(i);
+#pragma omp for schedule(dynamic, 1)
+    for (int64_t i = 0; i < m; ++i) then(i, omp_get_thread_num());
+  }
+}
+
 }  // namespace plumbline
 
 #endif  // PLUMBLINE_ENGINE_PARALLEL_H_

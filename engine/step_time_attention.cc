@@ -21,6 +21,10 @@ int64_t Segments(const SpanShape& span) {
   return CeilDiv(span.first + span.count, cutting::kSegmentKeys);
 }
 
+int64_t Stretches(const SpanShape& span) {
+  return CeilDiv(Segments(span), cutting::kStretchSegments);
+}
+
 AttentionCost CostOfSpan(const Step& step, const SpanShape& span) {
   const CostShape& s = step.shape;
   const int64_t tile_tokens = std::min(span.count, cutting::TileTokens(s));
@@ -59,7 +63,7 @@ int64_t CountTiles(const Step& step) {
 // How a span's tiles are cut into tasks (attention_plan.cc).
 struct Cut {
   int64_t runs;   // of neighbouring KV heads
-  int64_t parts;  // of segments
+  int64_t parts;  // of stretches
 };
 Cut CutOf(const Step& step, const SpanShape& span, int64_t tiles) {
   const CostShape& s = step.shape;
@@ -71,7 +75,7 @@ Cut CutOf(const Step& step, const SpanShape& span, int64_t tiles) {
     return {s.g, wanted(cutting::kTasksPerThread, tiles * s.g)};
   }
   const int64_t together = wanted(cutting::kTogetherPerThread, tiles);
-  const int64_t parts = std::min(Segments(span), together);
+  const int64_t parts = std::min(Stretches(span), together);
   const int64_t heads = CeilDiv(s.g, std::min(s.g, CeilDiv(together, parts)));
   return {CeilDiv(s.g, heads), parts};
 }
@@ -81,16 +85,17 @@ void AddSpan(const Step& step, const SpanShape& span, const Cut& cut, AttentionL
   const int64_t tiles = CeilDiv(span.count, cutting::TileTokens(s)) * cut.runs;
   const int64_t end = span.first + span.count;
   const int64_t segments = Segments(span);
-  const int64_t per_part = CeilDiv(segments, cut.parts);
-  const int64_t tasks_of_tile = CeilDiv(segments, per_part);
+  const int64_t per_part = CeilDiv(Stretches(span), cut.parts);
+  const int64_t tasks_of_tile = CeilDiv(Stretches(span), per_part);
+  const int64_t task_segments = std::min(segments, per_part * cutting::kStretchSegments);
   // The last tile of a span sees the most keys: end instead of first + (count + 1) / 2 of them.
   const double longest = Real(end) * Real(span.count) / Real(std::max<int64_t>(1, SpanPairs(span)));
   const double seconds = CostOfSpan(step, span).seconds();
   load.seconds += seconds;
   load.tasks += tiles * tasks_of_tile;
   load.merges = load.merges || tasks_of_tile > 1;
-  load.largest_task_seconds =
-      std::max(load.largest_task_seconds, seconds * longest / Real(tiles * tasks_of_tile));
+  load.largest_task_seconds = std::max(
+      load.largest_task_seconds, seconds * longest * Real(task_segments) / Real(tiles * segments));
 }
 
 // How much longer the busiest thread works than all would if the work could be shared evenly.
@@ -163,7 +168,8 @@ void AddAttention(const Step& step, StepTime& time) {
   scores.in_turn_seconds = larger_scores - scores.work_seconds();
   softmax.in_turn_seconds = larger_softmax - softmax.work_seconds();
   values.in_turn_seconds = larger_values - values.work_seconds();
-  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
+  // Threads that wait for each other inside a region do half of what it takes to begin and end one.
+  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 0.5 : 0);
   const double overhead = Real(s.L) * regions / step.profile.parallel_regions.per_second;
   for (ClassTime* part : {&scores, &softmax, &values}) {
     part->overhead_seconds = overhead * part->compute_seconds / (load.seconds * scale);

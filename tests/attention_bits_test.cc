@@ -90,15 +90,26 @@ TEST_P(AttentionBitsTest, SameWhateverTheCompanions) {
   }
 }
 
-// Many threads and one long row: the row's segments are split over the threads, many rows: not.
-TEST_P(AttentionBitsTest, SameWhetherSegmentsAreSplitOrNot) {
-  for (const int threads : {2, 3, 8, 16}) {
-    AttentionHarness harness(Options({16, 1, threads}), {sequence_});
-    for (const int position : {255, 256, 511, 512, kTokens - 1}) {
-      const AttentionStep step = harness.Run({{0, position, 1}});
-      const auto same =
-          absl::MakeConstSpan(expected_).subspan(harness.OutputBytes(position), step.out.size());
-      EXPECT_TRUE(absl::MakeConstSpan(step.out) == same) << position << ", threads " << threads;
+// Many threads and few long rows: their stretches are split over the threads; one thread's are not.
+TEST_P(AttentionBitsTest, SameWhetherStretchesAreSplitOrNot) {
+  constexpr int kLong = 2070;  // two edges of stretches and a bit
+  const AttentionSequence sequence = RandomAttentionSequence(Options({}).shape, kLong, 12);
+  const std::vector<StepSpan> chunks = {{0, 1000, 50}, {0, 2030, kLong - 2030}};
+  AttentionHarness alone(Options({}), {sequence});
+  for (const StepSpan& chunk : chunks) {
+    const AttentionStep whole = alone.Run({chunk});
+    const auto expected = absl::MakeConstSpan(whole.out);
+    for (const int threads : {2, 3, 8, 16}) {
+      AttentionHarness harness(Options({16, 1, threads}), {sequence});
+      EXPECT_TRUE(absl::MakeConstSpan(harness.Run({chunk}).out) == expected)
+          << chunk.first << ", threads " << threads;
+      for (const int position : {1022, 1023, 1024, 1025, 2046, 2047, 2048, 2049, kLong - 1}) {
+        if (position < chunk.first || position >= chunk.first + chunk.count) continue;
+        const AttentionStep step = harness.Run({{0, position, 1}});
+        EXPECT_TRUE(absl::MakeConstSpan(step.out) ==
+                    expected.subspan(harness.OutputBytes(position - chunk.first), step.out.size()))
+            << position << ", threads " << threads;
+      }
     }
   }
 }

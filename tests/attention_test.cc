@@ -22,12 +22,13 @@ namespace {
 constexpr int kBlockSizes[] = {1, 7, 15, 16, 17, 48, 100, 256};
 constexpr int kThreads[] = {1, 2, 8};
 
-// Decode spans whose contexts end around the edges of segments and key groups, and prompt chunks
-// that cross them: each of another sequence.
+// Decode spans whose contexts end around the edges of stretches, segments and key groups, and
+// prompt chunks that cross them: each of another sequence.
 const std::vector<StepSpan>& RaggedSpans() {
-  static const std::vector<StepSpan> spans = {{0, 254, 1}, {1, 0, 1},    {2, 255, 1},  {3, 0, 70},
-                                              {4, 256, 1}, {5, 250, 20}, {6, 510, 1},  {7, 500, 9},
-                                              {8, 512, 1}, {9, 1099, 1}, {10, 15, 17}, {11, 16, 1}};
+  static const std::vector<StepSpan> spans = {
+      {0, 254, 1},  {1, 0, 1},   {2, 255, 1},   {3, 0, 70},    {4, 256, 1},
+      {5, 250, 20}, {6, 510, 1}, {7, 500, 9},   {8, 512, 1},   {9, 1099, 1},
+      {10, 15, 17}, {11, 16, 1}, {12, 1023, 1}, {13, 1020, 9}, {14, 2049, 1}};
   return spans;
 }
 
