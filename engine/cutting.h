@@ -12,13 +12,13 @@
 
 namespace plumbline::cutting {
 
-inline constexpr int64_t kCallRows = 512;     // rows of the largest matmul call
-inline constexpr int64_t kStripRows = 32;     // of products in tiles: beyond, in whole strips
-inline constexpr int64_t kKeyGroup = 16;      // keys are scored in whole groups
-inline constexpr int64_t kSegmentKeys = 256;  // a row runs over whole segments but for the last
+inline constexpr int64_t kCallRows = 512;       // rows of the largest matmul call
+inline constexpr int64_t kStripRows = 32;       // of products in tiles: beyond, in whole strips
+inline constexpr int64_t kKeyGroup = 16;        // keys are scored in whole groups
+inline constexpr int64_t kSegmentKeys = 256;    // a row runs over whole segments but for the last
 inline constexpr int64_t kStretchSegments = 4;  // segments that one task merges
-inline constexpr int64_t kMicroTileRows = 6;  // query rows that share a group
-inline constexpr int64_t kTiledRows = 32;     // the same where attention runs in tiles
+inline constexpr int64_t kMicroTileRows = 6;    // query rows that share a group
+inline constexpr int64_t kTiledRows = 32;       // the same where attention runs in tiles
 inline constexpr int64_t kTiledTileRows = 384;
 inline constexpr int64_t kTiledScorePadding = 16;  // floats behind a row of scores
 inline constexpr int64_t kTileRows = 96;           // query rows that share one read of K and V
