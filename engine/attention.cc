@@ -263,14 +263,10 @@ void PagedAttention::Run(const StepBatch& batch, const KvStore& store, int layer
   const Pass pass = {batch, store, layer, queries, query_stride, out_dtype, out};
   for (Scratch& scratch : scratch_) scratch.ticks.Reset();
   TaskQueue queue(absl::MakeSpan(tasks_));
-  const auto run = [&](int64_t thread) { RunTasks(pass, queue, scratch_[thread]); };
-  const auto merge = [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); };
-  const int64_t threads = std::min<int64_t>(shape_.threads, std::ssize(tasks_));
-  if (merges_.empty()) {
-    ParallelFor(shape_.threads, threads, run);
-  } else {
-    ParallelInTurn(shape_.threads, threads, run, std::ssize(merges_), merge);
-  }
+  ParallelFor(shape_.threads, std::min<int64_t>(shape_.threads, std::ssize(tasks_)),
+              [&](int64_t thread) { RunTasks(pass, queue, scratch_[thread]); });
+  ParallelTasks(shape_.threads, static_cast<int64_t>(merges_.size()),
+                [&](int64_t i, int thread) { MergeTile(pass, merges_[i], scratch_[thread]); });
   CountWork(store, work);
 }
 

@@ -26,6 +26,8 @@ class MatmulProbe {
   double Seconds(int64_t rows);
   // FLOP/s (two for each multiply-accumulate) of one product with most_rows rows.
   double Rate();
+  // As PackedMatrix has it.
+  bool has_own_threads() const { return matrix_->has_own_threads(); }
 
  private:
   MatmulProbe() = default;

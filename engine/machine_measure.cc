@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/bf16_unit.h"
+#include "engine/crew.h"
 #include "engine/limit_probe.h"
 #include "engine/machine.h"
 #include "engine/parallel.h"
@@ -40,17 +41,24 @@ bool IsByMemory(const Measurement& m, const std::set<const Rate*>& by_memory) {
                      [&](const Rate* target) { return by_memory.contains(target); });
 }
 
-absl::Status Sample(Measurement& m, std::vector<double>& rates) {
+absl::Status Sample(Measurement& m, int threads, std::vector<double>& rates) {
   rates.assign(m.targets.size(), 0);
-  return m.sample(absl::MakeSpan(rates));
+  absl::Status status;
+  const auto sample = [&] { status = m.sample(absl::MakeSpan(rates)); };
+  if (m.in_crew) {
+    Crew::Run(threads, sample);
+  } else {
+    sample();
+  }
+  return status;
 }
 
 // Touches everything once. What it measures is not kept, so that it needs no anchors.
-absl::Status WarmUp(std::vector<Measurement>& measurements, double done,
+absl::Status WarmUp(std::vector<Measurement>& measurements, int threads, double done,
                     absl::FunctionRef<bool(double)> progress) {
   std::vector<double> rates;
   for (Measurement& m : measurements) {
-    absl::Status status = Sample(m, rates);
+    absl::Status status = Sample(m, threads, rates);
     if (!status.ok()) return status;
     if (!progress(done)) return Stopped();
   }
@@ -59,7 +67,7 @@ absl::Status WarmUp(std::vector<Measurement>& measurements, double done,
 
 // One sample of every measurement, between anchors that go on `anchors`, whose last is just now.
 // `done` and `share` are of the progress's fraction.
-absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
+absl::Status Repeat(std::vector<Measurement>& measurements, int threads, AnchorProbe& probe,
                     const std::set<const Rate*>& by_memory, std::vector<Anchors>& anchors,
                     double done, double share, absl::FunctionRef<bool(double)> progress) {
   std::vector<double> rates;
@@ -74,7 +82,7 @@ absl::Status Repeat(std::vector<Measurement>& measurements, AnchorProbe& probe,
     }
     was_by_memory = is_by_memory;
     m.anchors.push_back(anchors.size() - 1);
-    absl::Status status = Sample(m, rates);
+    absl::Status status = Sample(m, threads, rates);
     if (!status.ok()) return status;
     m.samples.resize(m.targets.size());
     for (size_t t = 0; t < rates.size(); ++t) m.samples[t].push_back(rates[t]);
@@ -167,7 +175,7 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
   const auto anchor = AnchorProbe::Create(profile.threads);
   if (!anchor.ok()) return anchor.status();
   absl::Status status = SetUp(profile.threads, &profile, &measurements, progress);
-  if (status.ok()) status = WarmUp(measurements, kSetUpShare, progress);
+  if (status.ok()) status = WarmUp(measurements, profile.threads, kSetUpShare, progress);
   const std::set<const Rate*> by_memory = RatesByMemory(profile);
   std::vector<Anchors> anchors = {(*anchor)->Measure()};
   double share = kSetUpShare;
@@ -175,8 +183,8 @@ absl::StatusOr<MachineMeasurement> MeasureMachine(const MeasureOptions& options,
     const double begin = SteadySeconds();
     result.matmul_flops_per_second.push_back(anchors.back().matmul_flops_per_second);
     const double left = std::max(options.seconds - (begin - start), 0.0);
-    status = Repeat(measurements, **anchor, by_memory, anchors, share, (1 - share) / (1 + left),
-                    progress);
+    status = Repeat(measurements, profile.threads, **anchor, by_memory, anchors, share,
+                    (1 - share) / (1 + left), progress);
     const double end = SteadySeconds();
     share = std::max(share, std::min(1.0, (end - start) / options.seconds));
     ++result.repetitions;

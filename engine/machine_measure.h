@@ -42,6 +42,9 @@ Rate RateOf(const std::vector<double>& samples);
 struct Measurement {
   std::vector<Rate*> targets;
   std::function<absl::Status(absl::Span<double> rates)> sample;
+  // Whether it runs in a crew (crew.h), as forward passes do where the library has no threads of
+  // its own.
+  bool in_crew = true;
   std::vector<std::vector<double>> samples = {};  // [targets]
   std::vector<size_t> anchors = {};               // of each sample: the anchors taken just before
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/crew.h"
 #include "engine/int8_rows.h"
 #include "engine/line_weights.h"
 #include "engine/matmul_calls.h"
@@ -165,6 +166,10 @@ absl::StatusOr<std::unique_ptr<PackedMatrix>> PackedMatrix::Create(MatmulContext
 absl::Status PackedMatrix::Impl::ForCalls(int64_t rows,
                                           absl::FunctionRef<void(int64_t, int64_t)> execute,
                                           absl::FunctionRef<void(int64_t, int64_t)> on_call) const {
+  if (library != nullptr && Crew::Current() != nullptr) {
+    return absl::FailedPreconditionError(
+        "a product of the library's own threads was asked for inside a crew: run it outside");
+  }
   try {
     context.UseThreads();
     for (int64_t row = 0; row < rows;) {
@@ -228,6 +233,7 @@ int64_t PackedMatrix::packed_bytes() const {
   return beside + impl_->packed.bytes();
 }
 std::string PackedMatrix::implementation() const { return impl_->Description().name; }
+bool PackedMatrix::has_own_threads() const { return impl_->library != nullptr; }
 bool PackedMatrix::rows_independent() const { return impl_->Description().rows_independent; }
 
 }  // namespace plumbline

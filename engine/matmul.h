@@ -106,6 +106,9 @@ class PackedMatrix {
   std::string implementation() const;
   // Whether a row's result is the same bits for every number of rows, on this implementation.
   bool rows_independent() const;
+  // Whether the library multiplies whole products with threads of its own: not in a crew (crew.h),
+  // where RunInto and Run return FailedPrecondition.
+  bool has_own_threads() const;
 
  private:
   struct Impl;

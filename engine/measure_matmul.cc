@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "engine/crew.h"
 #include "engine/limit_probe.h"
 #include "engine/machine.h"
 #include "engine/machine_measure.h"
@@ -103,13 +104,15 @@ absl::StatusOr<std::shared_ptr<Stream>> MakeStream(int threads, WeightDtype dtyp
 // MACs per second with the same weights again and again, less what the calls themselves take.
 Measurement HotMeasurement(std::shared_ptr<MatmulProbe> probe, double macs, int64_t rows,
                            const Rate* calls, Rate* target) {
-  return {{target}, [=](absl::Span<double> rates) {
+  return {{target},
+          [=](absl::Span<double> rates) {
             const double per_call = 1 / PerSecond(1, [&] { probe->Seconds(rows); });
             const double overhead = calls->per_second > 0 ? 1 / calls->per_second : 0;
             // A call so small that the overhead is most of it tells little: keep a fifth.
             rates[0] = macs / std::max(per_call - overhead, per_call / 5);
             return absl::OkStatus();
-          }};
+          },
+          !probe->has_own_threads()};
 }
 
 absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
@@ -134,12 +137,13 @@ absl::Status AddDtype(int threads, WeightDtype dtype, MachineProfile* profile,
   const std::array<int64_t, 10> all_rows = MatmulRows(dtype);
   for (const int64_t rows : all_rows) {
     const double ramp = rows == all_rows[0] ? kMemoryRampSeconds : kUnitsRampSeconds;
-    measurements->push_back(
-        {{&rates_of(rows).streamed_bytes}, [stream = *stream, rows, ramp](absl::Span<double> out) {
-           stream->Run(ramp, rows);
-           out[0] = stream->Run(kStreamSeconds, rows);
-           return absl::OkStatus();
-         }});
+    measurements->push_back({{&rates_of(rows).streamed_bytes},
+                             [stream = *stream, rows, ramp](absl::Span<double> out) {
+                               stream->Run(ramp, rows);
+                               out[0] = stream->Run(kStreamSeconds, rows);
+                               return absl::OkStatus();
+                             },
+                             !(*stream)->matrices[0]->has_own_threads()});
   }
   for (const int64_t rows : all_rows) {
     MatmulRates& rates = rates_of(rows);
@@ -164,12 +168,22 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   if (!tiny.ok()) return tiny.status();
   const std::shared_ptr<MatmulProbe> probe(std::move(*tiny));
   // Known before the hot rates, from which it is taken off.
-  profile->matmul_calls.per_second = PerSecond(
-      1, [&] { probe->Seconds(1); }, 0.01);
-  measurements->push_back({{&profile->matmul_calls}, [probe](absl::Span<double> rates) {
+  const bool in_crew = !probe->has_own_threads();
+  const auto measure = [&] {
+    profile->matmul_calls.per_second = PerSecond(
+        1, [&] { probe->Seconds(1); }, 0.01);
+  };
+  if (in_crew) {
+    Crew::Run(threads, measure);
+  } else {
+    measure();
+  }
+  measurements->push_back({{&profile->matmul_calls},
+                           [probe](absl::Span<double> rates) {
                              rates[0] = PerSecond(1, [&] { probe->Seconds(1); });
                              return absl::OkStatus();
-                           }});
+                           },
+                           in_crew});
   std::vector<WeightDtype> dtypes = {WeightDtype::kF32};
   if (HasFastBf16()) dtypes.push_back(WeightDtype::kBf16);
   dtypes.push_back(WeightDtype::kInt8);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/cutting.h"
+#include "engine/pass_threads.h"
 #include "engine/result_block.h"
 #include "engine/rounding.h"
 #include "engine/step_time_parts.h"
@@ -18,11 +19,15 @@ Step MakeStep(const MachineProfile& profile, const CostShape& shape,
   CostShape as_there = shape;
   as_there.SetForms(profile.bf16_unit);
   Step step = {profile, RateTables(profile), as_there, spans};
+  int64_t macs = 0;  // of all layers
   for (const SpanShape& span : spans) {
+    const MacCounts of_span = SpanMacs(shape, span);
+    macs += of_span.TotalUseful() - of_span.useful[cutting::Index(WorkClass::kHead)];
     step.tokens += span.count;
     step.logit_rows += span.logit_rows;
     step.cache_bytes += Real(KvUsedBytes(shape, span.first + span.count));
   }
+  step.threads = PassThreads(macs / shape.L, profile.threads);
   step.weight_bytes =
       Real(WeightBytes(shape) - (step.logit_rows > 0 ? 0 : shape.matrix_bytes(shape.V, shape.d)));
   return step;
@@ -48,7 +53,8 @@ void AddCalls(const Step& step, double count, int64_t rows, int64_t outputs, int
   const double outs = Real(rows) * Real(outputs);
   const double ins = Real(rows) * Real(inputs);
   const double hot =
-      macs * cost.mac_seconds + outs * cost.output_seconds + ins * cost.input_seconds;
+      (macs * cost.mac_seconds + outs * cost.output_seconds + ins * cost.input_seconds) *
+      step.profile.threads / step.threads;
   const double streamed = bytes * cost.streamed_byte_seconds +
                           (outs - macs / Real(kStreamedMatrix.inputs)) * cost.output_seconds +
                           (ins - macs / Real(kStreamedMatrix.outputs)) * cost.input_seconds;
@@ -57,7 +63,7 @@ void AddCalls(const Step& step, double count, int64_t rows, int64_t outputs, int
   const bool by_memory = memory > hot;
   time.compute_seconds += count * (by_memory ? hot : seconds);
   time.memory_seconds += count * (by_memory ? seconds : std::min(memory, seconds));
-  time.overhead_seconds += count / step.profile.matmul_calls.per_second;
+  time.overhead_seconds += step.Handed(count) / step.profile.matmul_calls.per_second;
 }
 
 // `count` matrices of one shape, each multiplied with `rows` rows by the calls of matmul.h. Only
@@ -165,8 +171,8 @@ void AddRows(const Step& step, StepTime& time) {
   const bool rotated = s.embedding_elements == s.d;
   const double once = Real(s.embedding_elements) / rates.widen.per_second +
                       (rotated ? Real(s.e / 2) / rates.angles.per_second : 0);
-  const double rows = Real(CeilDiv(step.tokens, step.profile.threads));
-  const double logit_rows = Real(CeilDiv(step.logit_rows, step.profile.threads));
+  const double rows = Real(CeilDiv(step.tokens, step.threads));
+  const double logit_rows = Real(CeilDiv(step.logit_rows, step.threads));
   const RowSeconds row = SecondsOfRow(step);
   AddWithin(rows * Real(s.L) * row.after_projections, step.Class(time, WorkClass::kProjections));
   AddWithin(rows * Real(s.L) * row.after_feed_forward, step.Class(time, WorkClass::kFeedForward));
@@ -180,7 +186,7 @@ void AddRows(const Step& step, StepTime& time) {
   const int64_t in_layer = 2 + (HeadsInBlocks(s) ? 0 : 1) + (IsWhole(s.weight_dtype) ? 2 : 0);
   const int64_t regions = (step.tokens > 1 ? 1 + (rotated ? 1 : 0) + in_layer * s.L : 0) +
                           (step.logit_rows > 1 ? 1 : 0);
-  other.overhead_seconds = Real(regions) / step.profile.parallel_regions.per_second;
+  other.overhead_seconds = step.Handed(Real(regions)) / step.profile.parallel_regions.per_second;
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ void AddAttention(const Step& step, StepTime& time) {
   const int64_t tiles = CountTiles(step);
   for (const SpanShape& span : step.spans) AddSpan(step, span, CutOf(step, span, tiles), load);
   if (load.tasks == 0) return;
-  const int threads = step.profile.threads;
+  const int threads = step.threads;
   const double scale = Real(s.L) * Imbalance(load, threads) / threads;
   ClassTime& scores = step.Class(time, WorkClass::kScores);
   ClassTime& softmax = step.Class(time, WorkClass::kSoftmax);
@@ -168,9 +168,9 @@ void AddAttention(const Step& step, StepTime& time) {
   scores.in_turn_seconds = larger_scores - scores.work_seconds();
   softmax.in_turn_seconds = larger_softmax - softmax.work_seconds();
   values.in_turn_seconds = larger_values - values.work_seconds();
-  // Threads that wait for each other inside a region do half of what it takes to begin and end one.
-  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 0.5 : 0);
-  const double overhead = Real(s.L) * regions / step.profile.parallel_regions.per_second;
+  const double regions = (load.tasks > 1 ? 1 : 0) + (load.merges ? 1 : 0);
+  const double overhead =
+      Real(s.L) * step.Handed(regions) / step.profile.parallel_regions.per_second;
   for (ClassTime* part : {&scores, &softmax, &values}) {
     part->overhead_seconds = overhead * part->compute_seconds / (load.seconds * scale);
   }

@@ -25,6 +25,10 @@ struct Step {
   int64_t logit_rows = 0;
   double weight_bytes = 0;
   double cache_bytes = 0;  // keys and values of all spans, once
+  int threads = 1;         // that the pass runs on (pass_threads.h); rates are of all there are
+
+  // How often loops are handed to other threads, of `loops`.
+  double Handed(double loops) const { return threads > 1 ? loops : 0; }
 
   // The step goes once over its weights and its cache: what of them a cache level keeps until the
   // next step is a matter of their size together.

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/crew.h"
 #include "engine/parallel.h"
+#include "engine/pass_threads.h"
 
 namespace plumbline {
 namespace {
@@ -28,6 +30,7 @@ Transformer::Transformer(const ModelConfig& config, const ModelOptions& options,
       options_(options),
       context_(std::move(context)),
       weights_(std::move(weights)),
+      in_crew_(RunsInCrew()),
       attention_({config.heads, config.kv_heads, config.head_dim, options.threads,
                   AttentionFormFor(options.kv_dtype, config.head_dim)}) {
   const int64_t rows = options.max_step_tokens;
@@ -78,19 +81,48 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
   if (!status.ok()) return status;
   work->Reset(static_cast<int>(batch.spans.size()));
   StepClock clock(&work->seconds);
-  const Step step = {batch, store, work, clock};
+  const auto run = [&] { status = Run({batch, store, work, clock}); };
+  if (in_crew_) {
+    Crew::Run(PassThreads(LayerMacs(batch), options_.threads), run);
+  } else {
+    run();
+  }
+  if (!status.ok()) return status;
+  return absl::MakeConstSpan(buffers_.logits.get(),
+                             static_cast<size_t>(batch.num_logit_rows) * config_.vocab);
+}
+
+absl::Status Transformer::Run(const Step& step) {
   Embed(step);
-  ComputeAngles(batch);
-  attention_.Prepare(batch);
-  clock.Lap(WorkClass::kOther);
+  ComputeAngles(step.batch);
+  attention_.Prepare(step.batch);
+  step.clock.Lap(WorkClass::kOther);
+  absl::Status status;
   for (int layer = 0; layer < config_.layers && status.ok(); ++layer) {
     status = Attend(step, layer);
     if (status.ok()) status = FeedForward(step, layer);
   }
-  if (status.ok()) status = Head(step);
-  if (!status.ok()) return status;
-  return absl::MakeConstSpan(buffers_.logits.get(),
-                             static_cast<size_t>(batch.num_logit_rows) * config_.vocab);
+  return status.ok() ? Head(step) : status;
+}
+
+bool Transformer::RunsInCrew() const {
+  const std::vector<const PackedMatrix*> matrices = Matrices();
+  return std::none_of(matrices.begin(), matrices.end(),
+                      [](const PackedMatrix* m) { return m->has_own_threads(); });
+}
+
+int64_t Transformer::LayerMacs(const StepBatch& batch) const {
+  const LayerWeights& w = weights_.layers[0];
+  int64_t macs = 0;
+  for (const PackedMatrix* m : {w.qkv.get(), w.output.get(), w.up.get(), w.down.get()}) {
+    macs += batch.num_tokens() * m->outputs() * m->inputs();
+  }
+  for (const BatchSpan& span : batch.spans) {
+    const int64_t count = span.count;
+    const int64_t pairs = count * span.first_position + count * (count + 1) / 2;
+    macs += 2 * pairs * config_.query_width();
+  }
+  return macs;
 }
 
 // What becomes of results block by block is part of the product, in time, too.

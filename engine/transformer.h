@@ -67,6 +67,7 @@ class Transformer final : public Model {
   };
 
   absl::Status Check(const StepBatch& batch, const KvStore& store) const;
+  absl::Status Run(const Step& step);
   void Embed(const Step& step);
   void ComputeAngles(const StepBatch& batch);
   // normed = norm(residual), for every row.
@@ -107,12 +108,17 @@ class Transformer final : public Model {
   void MeasureWeights();
   int64_t RowBytes() const;  // of all buffers with max_step_tokens rows
   std::vector<const PackedMatrix*> Matrices() const;
+  // Whether no product needs the library's own threads, so that a crew can run a pass.
+  bool RunsInCrew() const;
+  // Multiply-accumulates of one layer.
+  int64_t LayerMacs(const StepBatch& batch) const;
 
   ModelConfig config_;
   ModelOptions options_;
   std::unique_ptr<MatmulContext> context_;  // outlives the weights, which refer to it
   ModelWeights weights_;
   WeightSizes sizes_;
+  bool in_crew_;
   PagedAttention attention_;
   std::vector<double> frequencies_;  // [rope_dims / 2], radians per position
   Buffers buffers_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "tests/support/made_profile.h"
@@ -98,9 +99,9 @@ TEST(PredictStepTest, ASecondThreadHelpsOnlyWhereThereIsASecondTask) {
   ExpectClose(Of(one, WorkClass::kScores).seconds(), Of(two, WorkClass::kScores).seconds());
 }
 
-// Sixteen tasks for each thread: 16 streams are 32 by their two segments, which are merged in a
-// second region; those of one segment by runs of their heads.
-TEST(PredictStepTest, SegmentsAreSplitBeforeHeads) {
+// Sixteen tasks for each thread: 16 streams are 32 by their two stretches, which are merged in a
+// second region; those of one stretch by runs of their heads.
+TEST(PredictStepTest, StretchesAreSplitBeforeHeads) {
   constexpr double kRate = 1e6;
   const MachineProfile profile = MadeProfile(1e9, kNoLimit, kRate);
   const CostShape shape = StepTimeShape();
@@ -113,9 +114,25 @@ TEST(PredictStepTest, SegmentsAreSplitBeforeHeads) {
     }
     return overhead * kRate / static_cast<double>(shape.L);
   };
-  ExpectClose(regions(16, 256), 1);
-  ExpectClose(regions(16, 512), 2);
-  ExpectClose(regions(32, 512), 1);
+  ExpectClose(regions(16, 1024), 1);
+  ExpectClose(regions(16, 2048), 2);
+  ExpectClose(regions(32, 2048), 1);
+}
+
+// Loops too short to be shared are handed to nobody, and take what one thread needs.
+TEST(PredictStepTest, AShortPassRunsOnOneThread) {
+  const MachineProfile profile = MadeProfile(1e9, kNoLimit, 1e6);
+  CostShape shape = StepTimeShape();
+  shape.h = shape.g = 1;
+  shape.d = shape.e = shape.embedding_elements = 32;
+  shape.F = 64;
+  for (const auto& [tokens, overhead] : {std::pair(1, false), std::pair(512, true)}) {
+    const SpanShape span = {0, tokens, 1};
+    const StepTime time = PredictStep(profile, shape, absl::MakeConstSpan(&span, 1));
+    double seconds = 0;
+    for (const ClassTime& part : time.classes) seconds += part.overhead_seconds;
+    EXPECT_EQ(seconds > 0, overhead) << tokens;
+  }
 }
 
 TEST(PredictStepTest, MoreIsNeverFaster) {

@@ -1,0 +1,21 @@
+// On how many threads a forward pass runs.
+#ifndef PLUMBLINE_ENGINE_PASS_THREADS_H_
+#define PLUMBLINE_ENGINE_PASS_THREADS_H_
+
+#include <cstdint>
+
+namespace plumbline {
+
+// A layer has five loops. Where one of them has fewer multiply-accumulates than this on average, to
+// share it and to bring its results together takes as long as all of it (bench/README.md).
+inline constexpr int64_t kSharedLoopMacs = int64_t{64} << 10;
+inline constexpr int64_t kLayerLoops = 5;
+
+// `layer_macs`: what a layer of the pass multiplies and accumulates, attention included.
+constexpr int PassThreads(int64_t layer_macs, int threads) {
+  return layer_macs < kLayerLoops * kSharedLoopMacs ? 1 : threads;
+}
+
+}  // namespace plumbline
+
+#endif  // PLUMBLINE_ENGINE_PASS_THREADS_H_

@@ -1,0 +1,113 @@
+// The threads that share a pass's loops (engine/crew.h), and the loops themselves.
+#include "engine/crew.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "engine/pass_threads.h"
+#include "gtest/gtest.h"
+
+namespace plumbline::crew_test {
+namespace {
+
+// Every loop of parallel.h over n: each index once, on a thread that there is.
+void ExpectEachOnce(int threads, int64_t n) {
+  std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
+  std::atomic<bool> inside = true;
+  const auto once = [&](int times) {
+    for (std::atomic<int>& count : seen) EXPECT_EQ(count.exchange(0), times);
+  };
+  ParallelFor(threads, n, [&](int64_t i) { ++seen[i]; });
+  once(1);
+  ParallelRuns(threads, n, [&](int64_t begin, int64_t end, int64_t thread) {
+    if (thread < 0 || thread >= threads) inside = false;
+    for (int64_t i = begin; i < end; ++i) ++seen[i];
+  });
+  once(1);
+  ParallelTasks(threads, n, [&](int64_t i, int thread) {
+    if (thread < 0 || thread >= threads) inside = false;
+    ++seen[i];
+  });
+  once(1);
+  EXPECT_TRUE(inside);
+}
+
+TEST(CrewTest, LoopsTakeEachIndexOnceWithACrewAndWithout) {
+  for (const int threads : {1, 2, 3, 8}) {
+    for (const int64_t n : {0, 1, 2, 7, 100}) {
+      SCOPED_TRACE(testing::Message() << threads << " threads, " << n);
+      ExpectEachOnce(threads, n);
+      // Crews with fewer threads than a loop asks for, as many, and more.
+      for (const int crew : {1, 2, 8}) Crew::Run(crew, [&] { ExpectEachOnce(threads, n); });
+    }
+  }
+}
+
+TEST(CrewTest, ManyLoopsFollowEachOther) {
+  constexpr int kThreads = 4;
+  std::array<int64_t, 2 * kThreads> sums = {};
+  Crew::Run(kThreads, [&] {
+    for (int64_t turn = 0; turn < 20000; ++turn) {
+      // Reads what the loop before wrote, on whichever thread.
+      auto* const from = sums.data() + turn % 2 * kThreads;
+      auto* const to = sums.data() + (turn + 1) % 2 * kThreads;
+      ParallelFor(kThreads, kThreads, [&](int64_t i) {
+        to[i] = 0;
+        for (int t = 0; t < kThreads; ++t) to[i] = std::max(to[i], from[t] + 1);
+      });
+    }
+  });
+  for (int i = 0; i < kThreads; ++i) EXPECT_EQ(sums[i], 20000);
+}
+
+TEST(CrewTest, SharesWithOtherThreads) {
+  if (omp_get_thread_limit() < 3) GTEST_SKIP() << "OpenMP may have one thread only";
+  std::array<int, 3> threads = {};
+  Crew::Run(3, [&] {
+    ASSERT_NE(Crew::Current(), nullptr);
+    EXPECT_EQ(Crew::Current()->threads(), 3);
+    ParallelFor(3, 3, [&](int64_t i) { threads[i] = omp_get_thread_num(); });
+  });
+  EXPECT_EQ(std::set<int>(threads.begin(), threads.end()), (std::set<int>{0, 1, 2}));
+  EXPECT_EQ(Crew::Current(), nullptr);
+}
+
+TEST(CrewTest, ALoopInsideALoopIsNotShared) {
+  std::atomic<int> inner = 0;
+  std::atomic<bool> shared = false;
+  Crew::Run(2, [&] {
+    ParallelFor(2, 2, [&](int64_t) {
+      if (Crew::Current() != nullptr) shared = true;
+      Crew::Run(2, [&] { ParallelFor(2, 10, [&](int64_t) { ++inner; }); });
+    });
+    EXPECT_NE(Crew::Current(), nullptr);
+  });
+  EXPECT_FALSE(shared);
+  EXPECT_EQ(inner, 20);
+}
+
+TEST(CrewTest, ExceptionsComeThrough) {
+  for (const int threads : {1, 2}) {
+    EXPECT_THROW(Crew::Run(threads, [] { throw std::runtime_error("no memory"); }),
+                 std::runtime_error);
+    EXPECT_EQ(Crew::Current(), nullptr);
+    ExpectEachOnce(2, 10);
+  }
+}
+
+TEST(PassThreadsTest, ShortLoopsAreNotShared) {
+  EXPECT_EQ(PassThreads(kLayerLoops * kSharedLoopMacs - 1, 8), 1);
+  EXPECT_EQ(PassThreads(kLayerLoops * kSharedLoopMacs, 8), 8);
+  EXPECT_EQ(PassThreads(1, 1), 1);
+}
+
+}  // namespace
+}  // namespace plumbline::crew_test
