@@ -181,7 +181,7 @@ class PagedAttention {
                         std::byte* panel) const;
   int TileTokens() const;
   void PlanTile(const BatchSpan& span, int span_index, int token, int64_t tiles);
-  // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` of its segments.
+  // Puts the tasks of a tile's heads from task.kv_head on, cut into `parts` of its stretches.
   void AddTasks(const Task& heads, int segments, int64_t parts);
   static Unit UnitAt(const Task& task, int index) {
     return {index % task.kv_heads, task.first_segment + index / task.kv_heads};

@@ -11,7 +11,7 @@ namespace {
 // Tiles are split over stretches while there are fewer than this many tasks for each thread.
 constexpr int kSplitTasksPerThread = 4;
 // The same of spans so short that a tile has room for all heads' rows: a task takes neighbouring
-// heads, of some segments.
+// heads, of some stretches.
 constexpr int kTogetherTasksPerThread = 16;
 // Rows whose partials one thread merges in one go: behind 16k one of them takes as long as the
 // start of a parallel loop.

@@ -70,13 +70,14 @@ void Crew::Follow(int thread) {
 
 std::exception_ptr Crew::Lead(absl::FunctionRef<void()> body) {
   std::exception_ptr failure;
+  Crew* const before = Slot();
   Slot() = this;
   try {
     body();
   } catch (...) {  // no exception may leave a region
     failure = std::current_exception();
   }
-  Slot() = nullptr;
+  Slot() = before;
   loop_ = nullptr;
   turn_.fetch_add(1, std::memory_order_release);
   turn_.notify_all();

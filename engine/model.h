@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "cache/kv_store.h"
 #include "engine/model_config.h"
+#include "engine/pass_threads.h"
 #include "engine/step_batch.h"
 #include "engine/tensor_source.h"
 #include "engine/weight_dtype.h"
@@ -26,6 +27,8 @@ struct ModelOptions {
   int max_step_tokens = 512;  // rows of the largest step; scratch is sized by it
   int max_step_spans = 256;
   int max_logit_rows = 256;  // of one step
+  // Multiply-accumulates of a layer below which a step runs on one thread (pass_threads.h).
+  int64_t least_shared_macs = kLeastSharedMacs;
 };
 
 // Bytes of weights by class as they lie in memory (packed), and the parameters they stand for.

@@ -83,7 +83,7 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
   StepClock clock(&work->seconds);
   const auto run = [&] { status = Run({batch, store, work, clock}); };
   if (in_crew_) {
-    Crew::Run(PassThreads(LayerMacs(batch), options_.threads), run);
+    Crew::Run(PassThreads(LayerMacs(batch), options_.threads, options_.least_shared_macs), run);
   } else {
     run();
   }

@@ -104,9 +104,9 @@ TEST(CrewTest, ExceptionsComeThrough) {
 }
 
 TEST(PassThreadsTest, ShortLoopsAreNotShared) {
-  EXPECT_EQ(PassThreads(kLayerLoops * kSharedLoopMacs - 1, 8), 1);
-  EXPECT_EQ(PassThreads(kLayerLoops * kSharedLoopMacs, 8), 8);
-  EXPECT_EQ(PassThreads(1, 1), 1);
+  EXPECT_EQ(PassThreads(kLeastSharedMacs - 1, 8), 1);
+  EXPECT_EQ(PassThreads(kLeastSharedMacs, 8), 8);
+  EXPECT_EQ(PassThreads(1, 8, 0), 8);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ ModelOptions Options(const Dtypes& dtypes) {
   options.kv_dtype = dtypes.kv;
   options.block_tokens = 7;
   options.threads = 2;
+  options.least_shared_macs = 0;  // every loop, however short
   options.max_step_tokens = 320;
   options.max_logit_rows = 320;
   return options;

@@ -41,6 +41,7 @@ class PrefixBits : public testing::TestWithParam<Dtypes> {
     options.kv_dtype = kv;
     options.block_tokens = 16;
     options.threads = 2;
+    options.least_shared_macs = 0;  // every loop, however short
     auto model = Model::Load(*source_, options);
     ASSERT_TRUE(model.ok()) << model.status();
     model_ = *std::move(model);

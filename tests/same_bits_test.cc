@@ -107,8 +107,8 @@ TEST_P(SameBits, ForEveryNumberOfThreads) {
     const std::string what = absl::StrCat(threads, " threads");
     Check(Options(16, threads), AloneInChunks(sequences_, 0), what);
     Check(Options(100, threads), AloneInChunks(sequences_, 7), what + ", chunks of 7");
-    // Decode steps of one stream, whose segments are split over the threads: 20 reach across the
-    // edges of segments in these lengths.
+    // Decode steps of one stream, whose heads are split over the threads: 20 reach across the edges
+    // of segments in these lengths.
     Check(Options(16, threads), AloneWithTails(sequences_, 20), what + ", one token at a time");
   }
 }

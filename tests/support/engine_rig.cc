@@ -96,6 +96,7 @@ EngineRig::EngineRig(const TensorSource& source, const RigOptions& options) : op
   model_options.kv_dtype = options.kv;
   model_options.block_tokens = options.block_tokens;
   model_options.threads = options.threads;
+  model_options.least_shared_macs = 0;  // every loop, however short
   model_options.max_step_tokens = 2048;
   model_options.max_logit_rows = 2048;
   auto model = Model::Load(source, model_options);
