@@ -9,11 +9,15 @@
 #include <cstdint>
 #include <set>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "engine/parallel.h"
 #include "engine/pass_threads.h"
+#include "engine/step_time.h"
 #include "gtest/gtest.h"
+#include "tests/support/made_profile.h"
+#include "tests/support/step_times.h"
 
 namespace plumbline::crew_test {
 namespace {
@@ -107,6 +111,22 @@ TEST(PassThreadsTest, ShortLoopsAreNotShared) {
   EXPECT_EQ(PassThreads(kLeastSharedMacs - 1, 8), 1);
   EXPECT_EQ(PassThreads(kLeastSharedMacs, 8), 8);
   EXPECT_EQ(PassThreads(1, 8, 0), 8);
+}
+
+// Nothing is handed over there.
+TEST(PassThreadsTest, AShortPassIsPredictedOnOneThread) {
+  const MachineProfile profile = MadeProfile(1e9, kNoLimit, 1e6);
+  CostShape shape = StepTimeShape();
+  shape.h = shape.g = 1;
+  shape.d = shape.e = shape.embedding_elements = 32;
+  shape.F = 64;
+  for (const auto& [tokens, overhead] : {std::pair(1, false), std::pair(512, true)}) {
+    const SpanShape span = {0, tokens, 1};
+    const StepTime time = PredictStep(profile, shape, absl::MakeConstSpan(&span, 1));
+    double seconds = 0;
+    for (const ClassTime& part : time.classes) seconds += part.overhead_seconds;
+    EXPECT_EQ(seconds > 0, overhead) << tokens;
+  }
 }
 
 }  // namespace

@@ -119,22 +119,6 @@ TEST(PredictStepTest, StretchesAreSplitBeforeHeads) {
   ExpectClose(regions(32, 2048), 1);
 }
 
-// Loops too short to be shared are handed to nobody, and take what one thread needs.
-TEST(PredictStepTest, AShortPassRunsOnOneThread) {
-  const MachineProfile profile = MadeProfile(1e9, kNoLimit, 1e6);
-  CostShape shape = StepTimeShape();
-  shape.h = shape.g = 1;
-  shape.d = shape.e = shape.embedding_elements = 32;
-  shape.F = 64;
-  for (const auto& [tokens, overhead] : {std::pair(1, false), std::pair(512, true)}) {
-    const SpanShape span = {0, tokens, 1};
-    const StepTime time = PredictStep(profile, shape, absl::MakeConstSpan(&span, 1));
-    double seconds = 0;
-    for (const ClassTime& part : time.classes) seconds += part.overhead_seconds;
-    EXPECT_EQ(seconds > 0, overhead) << tokens;
-  }
-}
-
 TEST(PredictStepTest, MoreIsNeverFaster) {
   const MachineProfile profile = MadeProfile(1e11, 3e10, 3e5);
   double last = 0;
