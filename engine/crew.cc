@@ -85,10 +85,10 @@ std::exception_ptr Crew::Lead(absl::FunctionRef<void()> body) {
 }
 
 void Crew::Run(int threads, absl::FunctionRef<void()> body) {
-  if (omp_in_parallel() != 0) return body();
+  if (threads == 0 || omp_in_parallel() != 0) return body();
   Crew crew(SpinsFor(threads));
   std::exception_ptr failure;
-  if (threads <= 1) {
+  if (threads == 1) {
     failure = crew.Lead(body);
   } else {
 #pragma omp parallel num_threads(threads)

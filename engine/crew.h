@@ -16,7 +16,7 @@ class Crew {
  public:
   // Runs body() on the calling thread. Loops (parallel.h) that this thread begins there are shared
   // with the others of `threads` threads, or of as many as OpenMP gives. Exceptions of body() come
-  // through. A crew of one does them all itself, and inside a region there is none.
+  // through. A crew of one does them all itself; of none, or inside a region, there is no crew.
   // REQUIRES: body() calls nothing that has OpenMP regions of its own, which would get one thread.
   static void Run(int threads, absl::FunctionRef<void()> body);
 

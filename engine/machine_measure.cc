@@ -44,12 +44,7 @@ bool IsByMemory(const Measurement& m, const std::set<const Rate*>& by_memory) {
 absl::Status Sample(Measurement& m, int threads, std::vector<double>& rates) {
   rates.assign(m.targets.size(), 0);
   absl::Status status;
-  const auto sample = [&] { status = m.sample(absl::MakeSpan(rates)); };
-  if (m.in_crew) {
-    Crew::Run(threads, sample);
-  } else {
-    sample();
-  }
+  Crew::Run(m.in_crew ? threads : 0, [&] { status = m.sample(absl::MakeSpan(rates)); });
   return status;
 }
 

@@ -169,15 +169,10 @@ absl::Status AddMatmulMeasurements(int threads, MachineProfile* profile,
   const std::shared_ptr<MatmulProbe> probe(std::move(*tiny));
   // Known before the hot rates, from which it is taken off.
   const bool in_crew = !probe->has_own_threads();
-  const auto measure = [&] {
+  Crew::Run(in_crew ? threads : 0, [&] {
     profile->matmul_calls.per_second = PerSecond(
         1, [&] { probe->Seconds(1); }, 0.01);
-  };
-  if (in_crew) {
-    Crew::Run(threads, measure);
-  } else {
-    measure();
-  }
+  });
   measurements->push_back({{&profile->matmul_calls},
                            [probe](absl::Span<double> rates) {
                              rates[0] = PerSecond(1, [&] { probe->Seconds(1); });

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/cost_model.h"
 #include "engine/crew.h"
 #include "engine/parallel.h"
 #include "engine/pass_threads.h"
@@ -81,12 +82,9 @@ absl::StatusOr<absl::Span<const float>> Transformer::Forward(const StepBatch& ba
   if (!status.ok()) return status;
   work->Reset(static_cast<int>(batch.spans.size()));
   StepClock clock(&work->seconds);
-  const auto run = [&] { status = Run({batch, store, work, clock}); };
-  if (in_crew_) {
-    Crew::Run(PassThreads(LayerMacs(batch), options_.threads, options_.least_shared_macs), run);
-  } else {
-    run();
-  }
+  const int threads =
+      in_crew_ ? PassThreads(LayerMacs(batch), options_.threads, options_.least_shared_macs) : 0;
+  Crew::Run(threads, [&] { status = Run({batch, store, work, clock}); });
   if (!status.ok()) return status;
   return absl::MakeConstSpan(buffers_.logits.get(),
                              static_cast<size_t>(batch.num_logit_rows) * config_.vocab);
@@ -118,9 +116,7 @@ int64_t Transformer::LayerMacs(const StepBatch& batch) const {
     macs += batch.num_tokens() * m->outputs() * m->inputs();
   }
   for (const BatchSpan& span : batch.spans) {
-    const int64_t count = span.count;
-    const int64_t pairs = count * span.first_position + count * (count + 1) / 2;
-    macs += 2 * pairs * config_.query_width();
+    macs += 2 * SpanPairs({span.first_position, span.count, 0}) * config_.query_width();
   }
   return macs;
 }

@@ -26,21 +26,21 @@ namespace {
 void ExpectEachOnce(int threads, int64_t n) {
   std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
   std::atomic<bool> inside = true;
-  const auto once = [&](int times) {
-    for (std::atomic<int>& count : seen) EXPECT_EQ(count.exchange(0), times);
+  const auto expect_once = [&] {
+    for (std::atomic<int>& count : seen) EXPECT_EQ(count.exchange(0), 1);
   };
   ParallelFor(threads, n, [&](int64_t i) { ++seen[i]; });
-  once(1);
+  expect_once();
   ParallelRuns(threads, n, [&](int64_t begin, int64_t end, int64_t thread) {
     if (thread < 0 || thread >= threads) inside = false;
     for (int64_t i = begin; i < end; ++i) ++seen[i];
   });
-  once(1);
+  expect_once();
   ParallelTasks(threads, n, [&](int64_t i, int thread) {
     if (thread < 0 || thread >= threads) inside = false;
     ++seen[i];
   });
-  once(1);
+  expect_once();
   EXPECT_TRUE(inside);
 }
 
