@@ -157,6 +157,9 @@ void PagedAttention::ViewSegmentInTiles(const Pass& pass, const Task& task, cons
   for (int i = 0; i < view.groups; slot = 0) {
     const std::byte* const panel =
         pass.store.LayerBlock(0, pass.layer, table[block++]).data() + head;
+    // Where they lie is looked up meanwhile (page_ahead.h): a view is made one segment early.
+    __builtin_prefetch(panel);
+    __builtin_prefetch(panel + side);
     for (; slot < block_tokens && i < view.groups; slot += kKeyGroup, ++i) {
       view.keys[i] = panel + int64_t{kBytes} * slot * shape_.head_dim;
       view.values[i] = view.keys[i] + side;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "engine/page_ahead.h"
 #include "engine/parallel.h"
 #include "engine/rounding.h"
 
@@ -24,19 +25,7 @@ constexpr int kLanes = 16;     // outputs of a vector
 constexpr int kVectors = 4;    // of a column
 constexpr int kBlockRows = 6;  // whose sums stay in registers
 constexpr int kLine = 64;
-constexpr int64_t kAheadBytes = 4096;
-
-// Brings in what lies so far behind line `v` of four. With one row the CPU's own prefetching keeps
-// up if it is shown the way now and then, and lines asked for one by one only hold it up; with more
-// rows too few loads are under way at a time (bench/README.md).
-template <int kRows>
-PLUMBLINE_VECTORS inline void FetchAhead(const std::byte* line, int v) {
-  if constexpr (kRows > 1) {
-    _mm_prefetch(line + kAheadBytes, _MM_HINT_T0);
-  } else if (v == 0) {
-    _mm_prefetch(line + kAheadBytes, _MM_HINT_T1);
-  }
-}
+constexpr int64_t kLinesAheadBytes = 1024;
 
 // One word of x of each row, over all outputs of a column, is added to the sums.
 template <WeightDtype kDtype>
@@ -73,11 +62,12 @@ PLUMBLINE_VECTORS void MultiplyChunk(const ColumnRows& rows, const std::byte* we
   const std::byte* x = rows.x + from;
   const int64_t row_bytes = rows.row_bytes;
   for (int64_t at = from; at < to; at += kColumnWordBytes, weights += kColumnStepBytes) {
+    FetchPageAhead(weights, kColumnStepBytes);
     __m512 w[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const std::byte* line = weights + int64_t{v} * kLine;
-      FetchAhead<kRows>(line, v);
+      _mm_prefetch(line + kLinesAheadBytes, _MM_HINT_T0);
       w[v] = _mm512_loadu_ps(line);
     }
 #pragma GCC unroll 6

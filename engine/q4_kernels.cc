@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/page_ahead.h"
 #include "engine/q4_rows.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -153,8 +154,7 @@ HWY_INLINE hn::Vec<U8> FourInputs(const std::byte* x) {
 }
 
 constexpr int kMostRows = 4;  // that share what is unpacked
-// Whose lines are fetched meanwhile; behind the last tile nothing comes of it. With 6 or 24 one row
-// takes a tenth longer.
+// Whose lines are fetched meanwhile; behind the last tile nothing comes of it.
 constexpr int64_t kBlocksAhead = 12;
 
 // sums: [kRows, 16]
@@ -166,6 +166,8 @@ HWY_INLINE void MultiplyRows(int64_t blocks, const std::byte* nibbles, const int
     for (auto& total : of_row) total = hn::Zero(I32());
   }
   for (int64_t b = 0; b < blocks; ++b) {
+    FetchPageAhead(nibbles + b * kQ4TileBlockBytes, kQ4TileBlockBytes);
+    FetchPageAhead(scales + b * kQ4TileOutputs, kQ4TileOutputs);
     for (int v = 0; v < kQuads; ++v) {
       hwy::Prefetch(nibbles + (b + kBlocksAhead) * kQ4TileBlockBytes + v * kQuadBytes);
     }
