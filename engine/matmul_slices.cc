@@ -5,6 +5,7 @@
 #include <dnnl.hpp>
 
 #include "engine/matmul_sizes.h"
+#include "engine/page_ahead.h"
 #include "engine/parallel.h"
 #include "engine/rounding.h"
 
@@ -81,8 +82,12 @@ void MultiplySlices(const SliceProduct& p, const std::byte* weights, ResultSink 
   ParallelRuns(p.threads, p.calls.slices * parts, [&](int64_t begin, int64_t end, int64_t thread) {
     for (int64_t task = begin; task < end && failure.none(); ++task) {
       const int64_t slice = task / parts;
+      const std::byte* const of_slice = weights + p.calls.weight_offset(slice);
+      if (task == begin || task % parts == 0) {
+        FetchPages(of_slice, p.calls.Of(slice).weight_bytes());
+      }
       failure.Note(MultiplyPart(p, PartOf(p, slice, task % parts), static_cast<int>(thread),
-                                weights + p.calls.weight_offset(slice), sink));
+                                of_slice, sink));
     }
   });
   failure.Throw();

@@ -11,15 +11,22 @@
 
 namespace plumbline {
 
-inline constexpr uintptr_t kPageBytes = 4096;  // the smallest pages there are
-inline constexpr uintptr_t kPagesAhead = 3;
+inline constexpr int64_t kPageBytes = 4096;  // the smallest pages there are
+inline constexpr int64_t kPagesAhead = 3;
 
 // For a loop that reads on in steps of so many bytes, with each step: once a page, the first line
 // of a page further on is fetched. Beyond the end nothing comes of it.
-inline void FetchPageAhead(const void* at, uintptr_t step_bytes) {
-  const auto address = reinterpret_cast<uintptr_t>(at);
-  if (address % kPageBytes >= step_bytes) return;
+inline void FetchPageAhead(const void* at, int64_t step_bytes) {
+  const auto within = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) % kPageBytes);
+  if (within >= step_bytes) return;
   __builtin_prefetch(static_cast<const char*>(at) + kPagesAhead * kPageBytes);
+}
+
+// For code that is not ours and reads on from here: the first line of every page is fetched.
+inline void FetchPages(const void* from, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += kPageBytes) {
+    __builtin_prefetch(static_cast<const char*>(from) + at);
+  }
 }
 
 }  // namespace plumbline

@@ -214,6 +214,8 @@ void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
                 const Q4Strides& strides, std::byte* out) {
   auto* const to = reinterpret_cast<uint8_t*>(out);
   for (int64_t b = 0; b < blocks; ++b) {
+    FetchPageAhead(nibbles + b * kQ4TileBlockBytes, kQ4TileBlockBytes);
+    FetchPageAhead(scales + b * kQ4TileOutputs, kQ4TileOutputs);
     for (int part = 0; part < kParts; ++part) {
       const auto scale = LoadScales(scales + b * kQ4TileOutputs + part * kOutputs);
       const auto low_half = hn::And(scale, hn::Set(I32(), 0xFFFF));
