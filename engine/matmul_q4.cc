@@ -15,11 +15,14 @@
 namespace plumbline {
 namespace {
 
-constexpr int64_t kDirectRows = 8;  // up to so many from 4 bits (bench/README.md)
 constexpr int64_t kTilesOfBlock = kResultOutputs / kQ4TileOutputs;
 // Of the library's layout for blocked calls (matmul_columns.h).
 constexpr int64_t kTilesOfColumn = kColumnOutputs / kQ4TileOutputs;
 constexpr int64_t kTileRowBytes = kQ4TileOutputs * kColumnWordBytes;
+
+// Up to so many rows are multiplied from the 4 bits (bench/README.md): fewer where the CPU's tiles
+// multiply what is unpacked, which are far faster than vectors.
+int64_t DirectRows(const SliceCalls& calls) { return calls.each == nullptr ? 8 : 32; }
 
 int64_t WholeBlocks(int64_t inputs) { return Q4Blocks(inputs) * kQ4BlockInputs; }
 
@@ -38,7 +41,7 @@ int64_t PlainRoom(const SliceCalls& calls) {
 
 int64_t Q4ScratchBytes(const SliceCalls& calls, int64_t outputs, int64_t inputs, int threads,
                        int64_t rows) {
-  const int64_t direct = inputs % kQ4BlockInputs == 0 ? 0 : kDirectRows * WholeBlocks(inputs);
+  const int64_t direct = inputs % kQ4BlockInputs == 0 ? 0 : DirectRows(calls) * WholeBlocks(inputs);
   if (calls.each == nullptr) {
     const TileShape shape = {outputs, inputs, WeightDtype::kInt8};
     return std::max(direct, UnpackedBytes(shape, threads) + TileScratchBytes(shape, threads, rows));
@@ -48,7 +51,7 @@ int64_t Q4ScratchBytes(const SliceCalls& calls, int64_t outputs, int64_t inputs,
 
 void Q4Product::Run(const Q4Machine& machine, int64_t rows, const std::byte* x, int32_t* y,
                     ResultSink sink) const {
-  if (rows <= kDirectRows) return RunDirect(machine, rows, x, y, sink);
+  if (rows <= DirectRows(calls_)) return RunDirect(machine, rows, x, y, sink);
   if (calls_.each != nullptr) return RunSlices(machine, rows, x, sink);
   RunTiles(machine, rows, x, y, sink);
 }
