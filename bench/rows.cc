@@ -25,6 +25,8 @@ absl::StatusOr<BetweenLimits> MeasureBetween(int repetitions, RateSample measure
 const std::vector<BenchRow>& BenchRows() {
   static const std::vector<BenchRow> rows = {
       {"matmul", "one product of this engine against the matmul library's", &MatmulRow},
+      {"read", "a read that asks for pages ahead, as this engine's do, against a plain one",
+       &ReadRow},
       {"prefill", "512 tokens, 1.1B: operations of the whole pass against the matmul rate",
        &PrefillRow},
       {"prefill_deep",

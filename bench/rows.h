@@ -52,8 +52,9 @@ using RateSample = absl::FunctionRef<absl::StatusOr<double>()>;
 absl::StatusOr<BetweenLimits> MeasureBetween(int repetitions, RateSample measured,
                                              RateSample limit);
 
-// matmul_rows.cc: packed matrices alone.
+// limit_rows.cc: packed matrices alone, and memory.
 absl::Status MatmulRow(const RowOptions& options, const RowSink& sink);
+absl::Status ReadRow(const RowOptions& options, const RowSink& sink);
 
 // step_rows.cc: steps of a loaded model.
 absl::Status PrefillRow(const RowOptions& options, const RowSink& sink);

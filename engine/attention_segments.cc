@@ -165,6 +165,9 @@ void PagedAttention::ViewSegment(const Pass& pass, const Task& task, const Unit&
     const int64_t group = int64_t{1} * slot * head_dim * bytes;
     view.keys[i] = panel.keys + group;
     view.values[i] = panel.values + group;
+    if (view.scaled) continue;         // copied scales lie in the same pages
+    __builtin_prefetch(view.keys[i]);  // as in ViewSegmentInTiles
+    __builtin_prefetch(view.values[i]);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/page_ahead.h"
 #include "engine/parallel.h"
 #include "engine/step_clock.h"
 
@@ -13,6 +14,20 @@ namespace plumbline {
 namespace {
 
 constexpr int64_t kLineWords = 8;  // of a cache line
+constexpr int64_t kPageWords = kPageBytes / static_cast<int64_t>(sizeof(uint64_t));
+
+// The sum of some words.
+uint64_t ReadWords(const uint64_t* from, const uint64_t* to, ReadWay way) {
+  if (way == ReadWay::kPlain) return std::accumulate(from, to, uint64_t{0});
+  uint64_t sum = 0;
+  while (from < to) {
+    FetchPageAhead(from, kPageBytes);
+    const uint64_t* const end = from + std::min(kPageWords, to - from);
+    sum = std::accumulate(from, end, sum);
+    from = end;
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -52,10 +67,12 @@ double MatmulProbe::Rate() {
   return seconds > 0 ? 2.0 * macs / seconds : 0;
 }
 
-absl::StatusOr<std::unique_ptr<ReadProbe>> ReadProbe::Create(int threads, int64_t bytes) {
+absl::StatusOr<std::unique_ptr<ReadProbe>> ReadProbe::Create(int threads, int64_t bytes,
+                                                             ReadWay way) {
   auto probe = std::unique_ptr<ReadProbe>(new ReadProbe());
   probe->threads_ = UsableThreads(threads);
   probe->bytes_ = bytes;
+  probe->way_ = way;
   const int64_t words = bytes / static_cast<int64_t>(sizeof(uint64_t));
   try {
     probe->data_ = UntouchedArray<uint64_t>(words);
@@ -77,8 +94,7 @@ double ReadProbe::Rate(int threads, int64_t bytes) {
   const int used = std::min(threads, threads_);
   const double start = SteadySeconds();
   ParallelRuns(used, words, [&](int64_t begin, int64_t end, int64_t thread) {
-    sums_[kLineWords * thread] +=
-        std::accumulate(data_.get() + begin, data_.get() + end, uint64_t{0});
+    sums_[kLineWords * thread] += ReadWords(data_.get() + begin, data_.get() + end, way_);
   });
   const double seconds = SteadySeconds() - start;
   return static_cast<double>(words * static_cast<int64_t>(sizeof(uint64_t))) / seconds;
@@ -92,7 +108,7 @@ absl::StatusOr<std::unique_ptr<AnchorProbe>> AnchorProbe::Create(int threads,
                                     sizes.path);
   if (!matmul.ok()) return matmul.status();
   probe->matmul_ = *std::move(matmul);
-  auto read = ReadProbe::Create(threads, sizes.read_bytes);
+  auto read = ReadProbe::Create(threads, sizes.read_bytes, sizes.way);
   if (!read.ok()) return read.status();
   probe->read_ = *std::move(read);
   probe->Measure();  // touches everything once

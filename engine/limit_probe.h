@@ -39,11 +39,15 @@ class MatmulProbe {
   int64_t most_rows_ = 0;
 };
 
-// A plain read of a buffer by all threads. One thread at a time.
+// Plain, or as the engine reads weights (page_ahead.h).
+enum class ReadWay { kPlain, kPagesAhead };
+
+// A read of a buffer by all threads. One thread at a time.
 class ReadProbe {
  public:
   // ResourceExhausted for memory. REQUIRES: threads, bytes > 0.
-  static absl::StatusOr<std::unique_ptr<ReadProbe>> Create(int threads, int64_t bytes);
+  static absl::StatusOr<std::unique_ptr<ReadProbe>> Create(int threads, int64_t bytes,
+                                                           ReadWay way = ReadWay::kPagesAhead);
   // Bytes per second of one pass over the first `bytes` by the first `threads` threads.
   // REQUIRES: no more than at construction.
   double Rate(int threads, int64_t bytes);
@@ -55,6 +59,7 @@ class ReadProbe {
 
   int threads_ = 0;
   int64_t bytes_ = 0;
+  ReadWay way_ = ReadWay::kPagesAhead;
   UntouchedArray<uint64_t> data_;  // in large pages, as weights are
   std::vector<uint64_t> sums_;     // one cache line for each thread
 };
@@ -70,22 +75,24 @@ struct AnchorSizes {
   int64_t read_bytes = int64_t{256} << 20;
   int best_of = 2;
   MatmulPath path = MatmulPath::kFastest;
+  ReadWay way = ReadWay::kPagesAhead;
 };
 
 // The limits that `plumbline bench` holds everything against: one 512 x 4096 x 4096
-// matmul of the weights' dtype (of q4: int8, in which it multiplies), and one plain read of 512 MiB
-// by all threads.
+// matmul of the weights' dtype (of q4: int8, in which it multiplies), and one read of 512 MiB by all
+// threads.
 inline AnchorSizes BenchLimits(WeightDtype dtype) {
   const bool q4 = dtype == WeightDtype::kQ4;
   return {q4 ? WeightDtype::kInt8 : dtype, 512, 4096, 4096, int64_t{512} << 20, 1};
 }
 
 // The same with the matmul library's own product, which is the slower one where the engine has
-// tiles of its own: what bench/ holds everything against, so that its rows mean the same on every
-// machine.
+// tiles of its own, and with a plain read: what bench/ holds everything against, so that its rows
+// mean the same on every machine.
 inline AnchorSizes LibraryLimits(WeightDtype dtype) {
   AnchorSizes sizes = BenchLimits(dtype);
   sizes.path = MatmulPath::kLibrary;
+  sizes.way = ReadWay::kPlain;
   return sizes;
 }
 

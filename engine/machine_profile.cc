@@ -38,7 +38,7 @@ double ProductSeconds(const MatmulRates& m) {
   return byte_products * Seconds(m.square_macs);
 }
 
-// What a stream does with its bytes is known from what it takes beside a plain read of them, and is
+// What a stream does with its bytes is known from what it takes beside a read of them, and is
 // never less than its products take where nothing is waited for.
 BoundRate Streamed(const MachineProfile& profile, double product_seconds, Rate& rate) {
   const double memory = Seconds({profile.anchors.read_bytes_per_second, 0});

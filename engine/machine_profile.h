@@ -25,7 +25,7 @@ namespace plumbline {
 // are scaled by the anchors of the run that uses them over the anchors of the profile.
 struct Anchors {
   double matmul_flops_per_second = 0;  // a large f32 matmul, all threads (FLOPs = 2 MAC)
-  double read_bytes_per_second = 0;    // a plain read far larger than every cache, all threads
+  double read_bytes_per_second = 0;    // a read far larger than every cache, all threads
 
   bool operator==(const Anchors&) const = default;
 };
@@ -61,7 +61,7 @@ struct MatmulRates {
   bool operator==(const MatmulRates&) const = default;
 };
 
-// A plain read, over and over, of `bytes` bytes by `threads` threads.
+// A read (pages asked for ahead), over and over, of `bytes` bytes by `threads` threads.
 struct ReadRate {
   int threads = 0;
   int64_t bytes = 0;
@@ -164,7 +164,7 @@ struct BoundRate {
   Rate* rate;
   double compute_seconds;
   double memory_seconds;
-  double most = std::numeric_limits<double>::infinity();  // of a stream: the plain read
+  double most = std::numeric_limits<double>::infinity();  // of a stream: the read
 
   // Whether it is memory's, or a stream's.
   bool by_memory() const { return memory_seconds > 0 || std::isfinite(most); }

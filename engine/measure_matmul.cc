@@ -1,4 +1,4 @@
-// Matmuls over cached and over streamed weights, and what a call costs; plain reads.
+// Matmuls over cached and over streamed weights, and what a call costs; reads of memory.
 #include <algorithm>
 #include <array>
 #include <memory>

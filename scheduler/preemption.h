@@ -43,7 +43,7 @@ struct PreemptionStats {
 // Predicted seconds to compute `tokens` tokens anew, in one step.
 double RecomputeSeconds(const MachineProfile& profile, const CostShape& shape, int64_t tokens);
 // Predicted seconds to move `bytes` bytes to host memory and back: two copies, each of which reads
-// and writes every byte at the rate of plain reads far beyond the caches.
+// and writes every byte at the rate of reads far beyond the caches.
 double SwapSeconds(const MachineProfile& profile, int64_t bytes);
 
 }  // namespace plumbline

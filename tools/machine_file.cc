@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 5;
+constexpr int kVersion = 6;
 constexpr std::streamsize kMostBytes = 1 << 20;  // a profile takes some 30 kB
 constexpr const char* kAgain = ": run plumbline calibrate";
 

@@ -1,4 +1,5 @@
-// The engine's own product in tile registers against the matmul library's, by number of rows.
+// What rows are held against beside what the engine does: the matmul library's product beside the
+// engine's own, by number of rows, and a plain read beside one that asks for pages ahead.
 #include <memory>
 #include <vector>
 
@@ -61,6 +62,23 @@ absl::Status MatmulRow(const RowOptions& options, const RowSink& sink) {
       if (!status.ok()) return status;
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status ReadRow(const RowOptions& options, const RowSink& sink) {
+  const int64_t bytes = LibraryLimits(WeightDtype::kF32).read_bytes;
+  const auto plain = ReadProbe::Create(options.threads, bytes, ReadWay::kPlain);
+  if (!plain.ok()) return plain.status();
+  const auto ahead = ReadProbe::Create(options.threads, bytes, ReadWay::kPagesAhead);
+  if (!ahead.ok()) return ahead.status();
+  const auto rates = MeasureBetween(
+      options.repetitions, [&] { return (*ahead)->Rate(); }, [&] { return (*plain)->Rate(); });
+  if (!rates.ok()) return rates.status();
+  const auto read = [](const std::vector<double>& values) {
+    return absl::StrCat(FormatSi(SpreadOf(values).median), "B/s");
+  };
+  sink({"512 MiB, pages asked for ahead", read(rates->limits), read(rates->measured),
+        SpreadOf(rates->ratios), ""});
   return absl::OkStatus();
 }
 
