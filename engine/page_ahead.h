@@ -14,11 +14,16 @@ namespace plumbline {
 inline constexpr int64_t kPageBytes = 4096;  // the smallest pages there are
 inline constexpr int64_t kPagesAhead = 3;
 
+// Whether a step of so many bytes is the one with which a page begins. REQUIRES: step_bytes divides
+// kPageBytes.
+constexpr bool BeginsPage(uintptr_t address, int64_t step_bytes) {
+  return static_cast<int64_t>(address % kPageBytes) < step_bytes;
+}
+
 // For a loop that reads on in steps of so many bytes, with each step: once a page, the first line
-// of a page further on is fetched. Beyond the end nothing comes of it.
+// of a page further on is fetched. Beyond the end nothing comes of it. REQUIRES: as BeginsPage.
 inline void FetchPageAhead(const void* at, int64_t step_bytes) {
-  const auto within = static_cast<int64_t>(reinterpret_cast<uintptr_t>(at) % kPageBytes);
-  if (within >= step_bytes) return;
+  if (!BeginsPage(reinterpret_cast<uintptr_t>(at), step_bytes)) return;
   __builtin_prefetch(static_cast<const char*>(at) + kPagesAhead * kPageBytes);
 }
 
