@@ -79,8 +79,8 @@ struct AnchorSizes {
 };
 
 // The limits that `plumbline bench` holds everything against: one 512 x 4096 x 4096
-// matmul of the weights' dtype (of q4: int8, in which it multiplies), and one read of 512 MiB by all
-// threads.
+// matmul of the weights' dtype (of q4: int8, in which it multiplies), and one read of 512 MiB by
+// all threads.
 inline AnchorSizes BenchLimits(WeightDtype dtype) {
   const bool q4 = dtype == WeightDtype::kQ4;
   return {q4 ? WeightDtype::kInt8 : dtype, 512, 4096, 4096, int64_t{512} << 20, 1};
