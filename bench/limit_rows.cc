@@ -1,6 +1,8 @@
 // What rows are held against beside what the engine does: the matmul library's product beside the
 // engine's own, by number of rows, and a plain read beside one that asks for pages ahead.
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +36,14 @@ double RateOf(const Probes& probes, int64_t rows) {
   return 2.0 * static_cast<double>(kMatrices * rows * kSide * kSide) / seconds;
 }
 
+// `unit`: of the rates, such as "FLOP/s".
+void Report(std::string name, const BetweenLimits& rates, const char* unit, const RowSink& sink) {
+  const auto median = [unit](const std::vector<double>& values) {
+    return absl::StrCat(FormatSi(SpreadOf(values).median), unit);
+  };
+  sink({std::move(name), median(rates.limits), median(rates.measured), SpreadOf(rates.ratios), ""});
+}
+
 absl::Status CompareMatmul(WeightDtype dtype, int64_t rows, const RowOptions& options,
                            const RowSink& sink) {
   const auto library = MakeProbes(options.threads, dtype, rows, MatmulPath::kLibrary);
@@ -45,11 +55,8 @@ absl::Status CompareMatmul(WeightDtype dtype, int64_t rows, const RowOptions& op
       options.repetitions, [&] { return RateOf(*own, rows); },
       [&] { return RateOf(*library, rows); });
   if (!rates.ok()) return rates.status();
-  const auto flops = [](const std::vector<double>& values) {
-    return absl::StrCat(FormatSi(SpreadOf(values).median), "FLOP/s");
-  };
-  sink({absl::StrCat(rows, " x ", kSide, " x ", kSide, " ", WeightDtypeName(dtype)),
-        flops(rates->limits), flops(rates->measured), SpreadOf(rates->ratios), ""});
+  Report(absl::StrCat(rows, " x ", kSide, " x ", kSide, " ", WeightDtypeName(dtype)), *rates,
+         "FLOP/s", sink);
   return absl::OkStatus();
 }
 
@@ -74,11 +81,7 @@ absl::Status ReadRow(const RowOptions& options, const RowSink& sink) {
   const auto rates = MeasureBetween(
       options.repetitions, [&] { return (*ahead)->Rate(); }, [&] { return (*plain)->Rate(); });
   if (!rates.ok()) return rates.status();
-  const auto read = [](const std::vector<double>& values) {
-    return absl::StrCat(FormatSi(SpreadOf(values).median), "B/s");
-  };
-  sink({"512 MiB, pages asked for ahead", read(rates->limits), read(rates->measured),
-        SpreadOf(rates->ratios), ""});
+  Report("512 MiB, pages asked for ahead", *rates, "B/s", sink);
   return absl::OkStatus();
 }
 

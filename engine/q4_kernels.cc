@@ -153,6 +153,12 @@ HWY_INLINE hn::Vec<U8> FourInputs(const std::byte* x) {
   return hn::BitCast(U8(), hn::Set(U32(), LoadWord(x)));
 }
 
+// Of what lies behind a block.
+HWY_INLINE void FetchPagesBehind(const std::byte* nibbles, const int8_t* scales, int64_t block) {
+  FetchPageAhead(nibbles + block * kQ4TileBlockBytes, kQ4TileBlockBytes);
+  FetchPageAhead(scales + block * kQ4TileOutputs, kQ4TileOutputs);
+}
+
 constexpr int kMostRows = 4;  // that share what is unpacked
 // Whose lines are fetched meanwhile; behind the last tile nothing comes of it.
 constexpr int64_t kBlocksAhead = 12;
@@ -166,8 +172,7 @@ HWY_INLINE void MultiplyRows(int64_t blocks, const std::byte* nibbles, const int
     for (auto& total : of_row) total = hn::Zero(I32());
   }
   for (int64_t b = 0; b < blocks; ++b) {
-    FetchPageAhead(nibbles + b * kQ4TileBlockBytes, kQ4TileBlockBytes);
-    FetchPageAhead(scales + b * kQ4TileOutputs, kQ4TileOutputs);
+    FetchPagesBehind(nibbles, scales, b);
     for (int v = 0; v < kQuads; ++v) {
       hwy::Prefetch(nibbles + (b + kBlocksAhead) * kQ4TileBlockBytes + v * kQuadBytes);
     }
@@ -214,8 +219,7 @@ void UnpackTile(int64_t blocks, const std::byte* nibbles, const int8_t* scales,
                 const Q4Strides& strides, std::byte* out) {
   auto* const to = reinterpret_cast<uint8_t*>(out);
   for (int64_t b = 0; b < blocks; ++b) {
-    FetchPageAhead(nibbles + b * kQ4TileBlockBytes, kQ4TileBlockBytes);
-    FetchPageAhead(scales + b * kQ4TileOutputs, kQ4TileOutputs);
+    FetchPagesBehind(nibbles, scales, b);
     for (int part = 0; part < kParts; ++part) {
       const auto scale = LoadScales(scales + b * kQ4TileOutputs + part * kOutputs);
       const auto low_half = hn::And(scale, hn::Set(I32(), 0xFFFF));
