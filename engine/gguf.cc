@@ -1,12 +1,6 @@
 #include "engine/gguf.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,102 +8,10 @@
 #include "engine/gguf_metadata.h"
 #include "engine/gguf_reader.h"
 #include "engine/gguf_tensors.h"
+#include "engine/model_file.h"
 
 namespace plumbline {
 namespace {
-
-// A read-only mapping of a whole file; empty unless Map gave it.
-class Mapping {
- public:
-  Mapping() = default;
-  Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  Mapping& operator=(Mapping&&) = delete;
-  ~Mapping() {
-    if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  }
-
-  static absl::StatusOr<Mapping> Map(const std::string& path);
-
-  absl::Span<const std::byte> bytes() const { return bytes_; }
-
- private:
-  explicit Mapping(absl::Span<const std::byte> bytes) : bytes_(bytes) {}
-
-  absl::Span<const std::byte> bytes_;
-};
-
-// The code that suits `error`, in one sentence.
-absl::Status UnreadableError(const std::string& path, int error) {
-  const std::string message =
-      absl::StrCat(path, ": the model needs to be readable but has the system's answer '",
-                   std::generic_category().message(error),
-                   "'; check the path, its permissions and the memory left");
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(message);
-    case EACCES:
-    case EPERM:
-      return absl::PermissionDeniedError(message);
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::InvalidArgumentError(message);
-  }
-}
-
-absl::StatusOr<size_t> RegularFileBytes(const std::string& path, int file) {
-  struct stat info = {};
-  if (fstat(file, &info) != 0) return UnreadableError(path, errno);
-  GgufFault fault = {.field = "the model",
-                     .needed = "a regular file",
-                     .had = "a directory",
-                     .fix = "name the GGUF file itself"};
-  if (S_ISDIR(info.st_mode)) return GgufError(path, fault);
-  fault.had = "a device, pipe or socket";
-  if (!S_ISREG(info.st_mode)) return GgufError(path, fault);
-  if (info.st_size > 0) return static_cast<size_t>(info.st_size);
-  return GgufError(path, {.field = "the model",
-                          .needed = "a GGUF header of 24 bytes",
-                          .had = "an empty file",
-                          .fix = "fetch or convert it again"});
-}
-
-absl::StatusOr<Mapping> Mapping::Map(const std::string& path) {
-  // Without O_NONBLOCK, opening a pipe would wait for a writer.
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return UnreadableError(path, errno);
-  const absl::StatusOr<size_t> size = RegularFileBytes(path, file);
-  if (!size.ok()) {
-    close(file);
-    return size.status();
-  }
-  void* address = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, file, 0);
-  const int error = errno;
-  close(file);  // the mapping keeps the file
-  if (address == MAP_FAILED) return UnreadableError(path, error);
-  return Mapping(absl::MakeConstSpan(static_cast<const std::byte*>(address), *size));
-}
-
-// Of whole pages only: those at the edges may hold a neighbour, for which the advice is wrong.
-void Advise(absl::Span<const std::byte> mapped, absl::Span<const std::byte> data, int advice) {
-  const auto base = reinterpret_cast<uintptr_t>(mapped.data());
-  const auto begin = reinterpret_cast<uintptr_t>(data.data());
-  if (mapped.empty() || begin < base || begin - base > mapped.size() ||
-      data.size() > mapped.size() - (begin - base)) {
-    return;
-  }
-  // The mapping itself begins on a page.
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t first = (begin - base + page - 1) / page * page;
-  const size_t last = (begin - base + data.size()) / page * page;
-  if (first >= last) return;
-  madvise(const_cast<std::byte*>(mapped.data()) + first, last - first, advice);
-}
 
 // Takes magic and version.
 absl::StatusOr<uint32_t> ReadVersion(GgufReader& reader) {
@@ -141,20 +43,21 @@ absl::StatusOr<uint32_t> ReadVersion(GgufReader& reader) {
 }  // namespace
 
 struct GgufFile::Impl {
-  Impl(Mapping file_mapping, std::string file_name, absl::Span<const std::byte> file_bytes,
-       uint32_t file_version, GgufMetadata file_metadata, GgufTensorDirectory file_directory)
-      : mapping(std::move(file_mapping)),
+  Impl(std::unique_ptr<ModelFile> opened, std::string file_name,
+       absl::Span<const std::byte> file_bytes, uint32_t file_version, GgufMetadata file_metadata,
+       GgufTensorDirectory file_directory)
+      : file(std::move(opened)),
         name(std::move(file_name)),
         bytes(file_bytes),
         version(file_version),
         metadata(std::move(file_metadata)),
         directory(std::move(file_directory)) {}
 
-  static absl::StatusOr<std::unique_ptr<GgufFile>> Build(Mapping mapping,
+  static absl::StatusOr<std::unique_ptr<GgufFile>> Build(std::unique_ptr<ModelFile> file,
                                                          absl::Span<const std::byte> bytes,
                                                          const std::string& name);
 
-  Mapping mapping;  // empty where the bytes are the caller's
+  std::unique_ptr<ModelFile> file;  // null where the bytes are the caller's
   std::string name;
   absl::Span<const std::byte> bytes;
   uint32_t version;
@@ -162,7 +65,7 @@ struct GgufFile::Impl {
   GgufTensorDirectory directory;
 };
 
-absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::Impl::Build(Mapping mapping,
+absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::Impl::Build(std::unique_ptr<ModelFile> file,
                                                                 absl::Span<const std::byte> bytes,
                                                                 const std::string& name) {
   GgufReader reader(bytes, name);
@@ -178,21 +81,21 @@ absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::Impl::Build(Mapping mapping,
   if (!alignment.ok()) return alignment.status();
   absl::StatusOr<GgufTensorDirectory> directory = ReadGgufTensors(reader, *num_tensors, *alignment);
   if (!directory.ok()) return directory.status();
-  auto impl = std::make_unique<Impl>(std::move(mapping), name, bytes, *version,
-                                     *std::move(metadata), *std::move(directory));
+  auto impl = std::make_unique<Impl>(std::move(file), name, bytes, *version, *std::move(metadata),
+                                     *std::move(directory));
   return std::unique_ptr<GgufFile>(new GgufFile(std::move(impl)));
 }
 
 absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::Open(const std::string& path) {
-  absl::StatusOr<Mapping> mapping = Mapping::Map(path);
-  if (!mapping.ok()) return mapping.status();
-  const absl::Span<const std::byte> bytes = mapping->bytes();
-  return Impl::Build(*std::move(mapping), bytes, path);
+  absl::StatusOr<std::unique_ptr<ModelFile>> file = ModelFile::Open(path);
+  if (!file.ok()) return file.status();
+  const absl::Span<const std::byte> bytes = (*file)->bytes();
+  return Impl::Build(*std::move(file), bytes, path);
 }
 
 absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::Parse(absl::Span<const std::byte> bytes,
                                                           const std::string& name) {
-  return Impl::Build(Mapping(), bytes, name);
+  return Impl::Build(nullptr, bytes, name);
 }
 
 GgufFile::GgufFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -233,12 +136,14 @@ const GgufTensor* GgufFile::FindTensor(absl::string_view name) const {
 
 int64_t GgufFile::file_bytes() const { return static_cast<int64_t>(impl_->bytes.size()); }
 
-void GgufFile::FetchPages(absl::Span<const std::byte> data) const {
-  Advise(impl_->mapping.bytes(), data, MADV_WILLNEED);
+absl::Status GgufFile::Read(absl::Span<const std::byte> data, std::byte* out) const {
+  if (impl_->file != nullptr) return impl_->file->Read(data, out);
+  if (!data.empty()) std::memcpy(out, data.data(), data.size());
+  return absl::OkStatus();
 }
 
-void GgufFile::DropPages(absl::Span<const std::byte> data) const {
-  Advise(impl_->mapping.bytes(), data, MADV_DONTNEED);
+void GgufFile::Release(absl::Span<const std::byte> data) const {
+  if (impl_->file != nullptr) impl_->file->Release(data);
 }
 
 }  // namespace plumbline

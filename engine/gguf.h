@@ -75,12 +75,10 @@ class GgufFile {
   const GgufTensor* FindTensor(absl::string_view name) const;  // null where there is none
   int64_t file_bytes() const;
 
-  // Has the kernel begin to read these bytes of the mapping from the disk, and does not wait for
-  // them (no effect on files that came from Parse).
-  void FetchPages(absl::Span<const std::byte> data) const;
-  // Tells the kernel that these bytes of the mapping are not needed any more (no effect on
-  // files that came from Parse).
-  void DropPages(absl::Span<const std::byte> data) const;
+  // Copies bytes of a tensor's data, as ModelFile::Read. REQUIRES: they lie in it; out has room.
+  absl::Status Read(absl::Span<const std::byte> data, std::byte* out) const;
+  // As ModelFile::Release; no effect on files that came from Parse.
+  void Release(absl::Span<const std::byte> data) const;
 
  private:
   struct Impl;

@@ -1,5 +1,8 @@
 // Weights from a GGUF file: shapes are checked once, at opening; rows are converted as they are
 // asked for.
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -12,6 +15,9 @@
 
 namespace plumbline {
 namespace {
+
+// Of a file, read at once: stays in the core's cache until it is converted.
+constexpr int64_t kPieceBytes = int64_t{64} << 10;
 
 absl::Status CheckShape(const GgufFile& file, const TensorShape& shape) {
   const GgufTensor* tensor = file.FindTensor(shape.name);
@@ -77,20 +83,12 @@ class GgufSource final : public TensorSource {
                         float* out) const override {
     if (absl::Status status = CheckShape(*file_, shape); !status.ok()) return status;
     const GgufTensor& tensor = *file_->FindTensor(shape.name);
-    const int64_t row_bytes = shape.row_elements / TensorTypeBlockElements(tensor.type) *
-                              TensorTypeBlockBytes(tensor.type);
-    for (int64_t i = 0; i < num_rows; ++i) {
-      DequantizeRow(tensor.type, tensor.data.data() + (row + i) * row_bytes, shape.row_elements,
-                    out + i * shape.row_elements);
-    }
-    return absl::OkStatus();
+    const int64_t row_blocks = shape.row_elements / TensorTypeBlockElements(tensor.type);
+    return ReadBlocks(tensor, row * row_blocks, num_rows * row_blocks, out);
   }
 
-  void Fetch(absl::string_view name) const override {
-    if (const GgufTensor* tensor = file_->FindTensor(name)) file_->FetchPages(tensor->data);
-  }
   void Release(absl::string_view name) const override {
-    if (const GgufTensor* tensor = file_->FindTensor(name)) file_->DropPages(tensor->data);
+    if (const GgufTensor* tensor = file_->FindTensor(name)) file_->Release(tensor->data);
   }
 
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
@@ -98,6 +96,25 @@ class GgufSource final : public TensorSource {
   }
 
  private:
+  // Rows lie end to end, here and there, so that they are read as one run of blocks.
+  absl::Status ReadBlocks(const GgufTensor& tensor, int64_t block, int64_t num_blocks,
+                          float* out) const {
+    const int64_t block_bytes = TensorTypeBlockBytes(tensor.type);
+    const int64_t block_elements = TensorTypeBlockElements(tensor.type);
+    alignas(64) std::array<std::byte, kPieceBytes> piece;
+    for (int64_t count = 0; num_blocks > 0; block += count, num_blocks -= count) {
+      count = std::min(num_blocks, kPieceBytes / block_bytes);
+      absl::Status status =
+          file_->Read(tensor.data.subspan(static_cast<size_t>(block * block_bytes),
+                                          static_cast<size_t>(count * block_bytes)),
+                      piece.data());
+      if (!status.ok()) return status;
+      DequantizeRow(tensor.type, piece.data(), count * block_elements, out);
+      out += count * block_elements;
+    }
+    return absl::OkStatus();
+  }
+
   std::unique_ptr<GgufFile> file_;
   ModelConfig config_;
 };

@@ -93,7 +93,6 @@ class SyntheticSource final : public TensorSource {
     return absl::OkStatus();
   }
 
-  void Fetch(absl::string_view) const override {}
   void Release(absl::string_view) const override {}
 
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {

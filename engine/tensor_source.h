@@ -36,9 +36,7 @@ class TensorSource {
   // `shape`. REQUIRES: row + num_rows <= shape.rows.
   virtual absl::Status ReadRows(const TensorShape& shape, int64_t row, int64_t num_rows,
                                 float* out) const = 0;
-  // The source will soon be asked for this tensor (begins to read it from the disk).
-  virtual void Fetch(absl::string_view name) const = 0;
-  // The source will not be asked for this tensor again soon (drops file pages).
+  // The source will not be asked for this tensor again soon (its part of a file may be forgotten).
   virtual void Release(absl::string_view name) const = 0;
   virtual absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const = 0;
 };
@@ -54,7 +52,6 @@ class ForwardingSource : public TensorSource {
                         float* out) const override {
     return source_.ReadRows(shape, row, num_rows, out);
   }
-  void Fetch(absl::string_view name) const override { source_.Fetch(name); }
   void Release(absl::string_view name) const override { source_.Release(name); }
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override {
     return source_.MakeTokenizer();

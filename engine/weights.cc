@@ -15,42 +15,16 @@ namespace {
 constexpr char kEmbeddingName[] = "token_embd.weight";
 constexpr char kPositionsName[] = "position_embd.weight";
 
-// So many are fetched beside what is being read: enough that the disk never waits.
-constexpr int64_t kElementsAhead = int64_t{64} << 20;
-
 // One tensor that gives some rows of a packed matrix.
 using Parts = std::vector<TensorShape>;
-
-// Has tensors fetched before they are read, in the order in which a Loader reads them.
-class Fetcher {
- public:
-  explicit Fetcher(const TensorSource& source)
-      : source_(source), order_(ExpectedTensors(source.config())) {}
-
-  // Says that these are read now.
-  void Reading(const Parts& parts) {
-    for (const TensorShape& part : parts) ahead_ -= part.rows * part.row_elements;
-    for (; next_ < order_.size() && ahead_ < kElementsAhead; ++next_) {
-      source_.Fetch(order_[next_].name);
-      ahead_ += order_[next_].rows * order_[next_].row_elements;
-    }
-  }
-
- private:
-  const TensorSource& source_;
-  const std::vector<TensorShape> order_;
-  size_t next_ = 0;    // of the order: not fetched yet
-  int64_t ahead_ = 0;  // elements that were fetched and are not being read yet
-};
 
 class Loader {
  public:
   Loader(const TensorSource& source, WeightDtype dtype, MatmulContext& context)
-      : source_(source), dtype_(dtype), context_(context), fetcher_(source) {}
+      : source_(source), dtype_(dtype), context_(context) {}
 
   // Reads a vector: a tensor of one row, or several end to end.
   void Vector(const Parts& parts, std::vector<float>* out) {
-    fetcher_.Reading(parts);
     for (const TensorShape& part : parts) {
       if (!status_.ok()) return;
       const size_t start = out->size();
@@ -64,7 +38,6 @@ class Loader {
   // many rows of each (then all have as many rows).
   void Matrix(const Parts& parts, std::unique_ptr<PackedMatrix>* out, int64_t turn = 0) {
     if (!status_.ok()) return;
-    fetcher_.Reading(parts);
     int64_t outputs = 0;
     for (const TensorShape& part : parts) outputs += part.rows;
     auto packed = PackedMatrix::Create(context_, outputs, parts[0].row_elements, dtype_,
@@ -82,7 +55,6 @@ class Loader {
   // Reads a table of rows as it is, rounded to EmbeddingDtype.
   void Table(const TensorShape& shape, UntouchedArray<std::byte>* out) {
     if (!status_.ok()) return;
-    fetcher_.Reading({shape});
     const WeightDtype dtype = EmbeddingDtype(dtype_);
     const int64_t row_bytes = shape.row_elements * WeightDtypeBytes(dtype);
     try {
@@ -143,7 +115,6 @@ class Loader {
   const TensorSource& source_;
   WeightDtype dtype_;
   MatmulContext& context_;
-  Fetcher fetcher_;
   absl::Status status_;
 };
 

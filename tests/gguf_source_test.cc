@@ -132,8 +132,6 @@ TEST(GgufSourceTest, ReadsAnyRows) {
   }
   source->Release("blk.1.ffn_down.weight");
   source->Release("none");
-  source->Fetch("blk.1.ffn_down.weight");
-  source->Fetch("none");
   EXPECT_FALSE(source->ReadRows({"blk.1.ffn_down.weight", 96, 64}, 0, 1, rows.data()).ok());
   EXPECT_FALSE(source->ReadRows({"none", 1, 64}, 0, 1, rows.data()).ok());
   EXPECT_FALSE(source->Has("none"));

@@ -40,7 +40,6 @@ class MapSource : public TensorSource {
   bool Has(absl::string_view name) const override;
   absl::Status ReadRows(const TensorShape& shape, int64_t row, int64_t num_rows,
                         float* out) const override;
-  void Fetch(absl::string_view) const override {}
   void Release(absl::string_view) const override {}
   // Unimplemented: these models see token ids only.
   absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer() const override;
