@@ -20,14 +20,14 @@ namespace HWY_NAMESPACE {
 using I32 = hn::Rebind<int32_t, F>;
 using U8 = hn::Rebind<uint8_t, F>;
 
-// The largest magnitude of the row; NaN where an element is not finite.
-float Magnitude(int count, const float* x) {
+float MagnitudeImpl(int64_t count, const float* x) {
   const F f;
   const Vec zero = hn::Zero(f);
   Vec most = zero;
   Vec not_finite = zero;  // 0 x infinity and 0 x NaN are NaN, and stay so in a sum
-  for (int i = 0; i < count; i += kLanes) {
-    const Vec value = LoadFirstN(f, x + i, static_cast<size_t>(std::min(kLanes, count - i)));
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const auto n = static_cast<size_t>(std::min<int64_t>(kLanes, count - i));
+    const Vec value = LoadFirstN(f, x + i, n);
     most = hn::Max(most, hn::Abs(value));
     not_finite = hn::MulAdd(value, zero, not_finite);
   }
@@ -50,7 +50,7 @@ HWY_INLINE void StoreFirstN(hn::Vec<U8> value, size_t n, std::byte* out) {
 void QuantizeRowImpl(int count, const float* x, std::byte* out, float* scale) {
   const F f;
   const I32 i32;
-  const float most = Magnitude(count, x);
+  const float most = MagnitudeImpl(count, x);
   *scale = most / static_cast<float>(kInt8Most);
   // The reciprocal of a tiny magnitude would be infinite: such a row is dropped as if it were 0.
   const bool tiny = most < std::numeric_limits<float>::min() * kInt8Most;
@@ -86,8 +86,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace plumbline {
 
+HWY_EXPORT(MagnitudeImpl);
 HWY_EXPORT(QuantizeRowImpl);
 HWY_EXPORT(FinishRowImpl);
+
+float Magnitude(absl::Span<const float> x) {
+  return HWY_DYNAMIC_DISPATCH(MagnitudeImpl)(static_cast<int64_t>(x.size()), x.data());
+}
 
 void QuantizeRow(int count, const float* x, std::byte* out, float* scale) {
   HWY_DYNAMIC_DISPATCH(QuantizeRowImpl)(count, x, out, scale);

@@ -11,12 +11,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
+
 namespace plumbline {
 
 inline constexpr int kInt8Most = 127;  // the largest magnitude
 inline constexpr int kInt8Zero = 128;  // what stands for 0 in u8
 // So many products of 127 x 127 are less than 2^31.
 inline constexpr int64_t kInt8MostInputs = 133'000;
+
+// The largest magnitude; NaN where an element is not finite.
+float Magnitude(absl::Span<const float> x);
 
 // out = x / scale rounded, as u8. A row of zeros has scale 0; a row that is not finite has scale
 // NaN. x: [count]. out: [count]. Computed by one thread in one order.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "engine/int8_rows.h"
 #include "engine/q4_rows.h"
@@ -18,90 +19,137 @@ HWY_BEFORE_NAMESPACE();
 namespace plumbline {
 namespace HWY_NAMESPACE {
 
-constexpr int kTriedScales = 1;  // so many s to each side of the two that hold a block's extreme
-
-// A block in units of the row's scale. x: [32]
+// A block to every lane, in units of the row's scale.
 struct BlockGrid {
-  explicit BlockGrid(int scale)
-      : unit(static_cast<float>(scale)), inverse(scale == 0 ? 0.0F : 1.0F / unit) {
-    const int magnitude = scale < 0 ? -scale : scale;
-    const int most = magnitude == 0 ? 0 : kInt8Most / magnitude;
-    high = static_cast<float>(HWY_MIN(kQ4Most, most));
-    low = static_cast<float>(HWY_MAX(kQ4Least, -most));
+  // Whole numbers.
+  explicit HWY_INLINE BlockGrid(Vec scale) : unit(scale) {
+    const F f;
+    inverse = hn::IfThenZeroElse(hn::Eq(scale, hn::Zero(f)), hn::Div(hn::Set(f, 1.0F), scale));
+    // Infinite for a scale of 0, whose q are 0 as they are.
+    const Vec most = hn::Floor(hn::Div(hn::Set(f, float{kInt8Most}), hn::Abs(scale)));
+    high = hn::Min(hn::Set(f, float{kQ4Most}), most);
+    low = hn::Max(hn::Set(f, float{kQ4Least}), hn::Neg(most));
   }
   // The nearest q.
   HWY_INLINE Vec Nearest(Vec x) const {
-    const F f;
-    const Vec q = hn::Round(hn::Mul(x, hn::Set(f, inverse)));
-    return hn::Min(hn::Max(q, hn::Set(f, low)), hn::Set(f, high));
+    return hn::Min(hn::Max(hn::Round(hn::Mul(x, inverse)), low), high);
+  }
+  // `error` and the square of what the nearest q loses.
+  HWY_INLINE Vec AddError(Vec x, Vec error) const {
+    const Vec lost = hn::NegMulAdd(Nearest(x), unit, x);
+    return hn::MulAdd(lost, lost, error);
   }
 
-  float unit, inverse, low, high;
+  Vec unit, inverse, low, high;
 };
 
-// The square error of the nearest q for every x.
-HWY_INLINE float BlockError(const float* x, int scale) {
-  const F f;
-  const BlockGrid grid(scale);
-  Vec error = hn::Zero(f);
-  for (int i = 0; i < kQ4BlockInputs; i += kLanes) {
-    const Vec value = hn::LoadU(f, x + i);
-    const Vec lost = hn::NegMulAdd(grid.Nearest(value), hn::Set(f, grid.unit), value);
-    error = hn::MulAdd(lost, lost, error);
+// The best scale of every lane so far, and its square error.
+struct BestScales {
+  HWY_INLINE void Try(Vec scale, Vec of_scale) {
+    const F f;
+    const auto may = hn::And(hn::Ne(scale, hn::Zero(f)),
+                             hn::Le(hn::Abs(scale), hn::Set(f, float{kQ4MostScale})));
+    const auto better = hn::And(may, hn::Lt(of_scale, error));
+    error = hn::IfThenElse(better, of_scale, error);
+    scales = hn::IfThenElse(better, scale, scales);
   }
-  return hn::GetLane(hn::SumOfLanes(f, error));
-}
 
-HWY_INLINE float ExtremeOf(const float* x) {
-  const F f;
-  Vec high = hn::LoadU(f, x);
-  Vec low = high;
-  for (int i = kLanes; i < kQ4BlockInputs; i += kLanes) {
-    high = hn::Max(high, hn::LoadU(f, x + i));
-    low = hn::Min(low, hn::LoadU(f, x + i));
+  Vec error;
+  Vec scales;
+};
+
+// Blocks side by side, one to a lane: input i of all of them is at i x kLanes.
+struct Blocks {
+  // From block `first` of the row on; zeros behind its end.
+  HWY_INLINE Blocks(const float* w, int64_t width, int64_t first) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t begin = (first + lane) * kQ4BlockInputs;
+      const auto count =
+          static_cast<int>(HWY_MAX(int64_t{0}, HWY_MIN(width - begin, int64_t{kQ4BlockInputs})));
+      for (int i = 0; i < count; ++i) x[i * kLanes + lane] = w[begin + i];
+      for (int i = count; i < kQ4BlockInputs; ++i) x[i * kLanes + lane] = 0.0F;
+    }
   }
-  const float most = hn::GetLane(hn::MaxOfLanes(f, high));
-  const float least = hn::GetLane(hn::MinOfLanes(f, low));
-  return most >= -least ? most : least;
-}
+  HWY_INLINE Vec Input(int i) const { return hn::Load(F(), x + i * kLanes); }
 
-// The best of the s that put the extreme near -8 or near 7, and its error.
-HWY_INLINE int BestScale(const float* x, float* least_error) {
-  const float extreme = ExtremeOf(x);
-  int best = 0;
-  *least_error = BlockError(x, 0);
-  for (const int end : {kQ4Least, kQ4Most}) {
-    const auto near = static_cast<int>(std::nearbyint(extreme / static_cast<float>(end)));
-    for (int scale = near - kTriedScales; scale <= near + kTriedScales; ++scale) {
-      if (scale == 0 || scale < -kQ4MostScale || scale > kQ4MostScale) continue;
-      const float error = BlockError(x, scale);
-      if (error < *least_error) {
-        *least_error = error;
-        best = scale;
+  // The number of the largest magnitude.
+  HWY_INLINE Vec Extreme() const {
+    Vec high = Input(0);
+    Vec low = high;
+    for (int i = 1; i < kQ4BlockInputs; ++i) {
+      high = hn::Max(high, Input(i));
+      low = hn::Min(low, Input(i));
+    }
+    return hn::IfThenElse(hn::Ge(high, hn::Neg(low)), high, low);
+  }
+
+  // Tries `near` and the whole numbers beside it, of x times `factor`.
+  HWY_INLINE void TryNear(Vec near, Vec factor, BestScales* best) const {
+    const Vec one = hn::Set(F(), 1.0F);
+    const BlockGrid below(hn::Sub(near, one));
+    const BlockGrid at(near);
+    const BlockGrid above(hn::Add(near, one));
+    Vec error_below = hn::Zero(F());
+    Vec error_at = error_below;
+    Vec error_above = error_below;
+    for (int i = 0; i < kQ4BlockInputs; ++i) {
+      const Vec value = hn::Mul(Input(i), factor);
+      error_below = below.AddError(value, error_below);
+      error_at = at.AddError(value, error_at);
+      error_above = above.AddError(value, error_above);
+    }
+    best->Try(below.unit, error_below);
+    best->Try(at.unit, error_at);
+    best->Try(above.unit, error_above);
+  }
+
+  // The best of 0 and the s that put the extreme near -8 or near 7.
+  HWY_INLINE BestScales Best(Vec extreme, Vec factor) const {
+    const F f;
+    BestScales best = {hn::Zero(f), hn::Zero(f)};
+    for (int i = 0; i < kQ4BlockInputs; ++i) {
+      const Vec value = hn::Mul(Input(i), factor);
+      best.error = hn::MulAdd(value, value, best.error);
+    }
+    for (const int end : {kQ4Least, kQ4Most}) {
+      const Vec reached = hn::Div(hn::Mul(extreme, factor), hn::Set(f, static_cast<float>(end)));
+      TryNear(hn::Round(reached), factor, &best);
+    }
+    return best;
+  }
+
+  HWY_ALIGN float x[kQ4BlockInputs * kLanes];
+};
+
+// For each of the factors, in whose reciprocals' units the row is, the blocks' scales and the
+// square error of the whole row in those units. scales: [factors, blocks]; errors: [factors], zeros
+void ChooseScales(const float* w, int64_t width, absl::Span<const float> factors, int8_t* scales,
+                  double* errors) {
+  const int64_t num_blocks = Q4Blocks(width);
+  HWY_ALIGN float chosen[kLanes];
+  HWY_ALIGN float lost[kLanes];
+  for (int64_t first = 0; first < num_blocks; first += kLanes) {
+    const Blocks blocks(w, width, first);
+    const Vec extreme = blocks.Extreme();
+    const auto count = static_cast<int>(HWY_MIN(num_blocks - first, int64_t{kLanes}));
+    for (size_t k = 0; k < factors.size(); ++k) {
+      const BestScales best = blocks.Best(extreme, hn::Set(F(), factors[k]));
+      hn::Store(best.scales, F(), chosen);
+      hn::Store(best.error, F(), lost);
+      int8_t* const to = scales + static_cast<int64_t>(k) * num_blocks + first;
+      for (int i = 0; i < count; ++i) {
+        to[i] = static_cast<int8_t>(chosen[i]);
+        errors[k] += lost[i];
       }
     }
   }
-  return best;
 }
 
-// Block b of the row in units of 1 / factor, zeros behind its end. x: [32]
+// Block b of the row times `factor`, zeros behind its end. x: [32]
 HWY_INLINE void LoadBlock(const float* w, int64_t width, int64_t b, float factor, float* x) {
   const int64_t first = b * kQ4BlockInputs;
   const auto count = static_cast<int>(HWY_MIN(width - first, int64_t{kQ4BlockInputs}));
   for (int i = 0; i < kQ4BlockInputs; ++i) x[i] = i < count ? w[first + i] * factor : 0.0F;
-}
-
-// scales: [blocks]. Returns the square error of the row, in units of 1 / factor.
-double ChooseScales(const float* w, int64_t width, float factor, int8_t* scales) {
-  HWY_ALIGN float x[kQ4BlockInputs];
-  double error = 0;
-  for (int64_t b = 0; b < Q4Blocks(width); ++b) {
-    LoadBlock(w, width, b, factor, x);
-    float of_block = 0;
-    scales[b] = static_cast<int8_t>(BestScale(x, &of_block));
-    error += of_block;
-  }
-  return error;
 }
 
 // values: [whole blocks]
@@ -110,7 +158,7 @@ void RoundValues(const float* w, int64_t width, float factor, const int8_t* scal
   HWY_ALIGN float x[kQ4BlockInputs];
   for (int64_t b = 0; b < Q4Blocks(width); ++b) {
     LoadBlock(w, width, b, factor, x);
-    const BlockGrid grid(scales[b]);
+    const BlockGrid grid(hn::Set(F(), static_cast<float>(scales[b])));
     for (int i = 0; i < kQ4BlockInputs; i += kLanes) {
       hn::StoreU(grid.Nearest(hn::LoadU(F(), x + i)), F(), x + i);
     }
@@ -138,14 +186,23 @@ constexpr std::array<float, 6> kLargest = {127, 120, 112, 105, 98, 90};
 
 // The scale with the least square error for the whole numbers that were chosen.
 float FittedScale(absl::Span<const float> w, const Q4Row& row, float otherwise) {
-  double products = 0;
-  double squares = 0;
-  for (size_t i = 0; i < w.size(); ++i) {
-    const int v = row.values[i] * row.scales[i / kQ4BlockInputs];
-    products += static_cast<double>(w[i]) * v;
-    squares += static_cast<double>(v) * v;
+  constexpr size_t kSums = 8;  // so many additions do not wait for each other
+  std::array<double, kSums> products = {};
+  int64_t squares = 0;
+  for (size_t b = 0; b < row.scales.size(); ++b) {
+    const size_t first = b * kQ4BlockInputs;
+    const size_t count = std::min(w.size() - first, size_t{kQ4BlockInputs});
+    const float* const of_block = w.data() + first;
+    const int8_t* const values = row.values.data() + first;
+    const int scale = row.scales[b];
+    for (size_t i = 0; i < count; ++i) {
+      const int v = values[i] * scale;
+      products[i % kSums] += static_cast<double>(of_block[i]) * v;
+      squares += v * v;
+    }
   }
-  const auto fitted = static_cast<float>(products / squares);
+  const double product = std::accumulate(products.begin(), products.end(), 0.0);
+  const auto fitted = static_cast<float>(product / static_cast<double>(squares));
   return fitted > 0 && std::isfinite(fitted) ? fitted : otherwise;
 }
 
@@ -156,33 +213,28 @@ void QuantizeQ4Row(absl::Span<const float> w, Q4Row* out) {
   const auto blocks = static_cast<size_t>(Q4Blocks(width));
   out->values.assign(blocks * kQ4BlockInputs, 0);
   out->scales.assign(blocks, 0);
-  float most = 0;
-  float not_finite = 0;  // 0 x infinity and 0 x NaN are NaN, and stay so in a sum
-  for (const float value : w) {
-    most = std::max(most, std::abs(value));
-    not_finite += value * 0.0F;
-  }
-  out->scale = not_finite;
+  const float most = Magnitude(w);
+  out->scale = std::isnan(most) ? most : 0.0F;
   // The reciprocal of a tiny magnitude would be infinite: such a row is dropped, as in int8.
-  if (std::isnan(not_finite) || most < std::numeric_limits<float>::min() * kInt8Most) return;
-  float best = 0;
-  double least = std::numeric_limits<double>::infinity();
-  for (const float largest : kLargest) {
-    const float factor = largest / most;
-    const double units =
-        HWY_DYNAMIC_DISPATCH(ChooseScales)(w.data(), width, factor, out->scales.data());
-    const double error = units / (static_cast<double>(factor) * factor);
-    if (!(error < least)) continue;
-    least = error;
-    best = largest;
+  if (std::isnan(most) || most < std::numeric_limits<float>::min() * kInt8Most) return;
+  std::array<float, kLargest.size()> factors;
+  for (size_t k = 0; k < factors.size(); ++k) factors[k] = kLargest[k] / most;
+  std::array<double, kLargest.size()> errors = {};
+  out->scales.resize(factors.size() * blocks);
+  HWY_DYNAMIC_DISPATCH(ChooseScales)
+  (w.data(), width, factors, out->scales.data(), errors.data());
+  for (size_t k = 0; k < factors.size(); ++k) {
+    errors[k] /= static_cast<double>(factors[k]) * factors[k];
   }
-  const float factor = best / most;
-  if (best != kLargest.back()) {  // whose scales were written last
-    HWY_DYNAMIC_DISPATCH(ChooseScales)(w.data(), width, factor, out->scales.data());
-  }
+  const auto best =
+      static_cast<size_t>(std::min_element(errors.begin(), errors.end()) - errors.begin());
+  std::copy_n(out->scales.begin() + static_cast<ptrdiff_t>(best * blocks), blocks,
+              out->scales.begin());
+  out->scales.resize(blocks);
+  const float factor = factors[best];
   HWY_DYNAMIC_DISPATCH(RoundValues)
   (w.data(), width, factor, out->scales.data(), out->values.data());
-  out->scale = FittedScale(w, *out, most / best);
+  out->scale = FittedScale(w, *out, most / kLargest[best]);
 }
 
 }  // namespace plumbline
