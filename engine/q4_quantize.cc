@@ -194,7 +194,7 @@ float FittedScale(absl::Span<const float> w, const Q4Row& row, float otherwise) 
     const size_t count = std::min(w.size() - first, size_t{kQ4BlockInputs});
     const float* const of_block = w.data() + first;
     const int8_t* const values = row.values.data() + first;
-    const int scale = row.scales[b];
+    const int8_t scale = row.scales[b];
     for (size_t i = 0; i < count; ++i) {
       const int v = values[i] * scale;
       products[i % kSums] += static_cast<double>(of_block[i]) * v;
