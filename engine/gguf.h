@@ -47,8 +47,8 @@ struct GgufTensor {
 // long as the file object.
 class GgufFile {
  public:
-  // Maps the file read-only; nobody may shorten it while it is open. NotFound, PermissionDenied,
-  // ResourceExhausted (no memory or file handles) or InvalidArgument.
+  // Maps the file read-only; nobody may shorten its head while it is open. NotFound,
+  // PermissionDenied, ResourceExhausted (no memory or file handles) or InvalidArgument.
   static absl::StatusOr<std::unique_ptr<GgufFile>> Open(const std::string& path);
   // Parses bytes owned by the caller, which must outlive the object; `name` is for messages.
   static absl::StatusOr<std::unique_ptr<GgufFile>> Parse(absl::Span<const std::byte> bytes,
