@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/gguf_reader.h"
@@ -92,7 +92,9 @@ absl::Status ModelFile::Read(absl::Span<const std::byte> part, std::byte* out) c
   const auto size = static_cast<int64_t>(part.size());
   std::call_once(looked_, [this] {
     const auto file_bytes = static_cast<int64_t>(bytes_.size());
-    may_forget_ = file_bytes >= kLargeBytes && CachedBytes() < file_bytes / 2;
+    const bool may_forget = file_bytes >= kLargeBytes && CachedBytes() < file_bytes / 2;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    may_forget_ = may_forget;
   });
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -149,14 +151,21 @@ int64_t ModelFile::OffsetOf(absl::Span<const std::byte> part) const {
 }
 
 int64_t ModelFile::CachedBytes() const {
+  constexpr size_t kPagesAtOnce = 4096;
+  std::array<unsigned char, kPagesAtOnce> cached;  // the lowest bit of each, of a page
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  std::vector<unsigned char> cached((bytes_.size() + page - 1) / page);
-  if (mincore(const_cast<std::byte*>(bytes_.data()), bytes_.size(), cached.data()) != 0) {
-    return static_cast<int64_t>(bytes_.size());  // unknown: as if others read it, too
+  int64_t bytes = 0;
+  for (size_t at = 0; at < bytes_.size(); at += kPagesAtOnce * page) {
+    const size_t size = std::min(kPagesAtOnce * page, bytes_.size() - at);
+    if (mincore(const_cast<std::byte*>(bytes_.data()) + at, size, cached.data()) != 0) {
+      return static_cast<int64_t>(bytes_.size());
+    }
+    const auto pages = static_cast<ptrdiff_t>((size + page - 1) / page);
+    bytes += static_cast<int64_t>(page) *
+             std::count_if(cached.begin(), cached.begin() + pages,
+                           [](unsigned char state) { return (state & 1) != 0; });
   }
-  const auto pages = std::count_if(cached.begin(), cached.end(),
-                                   [](unsigned char state) { return (state & 1) != 0; });
-  return static_cast<int64_t>(page) * pages;
+  return bytes;
 }
 
 }  // namespace plumbline

@@ -82,9 +82,9 @@ class ModelFile {
   const int file_;
   const absl::Span<const std::byte> bytes_;
   mutable std::once_flag looked_;
-  mutable bool may_forget_ = false;  // from the first Read on
   mutable std::mutex mutex_;
-  mutable ReadPace pace_;  // guarded by mutex_
+  mutable bool may_forget_ = false;  // from the first Read on; guarded by mutex_
+  mutable ReadPace pace_;            // the same
 };
 
 }  // namespace plumbline
