@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/file_error.h"
 #include "engine/gguf_reader.h"
 
 namespace plumbline {
@@ -20,26 +21,10 @@ namespace {
 // the next.
 constexpr int64_t kCachedPieceBytes = int64_t{2} << 20;
 
-// The code that suits `error`, in one sentence.
 absl::Status UnreadableError(const std::string& path, int error) {
-  const std::string message =
-      absl::StrCat(path, ": the model needs to be readable but has the system's answer '",
-                   std::generic_category().message(error),
-                   "'; check the path, its permissions and the memory left");
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(message);
-    case EACCES:
-    case EPERM:
-      return absl::PermissionDeniedError(message);
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::InvalidArgumentError(message);
-  }
+  return FileError(absl::StrCat(path, ": the model needs to be readable"), error,
+                   "check the path, its permissions and the memory left",
+                   absl::StatusCode::kInvalidArgument);
 }
 
 absl::StatusOr<size_t> RegularFileBytes(const std::string& path, int file) {

@@ -6,34 +6,17 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/file_error.h"
 
 namespace plumbline {
 namespace {
 
 absl::Status UnwritableError(const std::string& path, int error) {
-  const std::string message =
-      absl::StrCat(path, ": the output needs to be writable but has the system's answer '",
-                   std::generic_category().message(error), "'; choose another path or make room");
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(message);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(message);
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-    case ENOMEM:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::UnknownError(message);
-  }
+  return FileError(absl::StrCat(path, ": the output needs to be writable"), error,
+                   "choose another path or make room", absl::StatusCode::kUnknown);
 }
 
 }  // namespace
