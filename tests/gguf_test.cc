@@ -231,8 +231,8 @@ TEST(GgufReadTest, CopiesAnyBytesOfATensor) {
   ASSERT_TRUE(parsed.file.ok()) << parsed.file.status();
   for (const GgufFile* file : {opened->get(), parsed.file->get()}) {
     const absl::Span<const std::byte> data = file->FindTensor("t")->data;
-    for (const auto& part :
-         {data, data.subspan(5000, 20000), data.subspan(7, 1), data.subspan(0, 0)}) {
+    for (const auto& part : {data, data.subspan(5000, 20000), data.subspan(7, 1),
+                             data.subspan(0, 0), absl::Span<const std::byte>()}) {
       std::vector<std::byte> out(part.size() + 1, std::byte{0x55});
       ASSERT_TRUE(file->Read(part, out.data()).ok());
       EXPECT_EQ(absl::MakeConstSpan(out).first(part.size()), part);
@@ -241,6 +241,9 @@ TEST(GgufReadTest, CopiesAnyBytesOfATensor) {
     }
     for (const std::byte byte : data) ASSERT_EQ(byte, std::byte{0x44});
   }
+  // Bytes of someone else are left alone (dropped anonymous memory would read as zeros).
+  (*opened)->Release(absl::MakeConstSpan(parsed.bytes.get(), bytes.size()));
+  ASSERT_EQ(parsed.bytes[bytes.size() - 1], std::byte{0x44});
   unlink(path.c_str());
 }
 

@@ -15,6 +15,7 @@
 #include "engine/matmul.h"
 #include "gtest/gtest.h"
 #include "hwy/targets.h"
+#include "tests/support/every_target.h"
 #include "tests/support/matmul_fixture.h"
 #include "tests/support/result_blocks.h"
 
@@ -159,11 +160,7 @@ TEST(Int8MatmulLimitTest, RefusesRowsWhoseSumsCouldOverflow) {
 }
 
 // The rows' own arithmetic, on every instruction set that was compiled in and runs here.
-class Int8RowsTest : public testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class Int8RowsTest : public EveryTargetTest {};
 
 struct Quantized {
   std::vector<int> values;
@@ -247,8 +244,7 @@ TEST_P(Int8RowsTest, FinishSumsOfEveryWidth) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Int8RowsTest,
-                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
-                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), TargetNameOf);
 
 TEST(Int8HalvesTest, AddUpAndStayWithinSixteenBits) {
   std::vector<std::byte> x(256);

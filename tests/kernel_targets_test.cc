@@ -13,17 +13,14 @@
 #include "gtest/gtest.h"
 #include "hwy/targets.h"
 #include "tests/support/attention_harness.h"
+#include "tests/support/every_target.h"
 #include "tests/support/float_format.h"
 #include "tests/support/row_values.h"
 
 namespace plumbline::kernel_targets_test {
 namespace {
 
-class KernelTargetsTest : public testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class KernelTargetsTest : public EveryTargetTest {};
 
 TEST_P(KernelTargetsTest, MatchDenseAttention) {
   EXPECT_EQ(std::string(AttentionKernelTarget()), hwy::TargetName(GetParam()));
@@ -117,8 +114,7 @@ TEST_P(KernelTargetsTest, RowsDoNotDependOnTheirStart) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, KernelTargetsTest,
-                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
-                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), TargetNameOf);
 
 }  // namespace
 }  // namespace plumbline::kernel_targets_test

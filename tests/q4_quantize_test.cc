@@ -3,24 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "engine/int8_rows.h"
 #include "engine/q4_rows.h"
 #include "gtest/gtest.h"
-#include "hwy/highway.h"
+#include "hwy/targets.h"
+#include "tests/support/every_target.h"
+#include "tests/support/q4_weights.h"
+#include "tests/support/row_values.h"
 
 namespace plumbline::q4_quantize_test {
 namespace {
-
-std::vector<float> NormalRow(size_t width, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> w(width);
-  for (float& value : w) value = normal(random);
-  return w;
-}
 
 double LeastBlockError(const std::vector<double>& x, int scale) {
   const int most = scale == 0 ? 0 : kInt8Most / std::abs(scale);
@@ -58,21 +52,7 @@ double LeastRowError(const std::vector<float>& w, double factor) {
   return error / (factor * factor);
 }
 
-double SquareError(const std::vector<float>& w, const Q4Row& row) {
-  double error = 0;
-  for (size_t i = 0; i < w.size(); ++i) {
-    const double held =
-        static_cast<double>(row.scale) * row.values[i] * row.scales[i / kQ4BlockInputs];
-    error += (w[i] - held) * (w[i] - held);
-  }
-  return error;
-}
-
-class Q4ChoiceTest : public testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class Q4ChoiceTest : public EveryTargetTest {};
 
 // Around a whole vector of blocks, and around the end of a block.
 constexpr size_t kWidths[] = {1,   31,  32,   33,   7 * 32, 8 * 32 + 5, 15 * 32 + 31,
@@ -80,7 +60,7 @@ constexpr size_t kWidths[] = {1,   31,  32,   33,   7 * 32, 8 * 32 + 5, 15 * 32 
 
 TEST_P(Q4ChoiceTest, LosesNoMoreThanTheBestThatIsTried) {
   for (const size_t width : kWidths) {
-    const std::vector<float> w = NormalRow(width, width);
+    const std::vector<float> w = NormalValues(static_cast<int>(width), width, 1.0F);
     float most = 0;
     for (const float value : w) most = std::max(most, std::abs(value));
     double least = std::numeric_limits<double>::infinity();
@@ -104,7 +84,7 @@ TEST_P(Q4ChoiceTest, IsTheSameOnEveryInstructionSetThatMultipliesAndAddsAtOnce) 
   constexpr int64_t kFused = HWY_AVX2 | HWY_AVX3 | HWY_AVX3_DL | HWY_NEON;
   if ((GetParam() & kFused) == 0) GTEST_SKIP() << "rounds between";
   for (const size_t width : kWidths) {
-    const std::vector<float> w = NormalRow(width, 100 + width);
+    const std::vector<float> w = NormalValues(static_cast<int>(width), 100 + width, 1.0F);
     Q4Row here, best;
     hwy::SetSupportedTargetsForTest(GetParam());
     QuantizeQ4Row(w, &here);
@@ -117,8 +97,7 @@ TEST_P(Q4ChoiceTest, IsTheSameOnEveryInstructionSetThatMultipliesAndAddsAtOnce) 
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Q4ChoiceTest,
-                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
-                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), TargetNameOf);
 
 }  // namespace
 }  // namespace plumbline::q4_quantize_test

@@ -13,6 +13,9 @@
 #include "engine/int8_rows.h"
 #include "gtest/gtest.h"
 #include "hwy/targets.h"
+#include "tests/support/every_target.h"
+#include "tests/support/q4_weights.h"
+#include "tests/support/row_values.h"
 
 namespace plumbline::q4_rows_test {
 namespace {
@@ -32,11 +35,6 @@ Q4Row RandomRow(int64_t inputs, uint64_t seed) {
         static_cast<int8_t>(kQ4Least + static_cast<int>(random() % 16));
   }
   return row;
-}
-
-int Weight(const Q4Row& row, int64_t input) {
-  return row.values[static_cast<size_t>(input)] *
-         row.scales[static_cast<size_t>(input / kQ4BlockInputs)];
 }
 
 struct Stored {
@@ -84,7 +82,7 @@ void ExpectExact(const Stored& w, const std::vector<std::byte>& x, int64_t rows)
       int64_t sum = 0;
       for (int64_t i = 0; i < inputs; ++i) {
         sum += int64_t{1} * std::to_integer<int>(x[static_cast<size_t>(row * inputs + i)]) *
-               Weight(w.rows[static_cast<size_t>(output)], i);
+               Q4Weight(w.rows[static_cast<size_t>(output)], i);
       }
       ASSERT_EQ(y[static_cast<size_t>(row * outputs + output)], static_cast<int32_t>(sum))
           << "[" << outputs << ", " << inputs << "], row " << row << ", output " << output;
@@ -93,11 +91,7 @@ void ExpectExact(const Stored& w, const std::vector<std::byte>& x, int64_t rows)
   EXPECT_EQ(std::count(y.end() - 16, y.end(), kGuard), 16) << "beyond the last row";
 }
 
-class Q4TargetsTest : public testing::TestWithParam<int64_t> {
- protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-};
+class Q4TargetsTest : public EveryTargetTest {};
 
 TEST_P(Q4TargetsTest, AreExactForEveryShape) {
   std::mt19937_64 random(7);
@@ -146,8 +140,9 @@ TEST_P(Q4TargetsTest, UnpackToTheirProducts) {
           const bool stored = output < 19 && input < inputs;
           const auto expected =
               at % stride >= 64 ? kGuard
-              : stored ? static_cast<std::byte>(Weight(w.rows[static_cast<size_t>(output)], input))
-                       : std::byte{0};
+              : stored
+                  ? static_cast<std::byte>(Q4Weight(w.rows[static_cast<size_t>(output)], input))
+                  : std::byte{0};
           ASSERT_EQ(out[static_cast<size_t>(at)], expected)
               << "output " << output << ", input " << input << " of " << inputs;
         }
@@ -159,7 +154,7 @@ TEST_P(Q4TargetsTest, UnpackToTheirProducts) {
       UnpackQ4Row(w.matrix, output, out.data());
       for (int64_t i = 0; i < inputs; ++i) {
         ASSERT_EQ(std::to_integer<int8_t>(out[static_cast<size_t>(i)]),
-                  Weight(w.rows[static_cast<size_t>(output)], i));
+                  Q4Weight(w.rows[static_cast<size_t>(output)], i));
       }
       EXPECT_EQ(out.back(), kGuard);
     }
@@ -167,26 +162,7 @@ TEST_P(Q4TargetsTest, UnpackToTheirProducts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Q4TargetsTest,
-                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()),
-                         [](const auto& test) { return std::string(hwy::TargetName(test.param)); });
-
-std::vector<float> NormalRow(size_t width, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> w(width);
-  for (float& value : w) value = normal(random);
-  return w;
-}
-
-double SquareError(const std::vector<float>& w, const Q4Row& row) {
-  double error = 0;
-  for (size_t i = 0; i < w.size(); ++i) {
-    const double lost =
-        w[i] - static_cast<double>(row.scale) * Weight(row, static_cast<int64_t>(i));
-    error += lost * lost;
-  }
-  return error;
-}
+                         testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), TargetNameOf);
 
 // Without any search: the scale holds the row's extreme as 15 x -8, s is each block's extreme by
 // -8 rounded up in magnitude, q is rounded.
@@ -214,14 +190,14 @@ Q4Row PlainChoice(const std::vector<float>& w) {
 TEST(Q4RowsTest, ChooseWhatFitsInt8AndLosesLessThanWithoutSearch) {
   Q4Row row;
   for (const size_t width : {1U, 31U, 32U, 33U, 172U, 1024U}) {
-    const std::vector<float> w = NormalRow(width, width);
+    const std::vector<float> w = NormalValues(static_cast<int>(width), width, 1.0F);
     QuantizeQ4Row(w, &row);
     ASSERT_EQ(row.scales.size(), (width + 31) / 32);
     ASSERT_EQ(row.values.size(), row.scales.size() * 32);
     for (size_t i = 0; i < row.values.size(); ++i) {
       EXPECT_GE(row.values[i], kQ4Least);
       EXPECT_LE(row.values[i], kQ4Most);
-      EXPECT_LE(std::abs(Weight(row, static_cast<int64_t>(i))), kInt8Most);
+      EXPECT_LE(std::abs(Q4Weight(row, static_cast<int64_t>(i))), kInt8Most);
       if (i >= width) {
         EXPECT_EQ(row.values[i], 0);
       }
@@ -242,11 +218,11 @@ TEST(Q4RowsTest, HoldTheirOwnNumbersExactly) {
   }
   made.scales[3] = 15;
   std::vector<float> w;
-  for (int64_t i = 0; i < 320; ++i) w.push_back(0.125F * static_cast<float>(Weight(made, i)));
+  for (int64_t i = 0; i < 320; ++i) w.push_back(0.125F * static_cast<float>(Q4Weight(made, i)));
   Q4Row row;
   QuantizeQ4Row(w, &row);
   EXPECT_EQ(row.scale, 0.125F);
-  for (int64_t i = 0; i < 320; ++i) EXPECT_EQ(Weight(row, i), Weight(made, i)) << i;
+  for (int64_t i = 0; i < 320; ++i) EXPECT_EQ(Q4Weight(row, i), Q4Weight(made, i)) << i;
 }
 
 TEST(Q4RowsTest, HoldNothingOfARowOfZerosAndPassOnWhatIsNotFinite) {
